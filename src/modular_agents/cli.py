@@ -1,0 +1,1 @@
+"""`anton`: joins the command groups."""

@@ -1,0 +1,108 @@
+"""Settings: frozen values. They come from flags > environment > file > defaults; reading those is the CLI's business, nobody else's."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PROXY_PORT = 8000
+DASHBOARD_PORT = 3000
+
+DEFAULT_UPSTREAMS: dict[str, str] = {
+    "anthropic": "https://api.anthropic.com",
+    "openai": "https://api.openai.com",
+    "gemini": "https://generativelanguage.googleapis.com",
+    "ollama": "http://127.0.0.1:11434",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A provider that may be contacted. `prefix` is a path before the target, without a trailing `/v1` or slash."""
+
+    name: str
+    scheme: str
+    host: str
+    port: int
+    prefix: str = ""
+
+    @property
+    def url(self) -> str:
+        """Scheme, host, port (when not the scheme's own) and prefix."""
+        usual = {"http": 80, "https": 443}[self.scheme]
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}{'' if self.port == usual else f':{self.port}'}{self.prefix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Every limit of the relay, with its unit in its name. Reasons: docs/operations.md."""
+
+    request_head_s: float = 10.0
+    connect_s: float = 10.0
+    first_byte_s: float = 600.0
+    stream_silence_s: float = 900.0
+    client_keepalive_s: float = 75.0
+    upstream_keepalive_s: float = 15.0
+    drain_s: float = 120.0
+    backlog: int = 4096
+    request_line_bytes: int = 16 * 1024
+    head_bytes: int = 128 * 1024
+    head_fields: int = 200
+    chunk_line_bytes: int = 256
+    body_bytes: int = 64 * 1024 * 1024
+    recorded_body_bytes: int = 16 * 1024 * 1024
+    """Per direction: more passes on but is not recorded; true size and SHA-256 are."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySettings:
+    """What one relay worker needs. Plain values only: it crosses to the worker process as JSON."""
+
+    upstreams: tuple[Upstream, ...]
+    default_upstream: str
+    journal_dir: str
+    fingerprint_key: str
+    """Hex; keys the 8-hex fingerprints that stand in for secrets."""
+    limits: Limits = field(default_factory=Limits)
+    durability: str = "group"
+    """`group`: fsync every `fsync_interval_s`; `full`: wait for it; `none`: leave it to the kernel."""
+    fsync_interval_s: float = 0.2
+    journal_cap_bytes: int = 10 * 1024 * 1024 * 1024
+    segment_bytes: int = 64 * 1024 * 1024
+    control_dir: str = ""
+    """Where the worker leaves its counters for the supervisor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything `anton proxy start` runs with."""
+
+    db: Path
+    host: str = "127.0.0.1"
+    port: int = PROXY_PORT
+    workers: int = 1
+    dashboard: bool = False
+    dashboard_host: str = "127.0.0.1"
+    dashboard_port: int = DASHBOARD_PORT
+    token: str | None = None
+    """Required when `host` is wider than loopback: clients then send it as `X-Anton-Token`."""
+    upstreams: tuple[Upstream, ...] = ()
+    default_upstream: str = "openai"
+    limits: Limits = field(default_factory=Limits)
+    durability: str = "group"
+    journal_cap_bytes: int = 10 * 1024 * 1024 * 1024
+    log_level: str = "info"
+
+    @property
+    def journal_dir(self) -> Path:
+        """Segment files and worker locks; beside the database."""
+        return self.db.with_name(self.db.name + ".journal")
+
+    @property
+    def runtime_file(self) -> Path:
+        """Ports, pids and the control token of a running proxy (0600), by which other commands find it."""
+        return self.db.with_name(self.db.name + ".runtime.json")
+
+    @property
+    def secrets_file(self) -> Path:
+        """Fingerprint key and dashboard token (0600), made once."""
+        return self.db.with_name(self.db.name + ".secrets.json")

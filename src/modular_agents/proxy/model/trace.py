@@ -1,0 +1,49 @@
+"""What hangs together: traces, threads and edges, each with the evidence it rests on (see docs: call graph)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class EdgeType(StrEnum):
+    """The contract's `call_graph.edge_type`."""
+
+    REQUEST = "request"
+    RESPONSE = "response"
+    DELEGATION = "delegation"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why we believe something. `rule` is a stable word (`header.x-trace-id`, `path.t`, `continuation`, `retry` …)."""
+
+    rule: str
+    detail: str = ""
+    confidence: float = 1.0
+    """0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """An edge between two calls."""
+
+    from_call_id: str
+    to_call_id: str
+    edge_type: EdgeType
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a call stands: what `linking` decided about it."""
+
+    trace_id: str
+    thread_id: str
+    trace_evidence: Evidence
+    agent_name: str | None = None
+    parent_id: str | None = None
+    edges: tuple[Edge, ...] = ()
+    trace_name: str | None = None
+    task_description: str | None = None
+    """Set when this call opened its trace."""
+    kind: str = "turn"
+    """`turn`, `retry`, `title`, `probe`, `count`, `list`, `embedding`, `other` …; noise is folded by default."""

@@ -1,0 +1,149 @@
+"""The small Protocols that rooms speak through. An engine behind one of them is named in `app.py` only.
+
+Writing goes through one `Transaction` per batch: what a batch wrote is found again by the same batch, and rows, events,
+roll-ups and the journal position land together or not at all. Any call of a store may raise `StoreUnavailable`
+(try again) or `StoreDamaged`.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from modular_agents.proxy.model.call import Call, Cost, Delta
+from modular_agents.proxy.model.event import Event
+from modular_agents.proxy.model.exchange import Exchange
+from modular_agents.proxy.model.query import CallDetail, CallFilter, CallPage, RawExchange, TraceDetail, TracePage
+from modular_agents.proxy.model.trace import Placement
+
+
+class Clock(Protocol):
+    """The time, given."""
+
+    def now_ns(self) -> int:
+        """Nanoseconds of UTC since 1970."""
+
+    def monotonic_ns(self) -> int:
+        """Nanoseconds that never go back."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCall:
+    """A call whose end the store has not seen: its first frame is in `segment` at byte `offset`."""
+
+    call_id: str
+    segment: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class JournalPosition:
+    """How far the store has come: bytes committed of each segment, and the calls that are still open there."""
+
+    offsets: Mapping[str, int] = field(default_factory=dict)
+    open_calls: tuple[OpenCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LinkKeys:
+    """Indexed keys by which earlier calls are looked up for linking. Empty means: do not look.
+
+    tips: chain hashes, longest history first: an earlier call whose history *with its answer* hashes to one of these
+    is continued by this call. histories: chain hashes of this call's whole history, for retries.
+    named: `(kind, value)` such as `("session", "…")`, `("response_id", "resp_…")`, `("call", "01J…")`.
+    """
+
+    tips: tuple[bytes, ...] = ()
+    histories: tuple[bytes, ...] = ()
+    named: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An earlier call as linking sees it. `matched` says by which key it was found (`tip`, `history`, or the named kind)."""
+
+    call_id: str
+    matched: str
+    key: bytes | str
+    trace_id: str
+    thread_id: str
+    agent_name: str | None
+    started_ns: int
+    ended_ns: int | None
+    status: str
+    connection_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """Keys under which a call can be found later: the other half of `LinkKeys`."""
+
+    history: bytes | None = None
+    """Chain hash of its messages."""
+    tip: bytes | None = None
+    """Chain hash of its messages followed by its answer; None until it has one."""
+    named: tuple[tuple[str, str], ...] = ()
+
+
+class Transaction(Protocol):
+    """One batch being written. Later calls see earlier ones."""
+
+    def find(self, keys: LinkKeys) -> Sequence[Candidate]:
+        """Return earlier calls that match any key, best first; at most 32."""
+
+    def put_call(self, call: Call, exchange: Exchange, placement: Placement, cost: Cost, indexed: Indexed) -> None:
+        """Write a version of a call: its first (running), a later one, or its final one. Same id and status again: no change.
+
+        The final version stores the exchange's bodies; a running one stores the request only. A final version is never
+        replaced by a running one. Emits `call`, `trace` and `edge` events.
+        """
+
+    def put_deltas(self, deltas: Sequence[Delta]) -> None:
+        """Write pieces of running answers as `delta` events; nothing else changes."""
+
+    def set_position(self, position: JournalPosition) -> None:
+        """Record how far the journal is contained in the store."""
+
+
+class Store(Protocol):
+    """The writing side: one per database, in the recorder."""
+
+    def position(self) -> JournalPosition:
+        """Return the committed position."""
+
+    def batch(self) -> AbstractContextManager[Transaction]:
+        """Open a batch: commits when the block ends, rolls back when it raises."""
+
+    def close(self) -> None:
+        """Release the database. Idempotent."""
+
+
+class Reader(Protocol):
+    """The reading side: any number, in any process; never blocks the writer for longer than one short read."""
+
+    def version(self) -> int:
+        """Return a number that changes when something was committed. Cheap: polled about 20 times a second."""
+
+    def seq(self) -> tuple[int, int]:
+        """Return (floor, last): events after `floor` can still be read; `last` is the newest number."""
+
+    def events(self, after: int, limit: int) -> Sequence[Event]:
+        """Return events with `seq > after`, oldest first."""
+
+    def traces(self, where: CallFilter, cursor: str | None, limit: int) -> TracePage:
+        """Return a page of traces, newest first. Raises `UsageError` for a cursor that is not ours."""
+
+    def trace(self, trace_id: str) -> TraceDetail | None:
+        """Return a trace with its calls and edges."""
+
+    def calls(self, where: CallFilter, cursor: str | None, limit: int) -> CallPage:
+        """Return a page of calls, newest first."""
+
+    def call(self, call_id: str) -> CallDetail | None:
+        """Return everything understood about a call. A unique prefix or suffix of ≥ 6 characters of an id will do."""
+
+    def raw(self, call_id: str) -> RawExchange | None:
+        """Return the exchange as it crossed."""
+
+    def close(self) -> None:
+        """Release the database. Idempotent."""
