@@ -13,6 +13,7 @@ from typing import Protocol
 from modular_agents.proxy.model.call import Call, Cost, Delta
 from modular_agents.proxy.model.event import Event
 from modular_agents.proxy.model.exchange import Exchange
+from modular_agents.proxy.model.link import Candidate, Indexed, LinkKeys
 from modular_agents.proxy.model.query import CallDetail, CallFilter, CallPage, RawExchange, TraceDetail, TracePage
 from modular_agents.proxy.model.trace import Placement
 
@@ -42,47 +43,6 @@ class JournalPosition:
 
     offsets: Mapping[str, int] = field(default_factory=dict)
     open_calls: tuple[OpenCall, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LinkKeys:
-    """Indexed keys by which earlier calls are looked up for linking. Empty means: do not look.
-
-    tips: chain hashes, longest history first: an earlier call whose history *with its answer* hashes to one of these
-    is continued by this call. histories: chain hashes of this call's whole history, for retries.
-    named: `(kind, value)` such as `("session", "…")`, `("response_id", "resp_…")`, `("call", "01J…")`.
-    """
-
-    tips: tuple[bytes, ...] = ()
-    histories: tuple[bytes, ...] = ()
-    named: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """An earlier call as linking sees it. `matched` says by which key it was found (`tip`, `history`, or the named kind)."""
-
-    call_id: str
-    matched: str
-    key: bytes | str
-    trace_id: str
-    thread_id: str
-    agent_name: str | None
-    started_ns: int
-    ended_ns: int | None
-    status: str
-    connection_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Indexed:
-    """Keys under which a call can be found later: the other half of `LinkKeys`."""
-
-    history: bytes | None = None
-    """Chain hash of its messages."""
-    tip: bytes | None = None
-    """Chain hash of its messages followed by its answer; None until it has one."""
-    named: tuple[tuple[str, str], ...] = ()
 
 
 class Transaction(Protocol):
