@@ -1,0 +1,26 @@
+"""A history is named by one hash: each message's digest folded onto the hash of everything before it.
+
+Equal hashes mean equal histories, so that "this call continues that one" is one indexed look-up, and a store that keeps
+a node per hash keeps each message of a growing conversation once. `ROOT` names the empty history.
+"""
+
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+
+CHAIN_BYTES = 16
+"""Size of a hash: 128 bits, beyond chance for any number of messages a disk can hold."""
+ROOT = bytes(CHAIN_BYTES)
+"""The hash of no message at all."""
+
+
+def extend(parent: bytes, digest: bytes) -> bytes:
+    """Return the hash of the history `parent` followed by the message `digest` (both 16 bytes)."""
+    return blake2b(parent + digest, digest_size=CHAIN_BYTES).digest()
+
+
+def chain(digests: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the hash after each message, in order; the last one names the whole history."""
+    at = ROOT
+    for digest in digests:
+        at = blake2b(at + digest, digest_size=CHAIN_BYTES).digest()
+        yield at
