@@ -1,0 +1,356 @@
+// Written by tools/make_types.py from the shapes of the dashboard server. Do not edit: run `make types`.
+
+/** One trace, as a list shows it. Names follow the contract's `traces`. */
+export interface TraceRow {
+  readonly trace_id: string;
+  readonly created_at: string;
+  readonly name: string | null;
+  readonly task_description: string | null;
+  readonly status: string;
+  readonly ended_at: string | null;
+  readonly last_activity_at: string;
+  readonly source: string;
+  readonly call_count: number;
+  readonly running_count: number;
+  readonly agent_count: number;
+  readonly error_count: number;
+  readonly tokens_input: number | null;
+  readonly tokens_output: number | null;
+  readonly cost_usd: number | null;
+  /** Calls whose price is not known: `cost_usd` leaves them out. */
+  readonly unpriced_count: number;
+}
+
+/** A page of traces, newest first; `next_cursor` None at the end; `seq` as in `CallDetail`. */
+export interface TracePage {
+  readonly items: readonly TraceRow[];
+  readonly next_cursor: string | null;
+  readonly seq: number;
+}
+
+/** One call, as a list shows it. Names follow the contract's `llm_calls`; the long texts stay in `CallDetail`. */
+export interface CallRow {
+  readonly call_id: string;
+  readonly trace_id: string;
+  readonly thread_id: string;
+  readonly parent_id: string | null;
+  readonly created_at: string;
+  readonly ended_at: string | null;
+  readonly status: string;
+  readonly kind: string;
+  readonly provider: string;
+  readonly format: string;
+  readonly operation: string;
+  readonly method: string;
+  readonly path: string;
+  readonly upstream: string;
+  readonly model: string | null;
+  readonly agent_name: string | null;
+  readonly stream: boolean;
+  readonly duration_ms: number | null;
+  readonly ttft_ms: number | null;
+  readonly tokens_input: number | null;
+  readonly tokens_output: number | null;
+  readonly tokens_cache_read: number | null;
+  readonly tokens_cache_write: number | null;
+  readonly tokens_reasoning: number | null;
+  readonly usage_source: string;
+  readonly cost_usd: number | null;
+  readonly finish_reason: string | null;
+  readonly http_status: number | null;
+  readonly error: string | null;
+  /** First 200 characters of the last user text. */
+  readonly prompt_preview: string;
+  /** First 200 characters of the answer. */
+  readonly answer_preview: string;
+  /** Names of the tools the answer uses. */
+  readonly tool_names: readonly string[];
+  readonly replay_of: string | null;
+  readonly flags: readonly string[];
+}
+
+/** An edge, as the contract's `call_graph` shows it. */
+export interface EdgeRow {
+  readonly edge_id: string;
+  readonly trace_id: string;
+  readonly from_call_id: string;
+  readonly to_call_id: string;
+  readonly edge_type: string;
+  readonly evidence: string;
+  readonly confidence: number;
+}
+
+/** One trace with all its calls (oldest first) and edges. */
+export interface TraceDetail {
+  readonly trace: TraceRow;
+  readonly calls: readonly CallRow[];
+  readonly edges: readonly EdgeRow[];
+  readonly seq: number;
+}
+
+/** A trace as a graph: one node per call (oldest first) and the edges between them. */
+export interface GraphView {
+  readonly trace: TraceRow;
+  readonly nodes: readonly CallRow[];
+  readonly edges: readonly EdgeRow[];
+  /** Events up to here are contained in this answer. */
+  readonly seq: number;
+}
+
+/** A page of calls, newest first. */
+export interface CallPage {
+  readonly items: readonly CallRow[];
+  readonly next_cursor: string | null;
+  readonly seq: number;
+}
+
+/** A part of a message for showing; `raw` is its JSON text. */
+export interface PartView {
+  readonly kind: string;
+  readonly text: string;
+  readonly tool_id: string | null;
+  readonly name: string | null;
+  readonly arguments: string | null;
+  readonly is_error: boolean | null;
+  readonly raw: string;
+}
+
+/** A message for showing. `node` names its stored content: equal text, equal node. */
+export interface MessageView {
+  readonly role: string;
+  readonly parts: readonly PartView[];
+  readonly node: string;
+}
+
+/** Price with its provenance. */
+export interface CostView {
+  readonly usd: number | null;
+  readonly model: string | null;
+  readonly catalogue: string | null;
+  readonly tier: string | null;
+  readonly why: string;
+}
+
+/** Everything understood about a call. */
+export interface CallDetail {
+  readonly call: CallRow;
+  readonly system: readonly MessageView[];
+  readonly messages: readonly MessageView[];
+  readonly tools: readonly string[];
+  readonly params: string;
+  readonly answers: readonly MessageView[];
+  readonly usage_raw: string | null;
+  readonly cost: CostView;
+  readonly error_whose: string | null;
+  readonly error_kind: string | null;
+  readonly unreadable_where: string | null;
+  readonly unreadable_reason: string | null;
+  readonly request_id: string | null;
+  readonly response_id: string | null;
+  readonly model_response: string | null;
+  readonly client: string;
+  readonly connection_id: string;
+  /** What has been streamed so far by a running call, rebuilt from its delta events; empty otherwise. */
+  readonly partial: readonly MessageView[];
+  /** Events up to here are contained in this answer. */
+  readonly seq: number;
+}
+
+/** A body with its content coding removed, for reading; capped. */
+export interface DecodedBody {
+  readonly encoding: "utf8" | "base64";
+  readonly data: string;
+  /** The content coding that was removed, as `gzip`. */
+  readonly coding: string;
+  /** The cap was reached, or the coded bytes end early: what is here is the beginning. */
+  readonly truncated: boolean;
+  /** Why it was cut, in words; empty when it was not. */
+  readonly reason: string;
+}
+
+/** A body exactly as it crossed. `base64` when the bytes are no UTF-8 text. */
+export interface BodyView {
+  readonly encoding: "utf8" | "base64";
+  readonly data: string;
+  /** Only the beginning is here; the download has all that was recorded. */
+  readonly truncated: boolean;
+  /** None when no content coding was in use, or one that we cannot remove. */
+  readonly decoded: DecodedBody | null;
+}
+
+/** `model.query.RawExchange` with its bodies made fit for JSON. */
+export interface RawView {
+  readonly call_id: string;
+  readonly method: string;
+  readonly target: string;
+  readonly target_received: string;
+  readonly upstream_url: string;
+  readonly request_headers: readonly (readonly [string, string])[];
+  readonly request_body: BodyView;
+  /** True size in bytes, also when the record was capped. */
+  readonly request_body_size: number;
+  /** True when the body was rebuilt from its recipe, False when it was kept whole. */
+  readonly request_rebuilt: boolean;
+  readonly status: number | null;
+  readonly reason: string | null;
+  readonly response_headers: readonly (readonly [string, string])[];
+  readonly response_body: BodyView;
+  readonly response_body_size: number;
+  readonly response_trailers: readonly (readonly [string, string])[];
+  /** (ms since the call began, bytes) for each piece of the response body. */
+  readonly chunks: readonly (readonly [number, number])[];
+  readonly outcome: string | null;
+  readonly outcome_detail: string;
+  readonly flags: readonly string[];
+}
+
+/** The proxy whose runtime file lies beside the database. `running` False: the file is there but its process is not. */
+export interface ProxyStatus {
+  readonly running: boolean;
+  /** Base URL that clients are pointed at. */
+  readonly url: string;
+  /** Address of its own dashboard, without a token. */
+  readonly dashboard_url: string | null;
+  /** The supervisor's. */
+  readonly pid: number;
+  readonly worker_pids: readonly number[];
+  readonly recorder_pid: number | null;
+  readonly dashboard_pid: number | null;
+  readonly started_at: string | null;
+  readonly version: string | null;
+  /** Calls relayed since the start, all workers together; None where no counter could be read, as below. */
+  readonly calls: number | null;
+  readonly calls_open: number | null;
+  /** Bytes in the journal that the store does not have yet. */
+  readonly journal_lag_bytes: number | null;
+  /** Appends have failed or stalled: frames queue in memory until the disk answers. */
+  readonly journal_degraded: boolean;
+  /** Frames that could not be kept; the calls themselves were relayed. */
+  readonly records_dropped: number;
+}
+
+/** How the dashboard and the proxy beside it are doing. */
+export interface StatusView {
+  readonly version: string;
+  readonly db: string;
+  /** None when no proxy has run on this database. */
+  readonly proxy: ProxyStatus | null;
+  /** Bytes in the journal that the store does not have yet; None when that cannot be told. */
+  readonly journal_lag_bytes: number | null;
+  /** Frames that could not be kept since the proxy started; 0 when there is none. */
+  readonly records_dropped: number;
+  /** Events after this number can still be read. */
+  readonly floor: number;
+  /** Number of the newest event. */
+  readonly seq: number;
+}
+
+/** Whose fault, what happened, what to do. */
+export interface ErrorBody {
+  readonly whose: "caller" | "dashboard" | "store";
+  readonly message: string;
+  readonly hint: string;
+}
+
+/** Every answer with a status of 400 or more. */
+export interface ErrorView {
+  readonly error: ErrorBody;
+}
+
+/** First message on every WebSocket: which events can be read now. */
+export interface HelloMessage {
+  readonly type: "hello";
+  readonly floor: number;
+  readonly last: number;
+}
+
+/** A call appeared, moved on or ended: its whole row. */
+export interface CallEvent {
+  readonly seq: number;
+  readonly kind: "call";
+  readonly trace_id: string | null;
+  readonly call_id: string | null;
+  readonly row: CallRow;
+}
+
+/** A trace appeared or its sums changed: its whole row. */
+export interface TraceEvent {
+  readonly seq: number;
+  readonly kind: "trace";
+  readonly trace_id: string | null;
+  readonly call_id: string | null;
+  readonly row: TraceRow;
+}
+
+/** An edge appeared. */
+export interface EdgeEvent {
+  readonly seq: number;
+  readonly kind: "edge";
+  readonly trace_id: string | null;
+  readonly call_id: string | null;
+  readonly row: EdgeRow;
+}
+
+/** A piece of a running answer: appended to part `part` of the answer, counted from 0. */
+export interface DeltaRow {
+  readonly call_id: string;
+  /** ISO 8601 UTC, as every time in a row. */
+  readonly at: string;
+  readonly part: number;
+  /** The part's kind: `text`, `thinking`, `tool_use` … */
+  readonly kind: string;
+  readonly text: string;
+  /** Tool name, on the first piece of a tool use. */
+  readonly name: string | null;
+}
+
+/** A running answer grew. */
+export interface DeltaEvent {
+  readonly seq: number;
+  readonly kind: "delta";
+  readonly trace_id: string | null;
+  readonly call_id: string | null;
+  readonly row: DeltaRow;
+}
+
+/** Something left the store (retention, or a trace merged into another). */
+export interface RemovedRow {
+  /** The trace that is gone, or the trace of the call that is gone. */
+  readonly trace_id: string | null;
+  /** The call that is gone; None when the whole trace is. */
+  readonly call_id: string | null;
+  /** The trace that took over its calls, when it was merged. */
+  readonly merged_into: string | null;
+}
+
+/** A call or a trace is gone. */
+export interface RemovedEvent {
+  readonly seq: number;
+  readonly kind: "removed";
+  readonly trace_id: string | null;
+  readonly call_id: string | null;
+  readonly row: RemovedRow;
+}
+
+/** Events in the order of their numbers, each exactly once. */
+export interface EventsMessage {
+  readonly type: "events";
+  readonly items: readonly LiveEvent[];
+}
+
+/** What was missed cannot be told event by event: fetch the lists again; events after `last` follow on this connection. */
+export interface ResetMessage {
+  readonly type: "reset";
+  readonly floor: number;
+  readonly last: number;
+}
+
+/** Nothing happened; the connection is alive and up to date. */
+export interface PingMessage {
+  readonly type: "ping";
+  readonly last: number;
+}
+
+export type LiveEvent = CallEvent | TraceEvent | EdgeEvent | DeltaEvent | RemovedEvent;
+
+export type LiveMessage = HelloMessage | EventsMessage | ResetMessage | PingMessage;
