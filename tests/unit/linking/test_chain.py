@@ -18,3 +18,9 @@ def test_order_and_place_matter() -> None:
     assert list(chain([])) == []
     a = digests("a")[0]
     assert extend(ROOT, a) != extend(extend(ROOT, a), a)
+
+
+def test_an_empty_digest_adds_nothing() -> None:
+    one, two = chain(digests("a", "b"))
+    assert list(chain([digests("a")[0], b"", digests("b")[0]])) == [one, one, two]
+    assert extend(one, b"") == one

@@ -57,7 +57,9 @@ class Usage:
 class Part:
     """One piece of a message.
 
-    kind: `text`, `thinking`, `redacted_thinking`, `refusal`, `tool_use`, `tool_result`, `image`, `audio`, `document`, or `other`.
+    kind: `text`, `thinking`, `redacted_thinking`, `refusal`, `tool_use`, `tool_result`, `server_tool_use` and `server_tool_result`
+    (run by the provider inside one answer), `image`, `audio`, `document`, or `other`. Pictures and documents inside a tool
+    result follow it as parts of their own with the same `tool_id`.
     text: what a person reads (the text; a tool result flattened); empty when there is none.
     tool_id, name: of a tool use, or the tool use a result answers. arguments: a tool use's input as JSON text, as sent.
     is_error: a tool result that says so. raw: the block's JSON, exact.
@@ -78,6 +80,9 @@ class Message:
 
     `digest` is 16 bytes that are equal for two spellings of the same message: cache marks, white space and, for an
     assistant message, everything a client may drop or reorder when it sends an answer back are left out (see wire/content.py).
+    It is empty for an entry that the next one speaks for: where an answer comes back split over several entries in a row
+    (OpenAI Responses items, Gemini chunks), the last of the run carries the digest of them all, and `model.chain` skips the rest.
+    An answer always has one.
     """
 
     role: str

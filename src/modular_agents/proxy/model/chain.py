@@ -1,7 +1,8 @@
 """A history is named by one hash: each message's digest folded onto the hash of everything before it.
 
 Equal hashes mean equal histories, so that "this call continues that one" is one indexed look-up, and a store that keeps
-a node per hash keeps each message of a growing conversation once. `ROOT` names the empty history.
+a node per hash keeps each message of a growing conversation once. `ROOT` names the empty history. An empty digest adds
+nothing: clients split one answer into several entries, and only the last entry of such a run carries its digest.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,9 @@ ROOT = bytes(CHAIN_BYTES)
 
 
 def extend(parent: bytes, digest: bytes) -> bytes:
-    """Return the hash of the history `parent` followed by the message `digest` (both 16 bytes)."""
+    """Return the hash of the history `parent` followed by the message `digest` (both 16 bytes; an empty digest: `parent`)."""
+    if not digest:
+        return parent
     return blake2b(parent + digest, digest_size=CHAIN_BYTES).digest()
 
 
@@ -22,5 +25,6 @@ def chain(digests: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the hash after each message, in order; the last one names the whole history."""
     at = ROOT
     for digest in digests:
-        at = blake2b(at + digest, digest_size=CHAIN_BYTES).digest()
+        if digest:
+            at = blake2b(at + digest, digest_size=CHAIN_BYTES).digest()
         yield at
