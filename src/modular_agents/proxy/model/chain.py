@@ -5,7 +5,7 @@ a node per hash keeps each message of a growing conversation once. `ROOT` names 
 nothing: clients split one answer into several entries, and only the last entry of such a run carries its digest.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 
 CHAIN_BYTES = 16
@@ -28,3 +28,19 @@ def chain(digests: Iterable[bytes]) -> Iterator[bytes]:
         if digest:
             at = blake2b(at + digest, digest_size=CHAIN_BYTES).digest()
         yield at
+
+
+def prefixes(digests: Sequence[bytes], lengths: Iterable[int]) -> list[bytes]:
+    """Return the names of the histories made of the first `length` digests, for each of the ascending `lengths`.
+
+    These are not `chain` hashes but one running hash read at several places: naming a history of 4,000 messages takes
+    microseconds where 4,000 steps of `extend` take milliseconds. `linking` uses these, a content store `chain`.
+    """
+    running = blake2b(digest_size=CHAIN_BYTES, person=b"history")
+    done = 0
+    names = []
+    for length in lengths:
+        running.update(b"".join(digests[done:length]))
+        done = length
+        names.append(running.digest())
+    return names
