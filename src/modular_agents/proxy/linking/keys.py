@@ -10,7 +10,7 @@ from modular_agents.proxy.model.link import Indexed, LinkKeys
 
 ANSWER_ROLES = frozenset({"assistant", "model"})
 MAX_TIPS = 4
-"""How many answers back a continued call is looked for: the last nearly always matches, the others serve when the client cut or wrote it."""
+"""How many answers back a continued call is looked for: the last nearly always matches, others serve when the client cut or wrote it."""
 
 
 def keys(call: Call) -> LinkKeys:
