@@ -25,9 +25,9 @@ _LOCK_PAUSE_S = 0.005
 _NAME = re.compile(r"(\d{13})-([0-9a-f]{1,32})-(\d{6,12})\.seg")
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class SegmentName:
-    """A segment file's name, taken apart. Orders by birth; within one worker by number."""
+    """A segment file's name, taken apart. Within one worker segments follow each other by `number`, whatever the wall clock did."""
 
     wall_ms: int
     worker: str
