@@ -1,0 +1,374 @@
+"""The journal's writing end. Its law: no trouble of the disk ever slows a call twice, and what is lost is counted exactly.
+
+On the good path an append is one `write()` to the page cache: it survives kill -9 of every process of ours. A thread
+fsyncs in groups, so that power loss costs at most the stated window. When a write fails, or took over 50 ms, the
+writer is *degraded*: frames go to a bounded queue in memory and the thread drains it; when the queue is full frames
+are dropped, counted, and a DROPPED frame with the exact counts is written where they would have stood. It is over when
+the queue is empty and no write has failed or been slow for a second.
+
+Files: `frames.segment_name` (0600, in a 0700 directory), opened by a SEGMENT frame and closed by a SEALED one; and
+`frames.lock_name`, on which the worker holds an exclusive flock for its whole life. The lock is taken before the first
+segment appears; a clean stop seals the segment and removes the lock file.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modular_agents.proxy.errors import AlreadyRunning
+from modular_agents.proxy.journal.frames import HEADER, MAGIC, SEGMENT_SUFFIX, Kind, encode, lock_name, pack_fields, segment_name
+
+if TYPE_CHECKING:
+    from modular_agents.proxy.ports import Clock
+
+SLOW_WRITE_NS = 50_000_000
+"""An append that took longer means that the disk stalls; the next one must not be waited for on the loop."""
+RECOVERY_NS = 1_000_000_000
+"""How long writes must go well before the hot path trusts the disk again; shorter, and a slow disk would stall a call per flap."""
+QUEUE_BYTES = 64 * 1024 * 1024
+"""Memory that degraded mode may hold: about ten seconds of a busy relay."""
+MEASURE_NS = 1_000_000_000
+"""How often the journal's total size is measured against its cap; other workers' writes are seen this late."""
+RETRY_S = 0.1
+"""Pause between attempts in degraded mode, so that a full disk is asked ten times a second."""
+CLOSE_S = 5.0
+"""How long a stop waits for the queue to reach the disk."""
+
+
+_FSYNC: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+"""macOS has no fdatasync."""
+
+
+@dataclass(slots=True)
+class JournalCounters:
+    """What the journal did since the worker began. Bytes are bytes of frames, headers included."""
+
+    frames: int = 0
+    bytes: int = 0
+    dropped_frames: int = 0
+    dropped_bytes: int = 0
+    degraded_times: int = 0
+    failed_writes: int = 0
+    failed_fsyncs: int = 0
+    segments: int = 0
+    last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A segment being written."""
+
+    fd: int
+    number: int
+
+
+class JournalWriter:
+    """Appends frames to one worker's segments. `append` belongs to one thread; everything else is safe from any.
+
+    `durability`: `group` (fsync every `fsync_interval_s`), `full` (fsync before `append` returns) or `none`.
+    Raises `AlreadyRunning` when another process holds this worker's lock, OSError when the directory cannot be used.
+    """
+
+    def __init__(
+        self,
+        directory: Path | str,
+        worker_id: str,
+        clock: "Clock",
+        *,
+        durability: str = "group",
+        fsync_interval_s: float = 0.2,
+        segment_bytes: int = 64 * 1024 * 1024,
+        cap_bytes: int = 10 * 1024 * 1024 * 1024,
+        queue_bytes: int = QUEUE_BYTES,
+        write: Callable[[int, bytes], int] = os.write,
+        fsync: Callable[[int], None] = _FSYNC,
+        recovery_ns: int = RECOVERY_NS,
+        measure_ns: int = MEASURE_NS,
+    ) -> None:
+        self.counters = JournalCounters()
+        self.degraded = False
+        self._directory = Path(directory)
+        self._worker_id = worker_id
+        self._clock = clock
+        self._monotonic = clock.monotonic_ns
+        self._write = write
+        self._fsync = fsync
+        self._durability = durability
+        self._interval_s = fsync_interval_s
+        self._segment_bytes = segment_bytes
+        self._cap_bytes = cap_bytes
+        self._queue_bytes = queue_bytes
+        self._recovery_ns = recovery_ns
+        self._measure_ns = measure_ns
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._closing = False
+        self._closed = False
+        self._dirty = False
+        self._retired: deque[int] = deque()
+        self._queue: deque[tuple[bytes, int]] = deque()
+        self._queued = 0
+        self._lost_frames = 0
+        self._lost_bytes = 0
+        self._trouble_ns = 0
+        self._last_wall_ms = 0
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock_fd = _take_lock(self._directory / lock_name(worker_id))
+        self._room = cap_bytes - measure(self._directory)
+        self._measured_ns = self._monotonic()
+        self._size = 0
+        self._segment = self._open_segment(1)
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    @property
+    def queued_bytes(self) -> int:
+        """Bytes that wait in memory for the disk (degraded mode)."""
+        return self._queued
+
+    def append(self, data: bytes, frames: int) -> None:
+        """Append `frames` whole frames. Never raises and, after a first slow write, never waits."""
+        size = len(data)
+        if self.degraded or self._lost_frames or self._size + size > self._segment_bytes or size > self._room:
+            prepared = self._prepare(data, frames)
+            if prepared is None:
+                return
+            data, frames = prepared
+            size = len(data)
+        began = self._monotonic()
+        try:
+            written = self._write(self._segment.fd, data)
+        except OSError as error:
+            self._begin_degraded(data, frames, f"append: {error.strerror}")
+            return
+        self._size += written
+        self._room -= written
+        self._dirty = True
+        counters = self.counters
+        counters.frames += frames
+        counters.bytes += written
+        if written != size:
+            self._begin_degraded(data[written:], 0, "append: short write")
+        elif self._monotonic() - began > SLOW_WRITE_NS:
+            self._begin_degraded(b"", 0, "append: slow write")
+        elif self._durability == "full":
+            self._sync(self._segment.fd)
+
+    def close(self) -> None:
+        """Drain, seal, fsync, release the lock. Waits at most a few seconds for a disk that stalls. Idempotent."""
+        if self._closing:
+            return
+        self._closing = True
+        self._wake.set()
+        self._thread.join(CLOSE_S)
+        if self._thread.is_alive():  # the disk hangs: what is queued is lost with this process, and the segment stays unsealed
+            return
+        self._closed = True
+        self._room = -1
+        if self._lost_frames:
+            with contextlib.suppress(OSError):
+                self._write(self._segment.fd, self._lost_frame())
+        self._retire(sealed=not self._queue)
+        self._flush_retired()
+        with contextlib.suppress(OSError):
+            (self._directory / lock_name(self._worker_id)).unlink()
+        os.close(self._lock_fd)
+
+    # ── the careful path: another segment, the cap, or degraded ──
+
+    def _prepare(self, data: bytes, frames: int) -> tuple[bytes, int] | None:
+        """Return what to write now, after opening another segment if need be; None when it was queued or lost."""
+        if self._closed:
+            self._lose(data, frames)
+            return None
+        with self._lock:
+            if self.degraded:
+                self._enqueue(data, frames)
+                return None
+        if len(data) > self._room:
+            self._lose(data, frames)
+            return None
+        if self._lost_frames:
+            data, frames = self._lost_frame() + data, frames + 1
+        if self._size + len(data) > self._segment_bytes:
+            self._next_segment()
+        return data, frames
+
+    def _enqueue(self, data: bytes, frames: int) -> None:
+        if self._lost_frames and self._queued + len(data) <= self._queue_bytes:
+            marker = self._lost_frame()
+            self._queue.append((marker, 1))
+            self._queued += len(marker)
+        if self._queued + len(data) > self._queue_bytes or self._queued + len(data) > self._room:
+            self._lose(data, frames)
+            return
+        self._queue.append((data, frames))
+        self._queued += len(data)
+
+    def _lose(self, data: bytes, frames: int) -> None:
+        self._lost_frames += frames
+        self._lost_bytes += len(data)
+        self.counters.dropped_frames += frames
+        self.counters.dropped_bytes += len(data)
+
+    def _lost_frame(self) -> bytes:
+        """Return a DROPPED frame for what was lost since the last one, and forget the count."""
+        payload = pack_fields(str(self._lost_frames).encode(), str(self._lost_bytes).encode())
+        self._lost_frames = self._lost_bytes = 0
+        return encode(Kind.DROPPED, 0, self._monotonic(), payload)
+
+    def _begin_degraded(self, rest: bytes, frames: int, why: str) -> None:
+        with self._lock:
+            self.degraded = True
+            self._trouble_ns = self._monotonic()
+            self.counters.degraded_times += 1
+            self.counters.failed_writes += 1
+            self.counters.last_error = why
+            if rest:
+                self._queue.append((rest, frames))
+                self._queued += len(rest)
+        self._wake.set()
+
+    # ── segments ──
+
+    def _open_segment(self, number: int) -> _Open:
+        wall_ns = self._clock.now_ns()
+        self._last_wall_ms = wall_ms = max(wall_ns // 1_000_000, self._last_wall_ms + 1)
+        path = self._directory / segment_name(wall_ms, self._worker_id, number)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fields = pack_fields(MAGIC, str(wall_ns).encode(), self._worker_id.encode(), str(os.getpid()).encode(), str(number).encode())
+        opening = encode(Kind.SEGMENT, 0, self._monotonic(), fields)
+        try:
+            written = self._write(fd, opening)
+        except OSError:
+            os.close(fd)
+            path.unlink()
+            raise
+        if written != len(opening):
+            os.close(fd)
+            path.unlink()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._size = written
+        self._room -= written
+        self._dirty = True
+        self.counters.segments += 1
+        return _Open(fd, number)
+
+    def _next_segment(self) -> None:
+        """Go on in a new file; when none can be made, go on in this one (larger than it should be, but nothing is lost)."""
+        size = self._size
+        try:
+            following = self._open_segment(self._segment.number + 1)
+        except OSError as error:
+            self._size = size
+            self.counters.last_error = f"next segment: {error.strerror}"
+            return
+        opened = self._size
+        self._retire(sealed=True)
+        self._segment, self._size = following, opened
+
+    def _retire(self, *, sealed: bool) -> None:
+        if sealed:
+            with contextlib.suppress(OSError):  # a reader that finds no seal sees the next segment, or a dead worker
+                self._write(self._segment.fd, encode(Kind.SEALED, 0, self._monotonic()))
+        self._retired.append(self._segment.fd)
+
+    # ── the thread: group fsync, draining, the cap ──
+
+    def _run(self) -> None:
+        while not self._closing:
+            self._wake.wait(RETRY_S if self.degraded else self._interval_s)
+            self._wake.clear()
+            if self.degraded:
+                self._drain()
+            if self._durability != "none" and self._dirty:
+                self._dirty = False
+                self._sync(self._segment.fd)
+            self._flush_retired()
+            if self._monotonic() - self._measured_ns > self._measure_ns:
+                self._measured_ns = self._monotonic()
+                self._room = self._cap_bytes - measure(self._directory)
+        if self.degraded:
+            self._drain()
+
+    def _drain(self) -> None:
+        """Write what is queued, oldest first; leave degraded mode when that has gone well for long enough."""
+        while True:
+            with self._lock:
+                if not self._queue:
+                    if self._lost_frames and self._room > HEADER.size:
+                        self._queue.append((self._lost_frame(), 1))
+                    else:
+                        self.degraded = self._monotonic() - self._trouble_ns <= self._recovery_ns
+                        return
+                data, frames = self._queue[0]
+            if self._size + len(data) > self._segment_bytes and frames:
+                self._next_segment()
+            if not self._drain_one(data, frames):
+                return
+
+    def _drain_one(self, data: bytes, frames: int) -> bool:
+        began = self._monotonic()
+        try:
+            written = self._write(self._segment.fd, data)
+        except OSError as error:
+            written, self.counters.last_error = 0, f"append: {error.strerror}"
+        self._size += written
+        self._room -= written
+        self._dirty = True
+        whole = written == len(data)
+        with self._lock:
+            self._queued -= written
+            if whole:
+                self._queue.popleft()
+            elif written:
+                self._queue[0] = (data[written:], 0)
+        self.counters.bytes += written
+        self.counters.frames += frames if written else 0
+        if not whole or self._monotonic() - began > SLOW_WRITE_NS:
+            self._trouble_ns = self._monotonic()
+            self.counters.failed_writes += 1
+        return whole
+
+    def _sync(self, fd: int) -> None:
+        try:
+            self._fsync(fd)
+        except OSError as error:
+            self.counters.failed_fsyncs += 1
+            self.counters.last_error = f"fsync: {error.strerror}"
+
+    def _flush_retired(self) -> None:
+        while self._retired:
+            fd = self._retired.popleft()
+            if self._durability != "none":
+                self._sync(fd)
+            os.close(fd)
+
+
+def measure(directory: Path) -> int:
+    """Return the bytes of all segments in a journal directory, whoever wrote them."""
+    total = 0
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.endswith(SEGMENT_SUFFIX):
+                with contextlib.suppress(OSError):  # the reader may just have removed it
+                    total += entry.stat().st_size
+    return total
+
+
+def _take_lock(path: Path) -> int:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(fd)
+        msg = f"another process writes the journal as this worker ({path.name}): stop it, or use another database"
+        raise AlreadyRunning(msg) from error
+    return fd
