@@ -1,6 +1,5 @@
 """The writer's law: a disk in trouble slows one append at most, and every frame is either written or counted."""
 
-import fcntl
 import os
 import threading
 import time
@@ -11,7 +10,8 @@ import pytest
 
 from modular_agents.proxy.errors import AlreadyRunning
 from modular_agents.proxy.journal.clock import SystemClock
-from modular_agents.proxy.journal.frames import Frame, Kind, decode, encode, lock_name, split_segment_name, unpack_fields
+from modular_agents.proxy.journal.frames import Frame, Kind, decode, encode, unpack_fields
+from modular_agents.proxy.journal.segment import SegmentName, is_held, lock_path
 from modular_agents.proxy.journal.writer import JournalWriter
 
 
@@ -24,7 +24,7 @@ def names_in(directory: Path) -> list[str]:
 
 
 def frames_of(directory: Path) -> list[Frame]:
-    names = sorted(name for name in names_in(directory) if split_segment_name(name))
+    names = sorted(name for name in names_in(directory) if SegmentName.parse(name))
     return [frame for name in names for frame in decode((directory / name).read_bytes())]
 
 
@@ -84,12 +84,11 @@ def test_files_are_private(tmp_path: Path) -> None:
 
 def test_the_lock_tells_a_living_worker_from_a_dead_one(tmp_path: Path) -> None:
     writer = JournalWriter(tmp_path, "ab12", SystemClock())
-    with (tmp_path / lock_name("ab12")).open() as file, pytest.raises(BlockingIOError):
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    assert is_held(lock_path(tmp_path, "ab12"))
     with pytest.raises(AlreadyRunning):
         JournalWriter(tmp_path, "ab12", SystemClock())
     writer.close()
-    assert not (tmp_path / lock_name("ab12")).exists()
+    assert not lock_path(tmp_path, "ab12").exists()
 
 
 def test_segments_follow_each_other_by_size_and_sort_by_name(tmp_path: Path) -> None:
@@ -99,7 +98,7 @@ def test_segments_follow_each_other_by_size_and_sort_by_name(tmp_path: Path) -> 
     writer.close()
     names = sorted(name for name in names_in(tmp_path) if name.endswith(".seg"))
     assert len(names) > 3
-    assert [split[2] for name in names if (split := split_segment_name(name))] == list(range(1, len(names) + 1))
+    assert [split.number for name in names if (split := SegmentName.parse(name))] == list(range(1, len(names) + 1))
     assert bodies(tmp_path) == list(range(50))
     assert all(list(decode((tmp_path / name).read_bytes()))[-1].kind == Kind.SEALED for name in names)
 

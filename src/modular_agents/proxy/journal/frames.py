@@ -57,26 +57,6 @@ class Kind(IntEnum):
 
 
 MAGIC = b"ANTONJ01"
-SEGMENT_SUFFIX = ".seg"
-LOCK_SUFFIX = ".lock"
-
-
-def segment_name(wall_ms: int, worker_id: str, number: int) -> str:
-    """Return the file name of a worker's `number`-th segment, opened at `wall_ms`. Names sort by time, and per worker by number."""
-    return f"{wall_ms:013d}-{worker_id}-{number:06d}{SEGMENT_SUFFIX}"
-
-
-def split_segment_name(name: str) -> tuple[int, str, int] | None:
-    """Return (wall ms, worker id, number) of a segment's file name, or None when it is no segment."""
-    parts = name.removesuffix(SEGMENT_SUFFIX).split("-")
-    if not name.endswith(SEGMENT_SUFFIX) or len(parts) != 3 or not (parts[0].isdigit() and parts[2].isdigit()):  # noqa: PLR2004 - time, worker, number
-        return None
-    return int(parts[0]), parts[1], int(parts[2])
-
-
-def lock_name(worker_id: str) -> str:
-    """Return the name of the file on which a living worker holds an exclusive flock; no such file, or no lock: it is dead."""
-    return f"{worker_id}{LOCK_SUFFIX}"
 
 
 @dataclass(frozen=True, slots=True)

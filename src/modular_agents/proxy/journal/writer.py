@@ -6,14 +6,12 @@ writer is *degraded*: frames go to a bounded queue in memory and the thread drai
 are dropped, counted, and a DROPPED frame with the exact counts is written where they would have stood. It is over when
 the queue is empty and no write has failed or been slow for a second.
 
-Files: `frames.segment_name` (0600, in a 0700 directory), opened by a SEGMENT frame and closed by a SEALED one; and
-`frames.lock_name`, on which the worker holds an exclusive flock for its whole life. The lock is taken before the first
-segment appears; a clean stop seals the segment and removes the lock file.
+Files are named as `segment.py` says (0600, in a 0700 directory); a SEGMENT frame opens each, a SEALED one closes it.
+A clean stop seals the segment and removes the worker's lock file.
 """
 
 import contextlib
 import errno
-import fcntl
 import os
 import threading
 from collections import deque
@@ -23,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modular_agents.proxy.errors import AlreadyRunning
-from modular_agents.proxy.journal.frames import HEADER, MAGIC, SEGMENT_SUFFIX, Kind, encode, lock_name, pack_fields, segment_name
+from modular_agents.proxy.journal.frames import HEADER, MAGIC, Kind, encode, pack_fields
+from modular_agents.proxy.journal.segment import SUFFIX, SegmentName, hold_lock, lock_path
 
 if TYPE_CHECKING:
     from modular_agents.proxy.ports import Clock
@@ -120,7 +119,7 @@ class JournalWriter:
         self._trouble_ns = 0
         self._last_wall_ms = 0
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock_fd = _take_lock(self._directory / lock_name(worker_id))
+        self._lock_fd = _take_lock(lock_path(self._directory, worker_id))
         self._room = cap_bytes - measure(self._directory)
         self._measured_ns = self._monotonic()
         self._size = 0
@@ -178,7 +177,7 @@ class JournalWriter:
         self._retire(sealed=not self._queue)
         self._flush_retired()
         with contextlib.suppress(OSError):
-            (self._directory / lock_name(self._worker_id)).unlink()
+            lock_path(self._directory, self._worker_id).unlink()
         os.close(self._lock_fd)
 
     # ── the careful path: another segment, the cap, or degraded ──
@@ -241,7 +240,7 @@ class JournalWriter:
     def _open_segment(self, number: int) -> _Open:
         wall_ns = self._clock.now_ns()
         self._last_wall_ms = wall_ms = max(wall_ns // 1_000_000, self._last_wall_ms + 1)
-        path = self._directory / segment_name(wall_ms, self._worker_id, number)
+        path = self._directory / str(SegmentName(wall_ms, self._worker_id, number))
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         fields = pack_fields(MAGIC, str(wall_ns).encode(), self._worker_id.encode(), str(os.getpid()).encode(), str(number).encode())
         opening = encode(Kind.SEGMENT, 0, self._monotonic(), fields)
@@ -357,18 +356,15 @@ def measure(directory: Path) -> int:
     total = 0
     with os.scandir(directory) as entries:
         for entry in entries:
-            if entry.name.endswith(SEGMENT_SUFFIX):
+            if entry.name.endswith(SUFFIX):
                 with contextlib.suppress(OSError):  # the reader may just have removed it
                     total += entry.stat().st_size
     return total
 
 
 def _take_lock(path: Path) -> int:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(fd)
+    fd = hold_lock(path, str(os.getpid()))
+    if fd is None:
         msg = f"another process writes the journal as this worker ({path.name}): stop it, or use another database"
-        raise AlreadyRunning(msg) from error
+        raise AlreadyRunning(msg)
     return fd
