@@ -44,7 +44,11 @@ class RawClient:
     def __init__(self, port: int, host: str = "127.0.0.1", *, timeout_s: float = 10.0, tls: ssl.SSLContext | None = None) -> None:
         raw = socket.create_connection((host, port), timeout_s)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock = tls.wrap_socket(raw, server_hostname="localhost") if tls else raw
+        try:
+            self.sock = tls.wrap_socket(raw, server_hostname="localhost") if tls else raw
+        except OSError:
+            raw.close()
+            raise
         self.received = bytearray()
         """Every byte that came."""
         self.segments: list[tuple[float, int]] = []
