@@ -18,7 +18,7 @@ def test_names_sort_by_birth() -> None:
     assert sorted(map(str, reversed(names))) == [str(name) for name in names]
 
 
-@pytest.mark.parametrize("name", ["", "x.seg", "1790000000123-zz-000001.seg", "1790000000123-ab-1.seg", "1790000000123-ab-000001.seg.tmp"])
+@pytest.mark.parametrize("name", ["", "x.seg", "1790000000123-z_z-000001.seg", "1790000000123-ab-1.seg", "1790000000123-ab-000001.seg.tmp"])
 def test_what_is_no_segment_has_no_name(name: str) -> None:
     assert SegmentName.parse(name) is None
 

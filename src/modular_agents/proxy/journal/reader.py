@@ -1,11 +1,11 @@
 """Tails a journal directory: every frame that was written is given out exactly once, in the order in which its worker wrote it.
 
 Nothing is remembered on disk here: the store holds the position (see `ports.JournalPosition`), and this resumes from it.
-A segment is deleted when its every byte is committed and no open call began in it or in an earlier one of its worker.
+A segment is deleted when its every byte is committed and no open call has a frame in it.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -166,16 +166,11 @@ class JournalReader:
             fd = file.fileno()
             return [read_exactly(fd, HEADER.unpack(os.pread(fd, HEADER.size, at))[0], at + HEADER.size) for at in offsets]
 
-    def release(self, position: JournalPosition) -> list[str]:
-        """Delete the segments that the committed `position` makes needless; return their names."""
-        needed: dict[str, int] = {}
-        for call in position.open_calls:
-            name = SegmentName.parse(call.segment)
-            if name is not None:
-                needed[name.worker] = min(needed.get(name.worker, name.number), name.number)
+    def release(self, committed: Mapping[str, int], needed: Collection[str]) -> list[str]:
+        """Delete the segments that are committed to their last byte and not `needed` by an open call; return their names."""
         gone: list[str] = []
         for series in list(self._series.values()):
-            gone += self._release_series(series, needed.get(series.worker), position.offsets)
+            gone += self._release_series(series, committed, needed)
         return gone
 
     def close(self) -> None:
@@ -217,16 +212,15 @@ class JournalReader:
         finally:
             cursor.close()
 
-    def _release_series(self, series: _Series, needed: int | None, offsets: Mapping[str, int]) -> list[str]:
+    def _release_series(self, series: _Series, committed: Mapping[str, int], needed: Collection[str]) -> list[str]:
         gone = []
         for name in list(series.done):
             text = str(name)
-            if (needed is not None and name.number >= needed) or offsets.get(text, -1) < series.offsets[text]:
-                break
-            (self._directory / text).unlink(missing_ok=True)
-            series.done.remove(name)
-            del series.offsets[text]
-            gone.append(text)
+            if text not in needed and committed.get(text, -1) >= series.offsets[text]:
+                (self._directory / text).unlink(missing_ok=True)
+                series.done.remove(name)
+                del series.offsets[text]
+                gone.append(text)
         if series.over and not series.done:
             lock_path(self._directory, series.worker).unlink(missing_ok=True)
             del self._series[series.worker]

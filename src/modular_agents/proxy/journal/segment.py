@@ -2,7 +2,7 @@
 
 In a journal directory lie, per worker life:
 
-    <wall ms, 13 digits>-<worker id, hex>-<number, 6 digits>.seg    sorted by name = sorted by birth
+    <wall ms, 13 digits>-<worker id>-<number, 6 digits>.seg    sorted by name = sorted by birth
     <worker id>.lock                                                 flock'ed (exclusive) as long as the worker lives
 
 The lock is taken before the first segment is made, so a segment without a held lock belongs to a dead worker.
@@ -22,7 +22,7 @@ LOCK_SUFFIX = ".lock"
 _LOCK_ATTEMPTS = 4
 _LOCK_PAUSE_S = 0.005
 """`is_held` takes the lock for a microsecond to see whether it can: whoever wants to keep it asks more than once."""
-_NAME = re.compile(r"(\d{13})-([0-9a-f]{1,32})-(\d{6,12})\.seg")
+_NAME = re.compile(r"(\d{13})-([0-9A-Za-z]{1,32})-(\d{6,12})\.seg")
 
 
 @dataclass(frozen=True, slots=True)
