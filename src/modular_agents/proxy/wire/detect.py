@@ -1,0 +1,78 @@
+"""Which format and which operation a request is, told by the shape of its path.
+
+The tail of the path decides, so that prefixes of all kinds do not matter: `/v1`, `/api/v1` (OpenRouter), `/openai/v1` (Groq),
+`/openai/deployments/NAME` (Azure), `/anthropic` (many). Where one tail has two readings, headers and the method decide.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote
+
+from modular_agents.proxy.model.exchange import Exchange
+from modular_agents.proxy.wire.reading import Target
+
+PROVIDERS = {"anthropic": "claude", "codex": "openai"}
+"""Names of upstreams whose provider is called otherwise in `llm_calls.provider`; any other goes by its upstream's name."""
+MAX_QUERY_FIELDS = 100
+"""More query fields than any client sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The format that reads the bodies (`raw`: none does), and what the call is for."""
+
+    format: str
+    operation: str
+
+
+_TAILS: dict[tuple[str, ...], Route] = {
+    ("messages",): Route("anthropic.messages", "chat"),
+    ("messages", "count_tokens"): Route("anthropic.messages", "count_tokens"),
+    ("messages", "batches"): Route("raw", "batch"),
+    ("chat", "completions"): Route("openai.chat", "chat"),
+    ("completions",): Route("raw", "completion"),
+    ("complete",): Route("raw", "completion"),
+    ("embeddings",): Route("raw", "embeddings"),
+    ("models",): Route("raw", "models"),
+    ("batches",): Route("raw", "batch"),
+    ("files",): Route("raw", "files"),
+    ("images", "generations"): Route("raw", "images"),
+    ("images", "edits"): Route("raw", "images"),
+    ("images", "variations"): Route("raw", "images"),
+    ("audio", "speech"): Route("raw", "audio"),
+    ("audio", "transcriptions"): Route("raw", "audio"),
+    ("audio", "translations"): Route("raw", "audio"),
+    ("moderations",): Route("raw", "moderations"),
+}
+_CREATES = {"chat", "count_tokens", "embeddings", "completion"}
+"""Operations that are asked by POST only; another method on their path manages what was stored."""
+
+
+def target_of(exchange: Exchange) -> Target:
+    """Take the request target apart."""
+    path, _, query = exchange.request.target.partition("?")
+    try:
+        fields = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
+    except ValueError:
+        fields = {}
+    headers = {name.lower(): value for name, value in exchange.request.headers}
+    return Target(exchange.request.method, path, fields, headers)
+
+
+def detect(target: Target) -> Route:
+    """Return the route of a request; `other` when nothing is known about its path."""
+    segments = [unquote(segment) for segment in target.path.split("/") if segment]
+    for size in (2, 1):
+        route = _TAILS.get(tuple(segments[-size:]))
+        if route is not None:
+            return route if target.method == "POST" or route.operation not in _CREATES else Route("raw", route.operation)
+    for at, segment in enumerate(segments[:-1]):
+        route = _TAILS.get((segment,))
+        if route is not None and route.format == "raw":
+            return Route("raw", route.operation)  # /v1/models/NAME, /v1/files/ID/content, /v1/messages/batches/ID/results
+        del at
+    return Route("raw", "other")
+
+
+def provider_of(upstream: str) -> str:
+    """Return the provider's name for an upstream's."""
+    return PROVIDERS.get(upstream, upstream)

@@ -1,0 +1,89 @@
+"""What a format makes of bytes: the half of a `Call` that depends on the format, and what every format must offer.
+
+A format never raises: what it cannot make sense of it leaves out, or says in `unreadable`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from modular_agents.proxy.model.call import Message, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks."""
+
+    model: str | None = None
+    stream: bool = False
+    system: tuple[Message, ...] = ()
+    messages: tuple[Message, ...] = ()
+    tools: tuple[bytes, ...] = ()
+    params: bytes = b"{}"
+    previous_response_id: str | None = None
+    unreadable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An error the provider reported in an answer. `whose` as in `CallError`."""
+
+    kind: str
+    message: str
+    whose: str = "provider"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What has been answered so far. `ended`: the format's own end was seen, so that nothing can be missing."""
+
+    answers: tuple[Message, ...] = ()
+    model: str | None = None
+    response_id: str | None = None
+    finish_reason: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    fault: Fault | None = None
+    ended: bool = False
+    unreadable: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a streamed answer: as `model.call.Delta`, without whose it is and when it came."""
+
+    part: int
+    kind: str
+    text: str
+    name: str | None = None
+
+
+class Fold(Protocol):
+    """One answer being put together: either from events, or from one whole body."""
+
+    def event(self, name: str, data: bytes) -> list[Piece]:
+        """Take one event of a stream and return the pieces it adds."""
+
+    def whole(self, body: bytes) -> None:
+        """Take the whole body of an answer that is not a stream."""
+
+    def answered(self) -> Answered:
+        """Return what has come together so far. Idempotent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The request target, taken apart: path segments as written, query values by name, headers by lower-case name."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One wire format: how a request reads, and a fresh fold for its answer."""
+
+    name: str
+    read_request: Callable[[bytes, Target], Asked]
+    fold: Callable[[Asked], Fold]
