@@ -13,7 +13,7 @@ from typing import Protocol
 from modular_agents.proxy.model.call import Call, Cost, Delta
 from modular_agents.proxy.model.event import Event
 from modular_agents.proxy.model.exchange import Exchange
-from modular_agents.proxy.model.link import Candidate, Indexed, LinkKeys
+from modular_agents.proxy.model.link import Candidate, Indexed, LinkChanges, Lookup
 from modular_agents.proxy.model.query import CallDetail, CallFilter, CallPage, RawExchange, TraceDetail, TracePage
 from modular_agents.proxy.model.trace import Placement
 
@@ -48,15 +48,19 @@ class JournalPosition:
 class Transaction(Protocol):
     """One batch being written. Later calls see earlier ones."""
 
-    def find(self, keys: LinkKeys) -> Sequence[Candidate]:
-        """Return earlier calls that match any key, best first; at most 32."""
+    def find(self, lookup: Lookup) -> Sequence[Candidate]:
+        """Return the calls that the look-up finds, each once, in any order."""
 
     def put_call(self, call: Call, exchange: Exchange, placement: Placement, cost: Cost, indexed: Indexed) -> None:
         """Write a version of a call: its first (running), a later one, or its final one. Same id and status again: no change.
 
         The final version stores the exchange's bodies; a running one stores the request only. A final version is never
-        replaced by a running one. Emits `call`, `trace` and `edge` events.
+        replaced by a running one. Emits `call`, `trace` and `edge` events. The placement and `indexed` of the last version
+        stand; roll-ups follow a call that moves to another trace, and a trace without calls is gone (`removed` event).
         """
+
+    def relink(self, changes: LinkChanges) -> None:
+        """Move earlier calls: their placements, edges, tokens and facts are replaced as told. Emits events for what really changed."""
 
     def put_deltas(self, deltas: Sequence[Delta]) -> None:
         """Write pieces of running answers as `delta` events; nothing else changes."""

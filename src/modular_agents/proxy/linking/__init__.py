@@ -1,6 +1,8 @@
-"""Calls in; traces, threads and edges out. Pure: no socket, file, clock or randomness, values in and values out."""
+"""Calls in; traces, threads and edges out. Pure: no socket, file, clock or randomness, values in and values out.
 
-from modular_agents.proxy.linking.keys import index, keys
-from modular_agents.proxy.linking.place import place
+`settle(call, transaction.find)` says where a call stands, what it leaves behind and what it changes of earlier calls.
+"""
 
-__all__ = ["index", "keys", "place"]
+from modular_agents.proxy.linking.link import link, settle
+
+__all__ = ["link", "settle"]

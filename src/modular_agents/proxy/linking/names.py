@@ -1,8 +1,7 @@
-"""What a person would call it: the agent's name, the kind of a call, the task, read from the call's own words."""
+"""What a person would call it: the agent's name and the task, read from the call's own words."""
 
 import re
 
-from modular_agents.proxy.linking.identity import Identity
 from modular_agents.proxy.model.call import Call
 
 MAX_TASK_CHARS = 500
@@ -15,7 +14,6 @@ _INTRODUCED = re.compile(
     r"\byou(?:\s+are|['\u2019]re)\s+(?:an?\s+|the\s+)?[\"'“`*]{0,2}([A-Za-z][\w\- ]{0,50}?)[\"'”`*]{0,2}\s+(?:sub-?)?agent\b", re.IGNORECASE
 )
 _TAGGED = re.compile(r"<(system-reminder|environment_context|user_instructions|local-command-\w+|command-\w+)\b[^>]*>.*?</\1>", re.DOTALL)
-_OPERATIONS = {"count_tokens": "count", "models": "list", "embeddings": "embedding", "batch": "batch"}
 
 
 def named_agent(call: Call) -> str | None:
@@ -40,14 +38,3 @@ def task_of(call: Call) -> str | None:
                 if text:
                     return text[:MAX_TASK_CHARS]
     return None
-
-
-def kind_of(call: Call, identity: Identity) -> str:
-    """Return the kind of a call as far as the call alone tells: `turn`, `count`, `list`, `embedding`, `warmup` or `other`."""
-    if call.operation in _OPERATIONS:
-        return _OPERATIONS[call.operation]
-    if call.operation != "chat":
-        return "other"
-    if identity.request_kind == "prewarm":
-        return "warmup"
-    return "turn"

@@ -1,44 +1,101 @@
-"""What linking asks of the store and gets back: keys, the calls they find, and the keys a call is found by."""
+"""What linking asks of the store and gets back: look-ups, the calls they find, and what a call leaves behind to be found.
+
+A token is a signed 64-bit number made by `linking` from a kind and a value (a hash of a history, a session id, a piece of
+text …). To the store it means nothing: it keeps `(token, started_ns, call)` in one index and answers look-ups from it.
+"""
 
 from dataclasses import dataclass
 
+from modular_agents.proxy.model.trace import Placement
+
+CALLS_PER_TOKEN = 16
+"""How many calls one token finds. Bounds the cost of a look-up; a text that more calls than this hold tells nothing apart."""
+CALLS_PER_THREAD = 4
+"""How many calls `before` and `after` find."""
+
 
 @dataclass(frozen=True, slots=True)
-class LinkKeys:
-    """Indexed keys by which earlier calls are looked up for linking. Empty means: do not look.
+class Lookup:
+    """One question to the store; each field costs indexed look-ups only, none a scan. Empty fields ask nothing.
 
-    tips: chain hashes, longest history first: an earlier call whose history *with its answer* hashes to one of these
-    is continued by this call. histories: chain hashes of this call's whole history, for retries.
-    named: `(kind, value)` such as `("session", "…")`, `("response_id", "resp_…")`, `("call", "01J…")`.
+    at_ns: the moment that `earlier`, `later`, `before` and `after` refer to.
+    earlier: per token, the `CALLS_PER_TOKEN` newest calls that left it and started at or before `at_ns`.
+    later: per token, the `CALLS_PER_TOKEN` oldest calls that left it and started at or after `at_ns`.
+    calls: calls by id.
+    before, after: of the named thread, the `CALLS_PER_THREAD` calls that started nearest before or at, after or at, `at_ns`.
+    members: all calls of these threads. roots: the root call of every thread of these traces.
     """
 
-    tips: tuple[bytes, ...] = ()
-    histories: tuple[bytes, ...] = ()
-    named: tuple[tuple[str, str], ...] = ()
+    at_ns: int = 0
+    earlier: tuple[int, ...] = ()
+    later: tuple[int, ...] = ()
+    calls: tuple[str, ...] = ()
+    before: str | None = None
+    after: str | None = None
+    members: tuple[str, ...] = ()
+    roots: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An earlier call as linking sees it. `matched` says by which key it was found (`tip`, `history`, or the named kind)."""
+    """A stored call as linking sees it: what it left behind and where it stands now. Each call is found once per look-up."""
 
     call_id: str
-    matched: str
-    key: bytes | str
+    matched: tuple[int, ...]
+    """The tokens by which it was found."""
+    facts: bytes
+    """As `Indexed.facts` were given; linking's own, opaque to everybody else."""
     trace_id: str
     thread_id: str
+    root_id: str
+    opener_id: str | None
     agent_name: str | None
-    started_ns: int
-    ended_ns: int | None
-    status: str
-    connection_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """Keys under which a call can be found later: the other half of `LinkKeys`."""
+    """What a call leaves behind: the tokens by which it is found and the facts that linking reads when it was."""
 
-    history: bytes | None = None
-    """Chain hash of its messages."""
-    tip: bytes | None = None
-    """Chain hash of its messages followed by its answer; None until it has one."""
-    named: tuple[tuple[str, str], ...] = ()
+    tokens: tuple[int, ...] = ()
+    facts: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadMove:
+    """Every call of the thread `thread_id` goes to the thread `into` (often the same) and to `trace_id`.
+
+    `root_id`, `opener_id` and `agent_name` are written to each of them; an agent name only where `agent_given` is false.
+    """
+
+    thread_id: str
+    into: str
+    trace_id: str
+    root_id: str
+    opener_id: str | None = None
+    agent_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """An earlier call whose place changed: `placement` with exactly these edges leading to it, found by `indexed` from now on."""
+
+    call_id: str
+    placement: Placement
+    indexed: Indexed
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChanges:
+    """What a new call changes of earlier ones. Applied in this order; changing nothing is no event."""
+
+    replaced: tuple[Replaced, ...] = ()
+    moves: tuple[ThreadMove, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """All that linking says about a call."""
+
+    placement: Placement
+    indexed: Indexed
+    changes: LinkChanges = LinkChanges()

@@ -42,8 +42,15 @@ class Placement:
     agent_name: str | None = None
     parent_id: str | None = None
     edges: tuple[Edge, ...] = ()
+    """Every edge that leads to this call; a later placement of the same call replaces them all."""
     trace_name: str | None = None
     task_description: str | None = None
-    """Set when this call opened its trace."""
+    """What the thread was asked to do; set on the call that opened it. A trace is described by its oldest thread's."""
     kind: str = "turn"
     """`turn`, `retry`, `title`, `probe`, `count`, `list`, `embedding`, `other` …; noise is folded by default."""
+    root_id: str = ""
+    """The call that opened the thread: the call itself when it did."""
+    opener_id: str | None = None
+    """The call of another thread that opened this thread."""
+    agent_given: bool = False
+    """True when the call itself was given its agent's name: moving its thread then does not rename it."""
