@@ -153,6 +153,8 @@ class Call:
     response_id: str | None = None
     """The provider's, from the body (`msg_…`, `chatcmpl-…`, `resp_…`)."""
     previous_response_id: str | None = None
+    service_tier: str | None = None
+    """What decides the price beside the model: `batch`, `flex`, `priority`, `fast` …, as the answer says, else as asked."""
     ended_ns: int | None = None
     first_token_ns: int | None = None
     flags: frozenset[str] = field(default_factory=frozenset)

@@ -1,1 +1,1 @@
-"""Room not furnished yet."""
+"""Usage and model in, cost out, with its provenance. `price` is the door."""

@@ -58,6 +58,7 @@ class CallReader:
             tools=asked.tools,
             params=asked.params,
             previous_response_id=asked.previous_response_id,
+            service_tier=asked.service_tier,
             unreadable=None if asked.unreadable is None else Unreadable("request", asked.unreadable),
             flags=exchange.flags,
         )
@@ -148,6 +149,7 @@ class CallReader:
             http_status=None if response is None else response.status,
             request_id=None if response is None else _request_id(response.headers),
             response_id=answered.response_id,
+            service_tier=answered.service_tier or self._call.service_tier,
             ended_ns=exchange.ended_ns,
             first_token_ns=self._first_token_ns,
             flags=exchange.flags,

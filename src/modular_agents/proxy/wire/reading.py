@@ -21,6 +21,7 @@ class Asked:
     tools: tuple[bytes, ...] = ()
     params: bytes = b"{}"
     previous_response_id: str | None = None
+    service_tier: str | None = None
     unreadable: str | None = None
 
 
@@ -43,6 +44,7 @@ class Answered:
     finish_reason: str | None = None
     usage: Usage = field(default_factory=Usage)
     fault: Fault | None = None
+    service_tier: str | None = None
     ended: bool = False
     unreadable: str | None = None
 

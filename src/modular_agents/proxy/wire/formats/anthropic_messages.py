@@ -191,7 +191,8 @@ class MessagesFold:
     def answered(self) -> Answered:
         """Return what has come together."""
         answers = () if self._content is None and not self._blocks else (self._answer(),)
-        return Answered(answers, self._model, self._id, self._stop, self._counted(), self._fault, self._ended, self._unreadable)
+        tier = "fast" if self._usage.get("speed") == "fast" else js.string(self._usage.get("service_tier"))
+        return Answered(answers, self._model, self._id, self._stop, self._counted(), self._fault, tier, self._ended, self._unreadable)
 
     def _answer(self) -> Message:
         if self._content is not None:

@@ -30,9 +30,10 @@ def read_request(body: bytes, target: Target) -> Asked:
         params = js.join_members({key: raw for key, raw in top.items() if key not in _OWN})
         model = js.string(js.parse(top.get("model", b"null"))) or _deployment(target.path)
         stream = js.parse(top.get("stream", b"false")) is True
+        tier = js.string(js.parse(top.get("service_tier", b"null")))
     except ValueError as error:
         return Asked(unreadable=str(error))
-    return Asked(model, stream, (), seal(messages), tuple(tools), params)
+    return Asked(model, stream, (), seal(messages), tuple(tools), params, service_tier=None if tier == "auto" else tier)
 
 
 def _deployment(path: str) -> str | None:
@@ -249,10 +250,9 @@ class ChatFold:
         answers = tuple(self._answer(raw) for raw in raws)
         ended = self._done or (bool(finish) and None not in finish)
         usage = chat_usage(self._usage, self._usage_raw, self._top, ended=ended)
-        model, answer_id = js.string(self._top.get("model")), js.string(self._top.get("id"))
-        return Answered(
-            answers, model or None, answer_id or None, finish[0] if finish else None, usage, self._fault, ended, self._unreadable
-        )
+        model, answer_id, tier = (js.string(self._top.get(key)) for key in ("model", "id", "service_tier"))
+        stop = finish[0] if finish else None
+        return Answered(answers, model, answer_id, stop, usage, self._fault, tier, ended, self._unreadable)
 
     def _answer(self, raw: bytes) -> Message:
         try:
