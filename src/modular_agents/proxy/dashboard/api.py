@@ -1,0 +1,206 @@
+"""The JSON API: each route is a line in `ENDPOINTS`, from which the router, the OpenAPI document and the documentation test are made."""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from modular_agents.proxy.dashboard.answers import error_response, json_response
+from modular_agents.proxy.dashboard.asking import (
+    CALL_STATUSES,
+    FILTERS,
+    PAGING,
+    TEXT,
+    TRACE,
+    TRACE_STATUSES,
+    BadQuestion,
+    Parameter,
+    read_query,
+    read_question,
+)
+from modular_agents.proxy.dashboard.bodies import view_raw
+from modular_agents.proxy.dashboard.reading import Readers
+from modular_agents.proxy.dashboard.shapes import ErrorBody, GraphView, RawView, StatusView
+from modular_agents.proxy.errors import ProxyError, StoreDamaged, StoreUnavailable, UsageError
+from modular_agents.proxy.model.query import CallDetail, CallPage, TraceDetail, TracePage
+from modular_agents.proxy.model.status import ProxyStatus
+from modular_agents.proxy.ports import Reader
+
+MAX_ID_CHARS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the handlers answer from."""
+
+    readers: Readers
+    status: Callable[[], ProxyStatus | None]
+    version: str
+    db: str
+    now_s: Callable[[], float] = time.time
+
+
+Handler = Callable[[Source, Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A route. `answer` None: bytes."""
+
+    path: str
+    about: str
+    handler: Handler
+    answer: type | None
+    parameters: tuple[Parameter, ...] = ()
+
+
+class NotHere(ProxyError):
+    """The caller's: nothing has that id."""
+
+
+async def _answer(source: Source, question: Callable[[Reader], object], missing: str = "") -> Response:
+    """Answer with the shape that `question` returns, encoded on the reading thread; None means `missing`."""
+
+    def encoded(reader: Reader) -> bytes | None:
+        shape = question(reader)
+        return None if shape is None else msgspec.json.encode(shape)
+
+    body = await source.readers.ask(encoded)
+    if body is None:
+        raise NotHere(missing)
+    return json_response(body)
+
+
+async def list_traces(source: Source, request: Request) -> Response:
+    """Answer with a `TracePage`."""
+    asked = read_question(_query(request), (*FILTERS, *PAGING), TRACE_STATUSES, source.now_s)
+    return await _answer(source, lambda reader: reader.traces(asked.where, asked.cursor, asked.limit))
+
+
+async def list_calls(source: Source, request: Request) -> Response:
+    """Answer with a `CallPage`."""
+    asked = read_question(_query(request), (*FILTERS, TRACE, *PAGING), CALL_STATUSES, source.now_s)
+    return await _answer(source, lambda reader: reader.calls(asked.where, asked.cursor, asked.limit))
+
+
+async def search(source: Source, request: Request) -> Response:
+    """Answer with a `CallPage` of what a text is found in."""
+    asked = read_question(_query(request), (TEXT, *PAGING), CALL_STATUSES, source.now_s)
+    if asked.where.text is None:
+        raise BadQuestion("There is nothing to search for.", "Add q=, for example q=timeout.")
+    return await _answer(source, lambda reader: reader.calls(asked.where, asked.cursor, asked.limit))
+
+
+async def get_trace(source: Source, request: Request) -> Response:
+    """Answer with a `TraceDetail`."""
+    trace_id = _asked_id(request)
+    return await _answer(source, lambda reader: reader.trace(trace_id), f"There is no trace {trace_id!r}.")
+
+
+async def get_graph(source: Source, request: Request) -> Response:
+    """Answer with a `GraphView`."""
+    trace_id = _asked_id(request)
+
+    def question(reader: Reader) -> GraphView | None:
+        detail = reader.trace(trace_id)
+        return None if detail is None else GraphView(detail.trace, detail.calls, detail.edges, detail.seq)
+
+    return await _answer(source, question, f"There is no trace {trace_id!r}.")
+
+
+async def get_call(source: Source, request: Request) -> Response:
+    """Answer with a `CallDetail`."""
+    call_id = _asked_id(request)
+    return await _answer(source, lambda reader: reader.call(call_id), f"There is no call {call_id!r}.")
+
+
+async def get_raw(source: Source, request: Request) -> Response:
+    """Answer with a `RawView`."""
+    call_id = _asked_id(request)
+
+    def question(reader: Reader) -> RawView | None:
+        raw = reader.raw(call_id)
+        return None if raw is None else view_raw(raw)
+
+    return await _answer(source, question, f"There is no call {call_id!r}.")
+
+
+async def download(source: Source, request: Request) -> Response:
+    """Answer with the exact bytes of a request or response body, as a file to save: never shown as a page of this site."""
+    call_id, side = _asked_id(request), request.path_params["side"]
+    if side not in {"request", "response"}:
+        raise NotHere("A call has a request and a response to download.")
+    raw = await source.readers.ask(lambda reader: reader.raw(call_id))
+    if raw is None:
+        raise NotHere(f"There is no call {call_id!r}.")
+    body = raw.request_body if side == "request" else raw.response_body
+    name = "".join(letter for letter in raw.call_id if letter.isascii() and letter.isalnum())
+    headers = {"content-disposition": f'attachment; filename="{name}-{side}.bin"'}
+    return Response(body, headers=headers, media_type="application/octet-stream")
+
+
+async def get_status(source: Source, request: Request) -> Response:
+    """Answer with a `StatusView`."""
+    read_query(_query(request), ())
+
+    def question(reader: Reader) -> StatusView:
+        proxy = source.status()
+        floor, seq = reader.seq()
+        lag = proxy.journal_lag_bytes if proxy else None
+        return StatusView(source.version, source.db, proxy, lag, proxy.records_dropped if proxy else 0, floor, seq)
+
+    return await _answer(source, question)
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint("/api/traces", "Traces, newest first.", list_traces, TracePage, (*FILTERS, *PAGING)),
+    Endpoint("/api/traces/{id}", "One trace with its calls, oldest first, and its edges.", get_trace, TraceDetail),
+    Endpoint("/api/traces/{id}/graph", "One trace as a graph: a node for each call.", get_graph, GraphView),
+    Endpoint("/api/calls", "Calls, newest first.", list_calls, CallPage, (*FILTERS, TRACE, *PAGING)),
+    Endpoint("/api/calls/{id}", "Everything understood about a call.", get_call, CallDetail),
+    Endpoint("/api/calls/{id}/raw", "The exchange as it crossed the wire, secrets in heads replaced.", get_raw, RawView),
+    Endpoint("/api/calls/{id}/raw/{side}", "The exact bytes of the `request` or `response` body, as a file.", download, None),
+    Endpoint("/api/search", "Calls whose prompt or answer holds a text.", search, CallPage, (TEXT, *PAGING)),
+    Endpoint("/api/status", "The dashboard and the proxy beside it.", get_status, StatusView),
+)
+
+
+def _query(request: Request) -> bytes:
+    query: bytes = request.scope["query_string"]
+    return query
+
+
+def _asked_id(request: Request) -> str:
+    """Return the id a path names. Paths are matched as written, so this is the only place where percent-encoding is undone."""
+    try:
+        text = unquote(request.path_params["id"], errors="strict")
+    except UnicodeDecodeError:
+        text = ""
+    if not text or len(text) > MAX_ID_CHARS or not text.isprintable():
+        raise BadQuestion("That is no id.", f"Ids are printable text of at most {MAX_ID_CHARS} characters, percent-encoded.")
+    return text
+
+
+def answer_error(error: ProxyError) -> Response:
+    """Return an error of ours in words, with the status that says whose it is."""
+    message = str(error)
+    match error:
+        case BadQuestion():
+            return error_response(400, ErrorBody("caller", message, error.hint))
+        case NotHere():
+            return error_response(
+                404, ErrorBody("caller", message, "It may have been removed by retention, or belong to another database.")
+            )
+        case UsageError():
+            return error_response(400, ErrorBody("caller", message, "See docs/api.md."))
+        case StoreUnavailable():
+            hint = "Nothing is lost: the proxy keeps recording into its journal. Try again."
+            return error_response(503, ErrorBody("store", message, hint))
+        case StoreDamaged():
+            return error_response(500, ErrorBody("store", message, "The damaged file is kept; the recorder starts a new one."))
+        case _:
+            return error_response(500, ErrorBody("dashboard", message, "This is a fault of the dashboard; its log says more."))
