@@ -23,6 +23,8 @@ class Upstream:
     host: str
     port: int
     prefix: str = ""
+    mend: bool = True
+    """Add a missing `/v1` before paths known to need it. False for a URL written with a path and no `/v1` (azure, codex)."""
 
     @property
     def url(self) -> str:
@@ -51,6 +53,8 @@ class Limits:
     body_bytes: int = 64 * 1024 * 1024
     recorded_body_bytes: int = 16 * 1024 * 1024
     """Per direction: more passes on but is not recorded; true size and SHA-256 are."""
+    recorded_tunnel_bytes: int = 64 * 1024 * 1024
+    """The same for a WebSocket, which carries many turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,9 @@ class RelaySettings:
     journal_cap_bytes: int = 10 * 1024 * 1024 * 1024
     segment_bytes: int = 64 * 1024 * 1024
     control_dir: str = ""
-    """Where the worker leaves its counters for the supervisor."""
+    """Where each worker keeps its counters (`relay.counters`), so that any of them can add up all for `/-/metrics`."""
+    token: str = ""
+    """When set, every request must bring it as `X-Anton-Token` (hosts wider than loopback)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,38 @@
+"""What all connections of one worker share, made once."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from modular_agents.proxy.config import Limits
+from modular_agents.proxy.relay.counters import Counters
+from modular_agents.proxy.relay.framing import ChunkSizes
+from modular_agents.proxy.relay.headers import Heads
+from modular_agents.proxy.relay.routing import Router
+from modular_agents.proxy.relay.tap import Tap
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from modular_agents.proxy.relay.server import ClientConnection
+    from modular_agents.proxy.relay.upstream import Pool
+
+
+@dataclass(slots=True)
+class Shared:
+    """Not frozen: `draining` turns True once, and the set of clients is a living one."""
+
+    loop: "asyncio.AbstractEventLoop"
+    limits: Limits
+    router: Router
+    requests: Heads
+    tap: Tap
+    pool: "Pool"
+    counters: Counters
+    worker_id: str
+    token: bytes
+    metrics: "Callable[[], str]"
+    """Prometheus text with the counters of all workers added up."""
+    draining: bool = False
+    clients: "set[ClientConnection]" = field(default_factory=set)
+    sizes: ChunkSizes = field(default_factory=lambda: ChunkSizes(lenient=False))
