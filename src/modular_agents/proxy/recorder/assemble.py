@@ -190,10 +190,13 @@ class Assembler:
         except ValueError:
             self.losses.orphan_frames += 1
             return []
-        own = Growing(head, piece.segment, frame, piece.anchor)
+        key = (piece.worker, frame.exchange)
+        changes = [self._interrupt(key, "its end was not recorded")] if key in self._open else []
+        own = self._open[key] = Growing(head, piece.segment, frame, piece.anchor)
         own.touched_ns = now_ns
-        self._open[piece.worker, frame.exchange] = own
-        return [Asked(own.call_id, own.asked(self._fetch))] if own.is_asked else []
+        if own.is_asked:
+            changes.append(Asked(own.call_id, own.asked(self._fetch)))
+        return changes
 
     def _grow(self, piece: Piece, frame: Frame, now_ns: int) -> list[Change]:
         own = self._open.get((piece.worker, frame.exchange))

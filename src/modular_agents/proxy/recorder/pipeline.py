@@ -1,0 +1,228 @@
+"""From frames to commit, one batch at a time: rows, live text and the journal position land in the store together or not at all.
+
+    journal.poll → assemble → read (wire) → place (linking) → price → store → journal.release
+
+A batch that the store does not take now is kept and offered again, and nothing more is read meanwhile: memory stays
+bounded and the journal waits. A call on which one of our rooms fails is stored bare; it never takes its batch along.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from modular_agents.proxy.errors import ProxyError
+from modular_agents.proxy.journal.cursor import Piece
+from modular_agents.proxy.model.call import Call, Cost, Delta
+from modular_agents.proxy.model.exchange import Exchange
+from modular_agents.proxy.model.link import Candidate, Indexed, LinkKeys
+from modular_agents.proxy.model.trace import Placement
+from modular_agents.proxy.ports import Clock, JournalPosition, OpenCall, Store, Transaction
+from modular_agents.proxy.recorder.assemble import Answering, Asked, Assembler, Change, Ended, Grew
+from modular_agents.proxy.recorder.bare import alone, bare_call, guarded
+from modular_agents.proxy.recorder.live import LiveCall, Reads
+
+POLL_BYTES = 4 * 1024 * 1024
+"""Read from the journal at a time: as frames about twice that in memory, some 20 ms of work."""
+BATCH_BYTES = 32 * 1024 * 1024
+"""Bodies that one batch may hold: a single call can have twice 16 MB, so a batch is at most about this and one call more."""
+LAZY_NS = 1_000_000_000
+"""Progress that shows nobody anything new (half a request, bytes without text) is committed this often."""
+TIDY_NS = 1_000_000_000
+"""How often segments are deleted and lost ends looked for."""
+
+_log = logging.getLogger(__name__)
+
+
+class Journal(Protocol):
+    """`journal.reader.JournalReader`, as seen from here."""
+
+    def poll(self, max_bytes: int) -> list[Piece]:
+        """Return what was appended."""
+
+    def again(self, open_calls: Iterable[OpenCall]) -> Iterator[Piece]:
+        """Yield once more what the position contains of open calls."""
+
+    def payload_at(self, segment: str, offsets: Sequence[int]) -> list[bytes]:
+        """Return payloads once more."""
+
+    def release(self, committed: Mapping[str, int], needed: Collection[str]) -> list[str]:
+        """Delete what is needed no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What the pure rooms do, by name: reading, linking, pricing."""
+
+    start: Callable[[Exchange], Reads]
+    keys: Callable[[Call], LinkKeys]
+    place: Callable[[Call, Sequence[Candidate]], Placement]
+    index: Callable[[Call], Indexed]
+    price: Callable[[Call], Cost]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What this recorder has done since it began."""
+
+    batches: int = 0
+    calls_ended: int = 0
+    bare_calls: int = 0
+    """Stored with less than they hold, because one of our rooms failed."""
+    skipped_calls: int = 0
+    """Not stored at all: the store itself fails on them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    call: Call
+    exchange: Exchange
+
+
+@dataclass(slots=True)
+class _Batch:
+    position: JournalPosition
+    versions: list[_Version] = field(default_factory=list)
+    deltas: list[Delta] = field(default_factory=list)
+    spared: set[str] = field(default_factory=set)
+    """Calls that were replaced by their bare form because the store failed on them."""
+
+
+class Pipeline:
+    """Brings one journal into one store. Reads the store's position at once: raises `StoreUnavailable` when it cannot."""
+
+    def __init__(self, journal: Callable[[JournalPosition], Journal], store: Store, rooms: Rooms, clock: Clock) -> None:
+        self.tally = Tally()
+        position = store.position()
+        self.journal = journal(position)
+        self._store, self._rooms, self._clock = store, rooms, clock
+        self.assembler = Assembler(self.journal.payload_at, position)
+        self._live: dict[str, LiveCall] = {}
+        self._waiting: _Batch | None = None
+        self._moved = False
+        """Whether the position moved since the last commit."""
+        self._committed_ns = self._tidied_ns = clock.monotonic_ns()
+        self._resume(position)
+
+    def step(self) -> bool:
+        """Bring one batch from frames to commit; return whether there was anything to do.
+
+        Raises `StoreUnavailable` (call again later: nothing is lost) or `StoreDamaged`.
+        """
+        if self._waiting is None:
+            self._waiting = self._next_batch()
+        if self._waiting is None:
+            return False
+        self._commit(self._waiting)
+        self._tidy(self._waiting.position)
+        self._waiting = None
+        return True
+
+    def _next_batch(self) -> _Batch | None:
+        now_ns = self._clock.monotonic_ns()
+        if not self.assembler.has_more:
+            pieces = self.journal.poll(POLL_BYTES)
+            self.assembler.give(pieces)
+            self._moved = self._moved or bool(pieces)
+        changes = self.assembler.take(BATCH_BYTES, now_ns)
+        if now_ns - self._tidied_ns > TIDY_NS:
+            changes += self.assembler.expire(now_ns)
+        versions, deltas = self._read(changes)
+        is_due = self.assembler.has_more or (self._moved and now_ns - self._committed_ns >= LAZY_NS)
+        return _Batch(self.assembler.position(), versions, deltas) if versions or deltas or is_due else None
+
+    def _read(self, changes: Iterable[Change]) -> tuple[list[_Version], list[Delta]]:
+        """Return versions of calls in the order of their times, and what was streamed, one piece per part of an answer."""
+        versions: dict[str, _Version] = {}
+        deltas: dict[tuple[str, int, str], list[Delta]] = {}
+        ended: set[str] = set()
+        for change in changes:
+            match change:
+                case Asked(call_id, exchange):
+                    live = self._live[call_id] = LiveCall(call_id, self._rooms.start)
+                    versions[call_id] = _Version(live.asked(exchange), exchange)
+                case Answering(call_id, exchange) if call_id in self._live:
+                    self._live[call_id].answering(exchange)
+                case Grew(call_id, data, at_ns) if call_id in self._live:
+                    for delta in self._live[call_id].grew(data, at_ns):
+                        deltas.setdefault((call_id, delta.part, delta.kind), []).append(delta)
+                case Ended(call_id, exchange):
+                    versions.pop(call_id, None)  # the final version stands where the call ended: what it opens comes after
+                    versions[call_id] = _Version(self._final(call_id, exchange), exchange)
+                    ended.add(call_id)
+                case _:
+                    pass  # an answer to a request that is still being sent: shown at its end
+        return list(versions.values()), [_joined(pieces) for (call_id, _, _), pieces in deltas.items() if call_id not in ended]
+
+    def _final(self, call_id: str, exchange: Exchange) -> Call:
+        live = self._live.pop(call_id, None)
+        if live is None:
+            live = LiveCall(call_id, self._rooms.start)
+            live.asked(exchange)
+        return live.ended(exchange)
+
+    def _commit(self, batch: _Batch) -> None:
+        while True:
+            current: _Version | None = None
+            try:
+                with self._store.batch() as transaction:
+                    for current in batch.versions:
+                        self._put(transaction, current)
+                    current = None
+                    transaction.put_deltas(batch.deltas)
+                    transaction.set_position(batch.position)
+            except ProxyError:
+                raise
+            except Exception:  # boundary "one batch"
+                if not self._spare(batch, current):
+                    raise
+            else:
+                break
+        self.tally.batches += 1
+        self.tally.calls_ended += sum(version.exchange.outcome is not None for version in batch.versions)
+        self._committed_ns = self._clock.monotonic_ns()
+        self._moved = self.assembler.has_more
+
+    def _put(self, transaction: Transaction, version: _Version) -> None:
+        call, rooms = version.call, self._rooms
+        keys = guarded(call.call_id, lambda: rooms.keys(call), LinkKeys)
+        candidates = transaction.find(keys)
+        placement = guarded(call.call_id, lambda: rooms.place(call, candidates), lambda: alone(call))
+        cost = guarded(call.call_id, lambda: rooms.price(call), lambda: Cost(None, why="pricing failed on this call"))
+        indexed = guarded(call.call_id, lambda: rooms.index(call), Indexed)
+        transaction.put_call(call, version.exchange, placement, cost, indexed)
+
+    def _spare(self, batch: _Batch, current: _Version | None) -> bool:
+        """Change what the store failed on, so that the batch can be tried again; False when there is nothing left to change."""
+        if current is None:
+            _log.exception("the store failed on live text; it is left out")
+            has_deltas, batch.deltas = bool(batch.deltas), []
+            return has_deltas
+        at, call_id = batch.versions.index(current), current.call.call_id
+        if call_id in batch.spared:
+            _log.exception("call %s: the store failed on its bare form too; it is NOT recorded", call_id)
+            self.tally.skipped_calls += 1
+            del batch.versions[at]
+        else:
+            _log.exception("call %s: the store failed on it; it is recorded bare", call_id)
+            self.tally.bare_calls += 1
+            batch.spared.add(call_id)
+            batch.versions[at] = replace(current, call=bare_call(current.exchange, "storing it as read failed inside the proxy"))
+        return True
+
+    def _tidy(self, committed: JournalPosition) -> None:
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._tidied_ns > TIDY_NS:
+            self._tidied_ns = now_ns
+            self.assembler.forget(self.journal.release(committed.offsets, self.assembler.needed_segments()))
+
+    def _resume(self, position: JournalPosition) -> None:
+        """Get back into the calls that were open: their rows and live text are in the store, the readers are not."""
+        frames = self.journal.again(position.open_calls)
+        for change in self.assembler.resume(frames, position.open_calls, self._clock.monotonic_ns()):
+            self._read([change])
+
+
+def _joined(pieces: Sequence[Delta]) -> Delta:
+    name = next((piece.name for piece in pieces if piece.name), None)
+    return replace(pieces[0], text="".join(piece.text for piece in pieces), name=name)

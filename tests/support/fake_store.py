@@ -1,0 +1,89 @@
+"""A store in memory for tests of what writes to one: keeps what was committed, fails when told. No queries."""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from modular_agents.proxy.errors import StoreUnavailable
+from modular_agents.proxy.model.call import Call, Cost, Delta
+from modular_agents.proxy.model.exchange import Exchange
+from modular_agents.proxy.model.link import Candidate, Indexed, LinkKeys
+from modular_agents.proxy.model.trace import Placement
+from modular_agents.proxy.ports import JournalPosition
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    call: Call
+    exchange: Exchange
+    placement: Placement
+    cost: Cost
+    indexed: Indexed
+
+
+@dataclass(slots=True)
+class FakeStore:
+    """`fail`: called before each commit, and with each call that is put; what it raises is raised."""
+
+    puts: list[Put] = field(default_factory=list)
+    deltas: list[Delta] = field(default_factory=list)
+    at: JournalPosition = field(default_factory=JournalPosition)
+    commits: int = 0
+    away: bool = False
+    fail: Callable[[Call | None], None] = lambda _: None
+
+    @property
+    def final(self) -> dict[str, Put]:
+        return {put.call.call_id: put for put in self.puts if put.exchange.outcome is not None}
+
+    def text(self, call_id: str) -> str:
+        return "".join(delta.text for delta in self.deltas if delta.call_id == call_id)
+
+    def position(self) -> JournalPosition:
+        if self.away:
+            raise StoreUnavailable("away")
+        return self.at
+
+    @contextmanager
+    def batch(self) -> Iterator["_FakeTransaction"]:
+        if self.away:
+            raise StoreUnavailable("away")
+        transaction = _FakeTransaction(self)
+        yield transaction
+        self.fail(None)
+        if self.away:
+            raise StoreUnavailable("away")
+        self.puts, self.deltas, self.at = transaction.puts, transaction.deltas, transaction.at
+        self.commits += 1
+
+    def close(self) -> None:
+        pass
+
+
+class _FakeTransaction:
+    def __init__(self, store: FakeStore) -> None:
+        self.store = store
+        self.puts, self.deltas, self.at = copy.copy(store.puts), copy.copy(store.deltas), store.at
+
+    def find(self, keys: LinkKeys) -> Sequence[Candidate]:
+        found: dict[str, Candidate] = {}
+        for put in self.puts:
+            for matched, wanted, key in (("tip", keys.tips, put.indexed.tip), ("history", keys.histories, put.indexed.history)):
+                if key is not None and key in wanted:
+                    call, place = put.call, put.placement
+                    found[call.call_id] = Candidate(
+                        call.call_id, matched, key, place.trace_id, place.thread_id, place.agent_name, call.started_ns, call.ended_ns,
+                        call.status, call.connection_id,
+                    )  # fmt: skip
+        return list(found.values())
+
+    def put_call(self, call: Call, exchange: Exchange, placement: Placement, cost: Cost, indexed: Indexed) -> None:
+        self.store.fail(call)
+        self.puts.append(Put(call, exchange, placement, cost, indexed))
+
+    def put_deltas(self, deltas: Sequence[Delta]) -> None:
+        self.deltas += deltas
+
+    def set_position(self, position: JournalPosition) -> None:
+        self.at = position
