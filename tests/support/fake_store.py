@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from modular_agents.proxy.errors import StoreUnavailable
 from modular_agents.proxy.model.call import Call, Cost, Delta
 from modular_agents.proxy.model.exchange import Exchange
-from modular_agents.proxy.model.link import Candidate, Indexed, LinkKeys
+from modular_agents.proxy.model.link import Candidate, Indexed, LinkChanges, Lookup
 from modular_agents.proxy.model.trace import Placement
 from modular_agents.proxy.ports import JournalPosition
 
@@ -66,17 +66,20 @@ class _FakeTransaction:
         self.store = store
         self.puts, self.deltas, self.at = copy.copy(store.puts), copy.copy(store.deltas), store.at
 
-    def find(self, keys: LinkKeys) -> Sequence[Candidate]:
+    def find(self, lookup: Lookup) -> Sequence[Candidate]:
         found: dict[str, Candidate] = {}
         for put in self.puts:
-            for matched, wanted, key in (("tip", keys.tips, put.indexed.tip), ("history", keys.histories, put.indexed.history)):
-                if key is not None and key in wanted:
-                    call, place = put.call, put.placement
-                    found[call.call_id] = Candidate(
-                        call.call_id, matched, key, place.trace_id, place.thread_id, place.agent_name, call.started_ns, call.ended_ns,
-                        call.status, call.connection_id,
-                    )  # fmt: skip
+            call, place = put.call, put.placement
+            matched = tuple(token for token in lookup.earlier if token in put.indexed.tokens and call.started_ns <= lookup.at_ns)
+            if matched or call.call_id in lookup.calls:
+                found[call.call_id] = Candidate(
+                    call.call_id, matched, put.indexed.facts, place.trace_id, place.thread_id, place.root_id, place.opener_id,
+                    place.agent_name,
+                )  # fmt: skip
         return list(found.values())
+
+    def relink(self, changes: LinkChanges) -> None:
+        pass
 
     def put_call(self, call: Call, exchange: Exchange, placement: Placement, cost: Cost, indexed: Indexed) -> None:
         self.store.fail(call)

@@ -11,14 +11,13 @@ from tests.support.segments import Worker
 from modular_agents.proxy.errors import StoreUnavailable
 from modular_agents.proxy.journal.frames import Kind
 from modular_agents.proxy.journal.reader import JournalReader
-from modular_agents.proxy.linking.keys import index, keys
-from modular_agents.proxy.linking.place import place
+from modular_agents.proxy.linking.link import settle
 from modular_agents.proxy.model.call import Call, Cost, Status
 from modular_agents.proxy.recorder.live import Reads
 from modular_agents.proxy.recorder.pipeline import LAZY_NS, Pipeline, Rooms
 from modular_agents.proxy.wire.reader import CallReader
 
-ROOMS = Rooms(CallReader, keys, place, index, lambda _call: Cost(0.5))
+ROOMS = Rooms(CallReader, settle, lambda _call: Cost(0.5))
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
 
 
@@ -194,7 +193,7 @@ def breaks(*_: object) -> object:
     raise KeyError("bug")
 
 
-@pytest.mark.parametrize("room", ["start", "keys", "place", "index", "price"])
+@pytest.mark.parametrize("room", ["start", "link", "price"])
 def test_a_bug_in_any_room_costs_no_row(worker: Worker, tmp_path: Path, room: str) -> None:
     line = Line(tmp_path, replace(ROOMS, **{room: breaks}))
     whole_call(worker, 1, "hi")

@@ -11,6 +11,7 @@ from typing import TypeVar
 from modular_agents.proxy.errors import ProxyError
 from modular_agents.proxy.model.call import Call, Status, Unreadable
 from modular_agents.proxy.model.exchange import Exchange, Outcome
+from modular_agents.proxy.model.link import Indexed, Linked
 from modular_agents.proxy.model.trace import Evidence, Placement
 from modular_agents.proxy.wire.detect import provider_of
 
@@ -80,7 +81,8 @@ def status_of(exchange: Exchange) -> Status:
     return _STATUS.get(exchange.outcome, Status.FAILED)
 
 
-def alone(call: Call) -> Placement:
+def alone(call: Call) -> Linked:
     """Return the place of a call that could not be linked: a trace of its own, or the one it was said to belong to."""
     trace_id = call.hints.trace or f"tr-{call.call_id}"
-    return Placement(trace_id, f"th-{call.call_id}", Evidence("unlinked", "linking failed on this call", 0.0), kind="other")
+    evidence = Evidence("unlinked", "linking failed on this call", 0.0)
+    return Linked(Placement(trace_id, f"th-{call.call_id}", evidence, kind="other", root_id=call.call_id), Indexed())

@@ -15,8 +15,7 @@ from modular_agents.proxy.errors import ProxyError
 from modular_agents.proxy.journal.cursor import Piece
 from modular_agents.proxy.model.call import Call, Cost, Delta
 from modular_agents.proxy.model.exchange import Exchange
-from modular_agents.proxy.model.link import Candidate, Indexed, LinkKeys
-from modular_agents.proxy.model.trace import Placement
+from modular_agents.proxy.model.link import Candidate, Linked, Lookup
 from modular_agents.proxy.ports import Clock, JournalPosition, OpenCall, Store, Transaction
 from modular_agents.proxy.recorder.assemble import Answering, Asked, Assembler, Change, Ended, Grew
 from modular_agents.proxy.recorder.bare import alone, bare_call, guarded
@@ -55,9 +54,7 @@ class Rooms:
     """What the pure rooms do, by name: reading, linking, pricing."""
 
     start: Callable[[Exchange], Reads]
-    keys: Callable[[Call], LinkKeys]
-    place: Callable[[Call, Sequence[Candidate]], Placement]
-    index: Callable[[Call], Indexed]
+    link: Callable[[Call, Callable[[Lookup], Sequence[Candidate]]], Linked]
     price: Callable[[Call], Cost]
 
 
@@ -185,12 +182,10 @@ class Pipeline:
 
     def _put(self, transaction: Transaction, version: _Version) -> None:
         call, rooms = version.call, self._rooms
-        keys = guarded(call.call_id, lambda: rooms.keys(call), LinkKeys)
-        candidates = transaction.find(keys)
-        placement = guarded(call.call_id, lambda: rooms.place(call, candidates), lambda: alone(call))
+        linked = guarded(call.call_id, lambda: rooms.link(call, transaction.find), lambda: alone(call))
         cost = guarded(call.call_id, lambda: rooms.price(call), lambda: Cost(None, why="pricing failed on this call"))
-        indexed = guarded(call.call_id, lambda: rooms.index(call), Indexed)
-        transaction.put_call(call, version.exchange, placement, cost, indexed)
+        transaction.put_call(call, version.exchange, linked.placement, cost, linked.indexed)
+        transaction.relink(linked.changes)
 
     def _spare(self, batch: _Batch, current: _Version | None) -> bool:
         """Change what the store failed on, so that the batch can be tried again; False when there is nothing left to change."""
