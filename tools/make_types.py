@@ -16,7 +16,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 TARGET = REPOSITORY / "web" / "src" / "types.gen.ts"
 HEADING = """\
-// Written by tools/make_types.py from the shapes of the dashboard server. Do not edit: run `make types`.
+// Written by tools/make_types.py from the shapes of the dashboard server. Do not edit: run `make docs`.
 """
 _PLAIN = {str: "string", int: "number", float: "number", bool: "boolean", types.NoneType: "null"}
 

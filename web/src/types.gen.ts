@@ -1,4 +1,4 @@
-// Written by tools/make_types.py from the shapes of the dashboard server. Do not edit: run `make types`.
+// Written by tools/make_types.py from the shapes of the dashboard server. Do not edit: run `make docs`.
 
 /** One trace, as a list shows it. Names follow the contract's `traces`. */
 export interface TraceRow {
@@ -162,7 +162,7 @@ export interface DecodedBody {
   readonly data: string;
   /** The content coding that was removed, as `gzip`. */
   readonly coding: string;
-  /** The cap was reached, or the coded bytes end early: what is here is the beginning. */
+  /** The cap was reached, or the coded bytes are damaged: what is here is the beginning. */
   readonly truncated: boolean;
   /** Why it was cut, in words; empty when it was not. */
   readonly reason: string;

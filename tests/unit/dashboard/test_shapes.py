@@ -10,7 +10,7 @@ from modular_agents.proxy.model.query import CallRow
 
 
 def test_the_types_of_the_page_are_fresh() -> None:
-    assert make_types.TARGET.read_text(encoding="utf-8") == make_types.render(), "run `make types` (python tools/make_types.py)"
+    assert make_types.TARGET.read_text(encoding="utf-8") == make_types.render(), "run `make docs` (python tools/make_types.py)"
 
 
 @pytest.mark.parametrize(

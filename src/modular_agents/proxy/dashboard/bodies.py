@@ -6,8 +6,10 @@ Long ones are cut for showing only.
 import base64
 from typing import Literal
 
-from modular_agents.proxy.dashboard.shapes import BodyView, RawView
+from modular_agents.proxy.dashboard.shapes import BodyView, DecodedBody, RawView
+from modular_agents.proxy.model.exchange import Headers
 from modular_agents.proxy.model.query import RawExchange
+from modular_agents.proxy.wire.encodings import codings, decode_body
 
 SHOWN_BYTES = 2 * 1024 * 1024
 """A browser shows this much text without stalling; the download has the rest."""
@@ -25,11 +27,25 @@ def spell(body: bytes, *, cut: bool) -> tuple[Literal["utf8", "base64"], str]:
     return "base64", base64.b64encode(body).decode("ascii")
 
 
-def view_body(body: bytes) -> BodyView:
-    """Return a recorded body for showing."""
+def view_body(body: bytes, headers: Headers) -> BodyView:
+    """Return a recorded body for showing, and what its content coding hides."""
     cut = len(body) > SHOWN_BYTES
     encoding, data = spell(body[:SHOWN_BYTES], cut=cut)
-    return BodyView(encoding, data, cut, None)
+    return BodyView(encoding, data, cut, _decode(body, headers))
+
+
+def _decode(body: bytes, headers: Headers) -> DecodedBody | None:
+    """Return a body without its content coding, or None when there is nothing to remove. The decoder has caps of its own."""
+    applied = codings(headers)
+    if not applied or not body:
+        return None
+    plain, failure = decode_body(body, headers)
+    if failure is not None and not plain:
+        return None
+    cut = len(plain) > SHOWN_BYTES
+    encoding, data = spell(plain[:SHOWN_BYTES], cut=cut or failure is not None)
+    reason = failure or ("only the beginning is shown" if cut else "")
+    return DecodedBody(encoding, data, ", ".join(applied), cut or failure is not None, reason)
 
 
 def view_raw(raw: RawExchange) -> RawView:
@@ -41,13 +57,13 @@ def view_raw(raw: RawExchange) -> RawView:
         target_received=raw.target_received,
         upstream_url=raw.upstream_url,
         request_headers=raw.request_headers,
-        request_body=view_body(raw.request_body),
+        request_body=view_body(raw.request_body, raw.request_headers),
         request_body_size=raw.request_body_size,
         request_rebuilt=raw.request_rebuilt,
         status=raw.status,
         reason=raw.reason,
         response_headers=raw.response_headers,
-        response_body=view_body(raw.response_body),
+        response_body=view_body(raw.response_body, raw.response_headers),
         response_body_size=raw.response_body_size,
         response_trailers=raw.response_trailers,
         chunks=raw.chunks,

@@ -39,7 +39,7 @@ class DecodedBody:
     coding: str
     """The content coding that was removed, as `gzip`."""
     truncated: bool
-    """The cap was reached, or the coded bytes end early: what is here is the beginning."""
+    """The cap was reached, or the coded bytes are damaged: what is here is the beginning."""
     reason: str
     """Why it was cut, in words; empty when it was not."""
 
