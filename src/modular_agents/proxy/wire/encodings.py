@@ -134,6 +134,7 @@ class ContentDecoder:
         self._inputs.append(data)
         self._in += len(data)
         out: list[bytes] = []
+        given = self._out
         try:
             for piece in self._through(data, 0):
                 out.append(piece)
@@ -141,7 +142,7 @@ class ContentDecoder:
                 if self._bomb():
                     break
         except ValueError as error:
-            return self._replay(str(error))
+            return self._replay(str(error), given)
         return b"".join(out)
 
     def _through(self, data: bytes, depth: int) -> Iterator[bytes]:
@@ -166,9 +167,9 @@ class ContentDecoder:
         self._out += len(data)
         return data
 
-    def _replay(self, reason: str) -> bytes:
+    def _replay(self, reason: str, given: int) -> bytes:
         """Damage: decode again from the start in ever smaller steps, to give exactly what stands before it however it was fed."""
-        everything, given = b"".join(self._inputs), self._out
+        everything = b"".join(self._inputs)
         decoded, at = b"", 0
         for step in _REPLAY_STEPS_BYTES:
             decoded, at = self._good_prefix(everything, at, step)
