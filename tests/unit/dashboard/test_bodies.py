@@ -42,7 +42,7 @@ def test_gzip_is_removed_for_reading() -> None:
 
 def test_damage_shows_what_stands_before_it() -> None:
     whole = gzip.compress(" ".join(map(str, range(20_000))).encode())
-    view = view_body(whole[:20_000] + b"\xff" * 1000, GZIP)
+    view = view_body(whole[:-8] + bytes(8), GZIP)
     assert view.decoded is not None
     assert view.decoded.data.startswith("0 1 2 3")
     assert view.decoded.truncated
