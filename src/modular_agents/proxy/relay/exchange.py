@@ -167,7 +167,7 @@ class Exchange:
         record.flush()
         self.activity_ns = self._shared.tap.monotonic_ns()
         if self.request.minor:  # HTTP/1.0 does not know them
-            self.client.transport.write(response.render(close=False, plain=False) + b"\r\n")
+            self.client.transport.write(response.render(close=False, plain=False))
         return True
 
     def head(self, response: Response, raw: bytes, payload: bytes, *, ends_with_close: bool, bodiless: bool) -> None:
@@ -199,7 +199,7 @@ class Exchange:
         self._plain = plain = response.chunked and not request.minor
         if not close and not plain and response.goes_untouched():
             return response.raw + b"\r\n\r\n"
-        return response.render(close=close, plain=plain) + b"\r\n"
+        return response.render(close=close, plain=plain)
 
     def body(self, raw: bytes, payload: bytes) -> None:
         """Pass on more of the answer's body."""

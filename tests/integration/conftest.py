@@ -1,0 +1,20 @@
+"""A provider and a relay in front of it, once per module."""
+
+from collections.abc import Iterator
+
+import pytest
+from tests.support.provider_server import ProviderServer
+from tests.support.relay_thread import RelayThread
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[ProviderServer]:
+    with ProviderServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def relay(provider: ProviderServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RelayThread]:
+    upstreams = dict.fromkeys(("anthropic", "openai", "gemini", "ollama"), provider.url)
+    with RelayThread(upstreams, tmp_path_factory.mktemp("relay"), default="openai") as running:
+        yield running
