@@ -162,9 +162,11 @@ def test_our_arithmetic_is_the_catalogues() -> None:
         for model in catalogue._snapshot.find_provider(None, provider, None).models[:150]:
             for tier in (None, "batch", "flex", "priority", "fast"):
                 found = catalogue.find(provider, model.id)
-                if found is None or found.model is not model or "input_mtok" not in found.price(NOON_NS, tier).__dict__:
+                if found is None or found.model is not model or "input_mtok" not in catalogue.price(found, NOON_NS, tier).__dict__:
                     continue
                 ours = price_bill(bill(provider=provider, model=model.id, tier=tier, **counts))
-                assert ours.usd == pytest.approx(float(found.price(NOON_NS, tier).calc_price(theirs)["total_price"]), rel=1e-12), model.id
+                assert ours.usd == pytest.approx(
+                    float(catalogue.price(found, NOON_NS, tier).calc_price(theirs)["total_price"]), rel=1e-12
+                ), model.id
                 compared += 1
     assert compared > 500

@@ -62,7 +62,7 @@ class Part:
     result follow it as parts of their own with the same `tool_id`.
     text: what a person reads (the text; a tool result flattened); empty when there is none.
     tool_id, name: of a tool use, or the tool use a result answers. arguments: a tool use's input as JSON text, as sent.
-    is_error: a tool result that says so. raw: the block's JSON, exact.
+    is_error: a tool result that says so. raw: the block's JSON, exact; empty where a message's content is a plain string.
     """
 
     kind: str

@@ -34,6 +34,9 @@ _PREFIXES = ("models/", "publishers/google/models/", "publishers/anthropic/model
 """What Google's APIs put before a model's name."""
 
 
+_MINUTE_NS = 60 * 10**9
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A model of the catalogue, and whose price it is."""
@@ -43,11 +46,10 @@ class Found:
     foreign: bool
     """The upstream is not in the catalogue: this is the price of the model's maker."""
 
-    def price(self, at_ns: int, tier: str | None) -> ModelPrice:
-        """Return the prices at a moment, for a tier of service."""
-        when = datetime.fromtimestamp(at_ns / 1e9, UTC)
+    def price(self, at_s: int, tier: str | None) -> ModelPrice:
+        """Return the prices at a moment (seconds of UTC since 1970), for a tier of service."""
         own = any(self.model is model for model in self.provider.models)
-        return self.model.get_prices(when, context(tier) if own else None)
+        return self.model.get_prices(datetime.fromtimestamp(at_s, UTC), context(tier) if own else None)
 
     def knows(self, tier: str) -> bool:
         """Whether the catalogue has prices of its own for a tier."""
@@ -68,6 +70,18 @@ class Catalogue:
     def __init__(self, snapshot: DataSnapshot) -> None:
         self._snapshot = snapshot
         self._found: dict[tuple[str, str], Found | None] = {}
+        self._prices: dict[tuple[str, str, str | None, int], ModelPrice] = {}
+
+    def price(self, found: Found, at_ns: int, tier: str | None) -> ModelPrice:
+        """Return the prices of a model at a moment, for a tier of service. Prices change on the minute at most."""
+        minute = at_ns // _MINUTE_NS
+        key = (found.provider.id, found.model.id, tier, minute)
+        prices = self._prices.get(key)
+        if prices is None:
+            if len(self._prices) >= MAX_REMEMBERED:
+                self._prices.clear()
+            prices = self._prices[key] = found.price(minute * 60, tier)
+        return prices
 
     def find(self, provider: str, model: str) -> Found | None:
         """Return a model's entry, or None."""

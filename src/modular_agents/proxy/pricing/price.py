@@ -48,12 +48,13 @@ def price_bill(bill: Bill, aliases: Mapping[str, str] = _NO_ALIASES, catalogue: 
     usage = bill.usage
     if usage.input_total is None and usage.output_total is None:
         return Cost(None, bill.models[0], why="unpriced: no token counts")
-    found, name = _find(bill, aliases, installed() if catalogue is None else catalogue)
+    catalogue = installed() if catalogue is None else catalogue
+    found, name = _find(bill, aliases, catalogue)
     if found is None:
         return Cost(
             None, bill.models[0], VERSION, why=f"unpriced: {VERSION} has no price for {' or '.join(bill.models)} at {bill.provider}"
         )
-    usd = _amount(found.price(bill.at_ns, bill.tier), bill)
+    usd = _amount(catalogue.price(found, bill.at_ns, bill.tier), bill)
     return Cost(float(usd), f"{found.provider.id}/{found.model.id}", VERSION, bill.tier or "standard", _why(bill, found, name))
 
 

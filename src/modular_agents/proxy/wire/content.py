@@ -14,17 +14,18 @@ An answer as it was streamed and the message the client sends back in its next t
 5. Assistant entries in a row are one answer: the last of the run carries the digest of the run, the others none.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from modular_agents.proxy.model.call import Message, Part
 from modular_agents.proxy.wire import jsonvalue as js
+from modular_agents.proxy.wire.memo import Memo
 
 DIGEST_BYTES = 16
 """As `model.chain.CHAIN_BYTES`."""
 MAX_DEPTH = 200
-"""JSON nested deeper is compared by its bytes. No real argument comes near; it bounds recursion."""
+"""As promised of all JSON: what is nested deeper is not compared. It bounds recursion."""
 
 _THINKING = {"thinking", "redacted_thinking"}
 _TEXT = {"text", "refusal"}
@@ -37,25 +38,42 @@ class Draft:
 
     role: str
     parts: tuple[Part, ...]
-    raw: bytes
 
 
-def seal(drafts: Sequence[Draft]) -> tuple[Message, ...]:
-    """Give each entry its digest (rule 5)."""
-    sealed: list[Message] = []
-    run: list[Part] = []
-    last = len(drafts) - 1
-    for at, draft in enumerate(drafts):
-        if draft.role != "assistant":
-            sealed.append(Message(draft.role, draft.parts, draft.raw, digest(draft.role, draft.parts)))
-            continue
-        run += draft.parts
-        if at < last and drafts[at + 1].role == "assistant":
-            sealed.append(Message(draft.role, draft.parts, draft.raw, b""))
-            continue
-        sealed.append(Message(draft.role, draft.parts, draft.raw, digest("assistant", run)))
-        run = []
+def seal(format_name: str, entries: Iterable[bytes], read: Callable[[bytes], Draft], memo: Memo | None) -> tuple[Message, ...]:
+    """Read entries and give each its digest (rule 5). Raises what `read` raises."""
+    sealed = [_sealed(format_name, raw, read, memo) for raw in entries]
+    for at in range(len(sealed) - 1):
+        if sealed[at].role == "assistant" and sealed[at + 1].role == "assistant":
+            return tuple(_join_runs(sealed))
     return tuple(sealed)
+
+
+def _sealed(format_name: str, raw: bytes, read: Callable[[bytes], Draft], memo: Memo | None) -> Message:
+    """Read one entry that stands alone."""
+    found = None if memo is None else memo.get((format_name, raw))
+    if found is not None:
+        return found
+    draft = read(raw)
+    message = Message(draft.role, draft.parts, raw, digest(draft.role, draft.parts))
+    if memo is not None:
+        memo.put((format_name, raw), message)
+    return message
+
+
+def _join_runs(alone: Sequence[Message]) -> Iterator[Message]:
+    run: list[Message] = []
+    for at, message in enumerate(alone):
+        if message.role != "assistant":
+            yield message
+            continue
+        run.append(message)
+        if at + 1 < len(alone) and alone[at + 1].role == "assistant":
+            yield replace(message, digest=b"")
+        else:
+            joined = digest("assistant", [part for one in run for part in one.parts]) if len(run) > 1 else message.digest
+            yield replace(message, digest=joined)
+            run = []
 
 
 def digest(role: str, parts: Iterable[Part]) -> bytes:
@@ -66,66 +84,54 @@ def digest(role: str, parts: Iterable[Part]) -> bytes:
 
 def _said(parts: Iterable[Part]) -> list[object]:
     """Rule 3."""
-    text: list[str] = []
-    tools: list[object] = []
-    rest: list[Part] = []
+    text, tools, rest = "", [], []
     for part in parts:
         if part.kind in _TEXT:
-            text.append(part.text)
+            text += part.text
         elif part.kind == "tool_use":
-            tools.append([part.tool_id or "", part.name or "", same_json(part.arguments or "")])
+            tools.append([part.tool_id, part.name, _same_json(part.arguments)])
         elif part.kind not in _THINKING:
             rest.append(part)
-    words = "".join("".join(text).split())
-    if words or tools or not rest:
-        return [words, tools]
-    return [words, tools, [_other(part) for part in rest]]
+    text = "".join(text.split())
+    return [text, tools] if text or tools or not rest else [text, tools, [_other(part) for part in rest]]
 
 
 def _given(parts: Iterable[Part]) -> list[object]:
     """Rules 1 and 2, for every other role."""
     form: list[object] = []
-    text: list[str] = []
     for part in parts:
         if part.kind == "text":
-            text.append(part.text)
-            continue
-        _flush(text, form)
-        if part.kind == "tool_result":
-            form.append([part.tool_id or "", part.name or "", part.text.strip(), part.is_error is True])
+            if form and isinstance(form[-1], str):
+                form[-1] += part.text
+            else:
+                form.append(part.text)
+        elif part.kind == "tool_result":
+            form.append([part.tool_id, part.name, part.text.strip(), part.is_error is True])
         else:
             form.append(_other(part))
-    _flush(text, form)
-    return form
-
-
-def _flush(text: list[str], form: list[object]) -> None:
-    words = "".join(text).strip()
-    if words:
-        form.append(words)
-    text.clear()
+    return [one for one in (one.strip() if isinstance(one, str) else one for one in form) if one]
 
 
 def _other(part: Part) -> list[object]:
-    return [part.kind, same_json(part.raw, _UNCOUNTED)]
+    return [part.kind, _without(_same_json(part.raw) if part.raw else part.text, 0)]
 
 
-def same_json(text: str | bytes, without: frozenset[str] = frozenset()) -> object:
+def _same_json(text: str | bytes | None) -> object:
     """Return a value that is equal for two spellings of the same JSON; text that is not JSON stands for itself."""
+    if not text:
+        return None
     try:
-        return _plain(js.parse(text), without, 0)
+        return js.parse_plainly(text)
     except ValueError:
         return text.strip() if isinstance(text, str) else text.decode("utf-8", "replace").strip()
 
 
-def _plain(value: object, without: frozenset[str], depth: int) -> object:
+def _without(value: object, depth: int) -> object:
+    """Leave out what does not count, as deep as real blocks go; what is nested deeper is left out whole."""
     if depth > MAX_DEPTH:
-        msg = "nested too deep to compare"
-        raise ValueError(msg)
+        return None
     if isinstance(value, dict):
-        return {key: _plain(item, without, depth + 1) for key, item in value.items() if key not in without}
+        return {key: _without(item, depth + 1) for key, item in value.items() if key not in _UNCOUNTED}
     if isinstance(value, list):
-        return [_plain(item, without, depth + 1) for item in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+        return [_without(item, depth + 1) for item in value]
     return value

@@ -5,15 +5,13 @@ The tail of the path decides, so that prefixes of all kinds do not matter: `/v1`
 """
 
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote
-
-from modular_agents.proxy.model.exchange import Exchange
-from modular_agents.proxy.wire.reading import Target
+from functools import lru_cache
+from urllib.parse import unquote
 
 PROVIDERS = {"anthropic": "claude", "codex": "openai"}
 """Names of upstreams whose provider is called otherwise in `llm_calls.provider`; any other goes by its upstream's name."""
-MAX_QUERY_FIELDS = 100
-"""More query fields than any client sends."""
+MAX_REMEMBERED = 1024
+"""Paths whose route is remembered: an app uses a few dozen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +45,18 @@ _CREATES = {"chat", "count_tokens", "embeddings", "completion"}
 """Operations that are asked by POST only; another method on their path manages what was stored."""
 
 
-def target_of(exchange: Exchange) -> Target:
-    """Take the request target apart."""
-    path, _, query = exchange.request.target.partition("?")
-    try:
-        fields = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_QUERY_FIELDS))
-    except ValueError:
-        fields = {}
-    headers = {name.lower(): value for name, value in exchange.request.headers}
-    return Target(exchange.request.method, path, fields, headers)
-
-
-def detect(target: Target) -> Route:
-    """Return the route of a request; `other` when nothing is known about its path."""
-    segments = [unquote(segment) for segment in target.path.split("/") if segment]
+@lru_cache(maxsize=MAX_REMEMBERED)
+def detect(method: str, path: str) -> Route:
+    """Return the route of a request, by its method and its path without the query; `other` when nothing is known about it."""
+    segments = [unquote(segment) for segment in path.split("/") if segment]
     for size in (2, 1):
         route = _TAILS.get(tuple(segments[-size:]))
         if route is not None:
-            return route if target.method == "POST" or route.operation not in _CREATES else Route("raw", route.operation)
-    for at, segment in enumerate(segments[:-1]):
+            return route if method == "POST" or route.operation not in _CREATES else Route("raw", route.operation)
+    for segment in segments[:-1]:
         route = _TAILS.get((segment,))
         if route is not None and route.format == "raw":
             return Route("raw", route.operation)  # /v1/models/NAME, /v1/files/ID/content, /v1/messages/batches/ID/results
-        del at
     return Route("raw", "other")
 
 

@@ -16,9 +16,10 @@ class Growing:
 
     def append(self, key: str, text: str) -> None:
         """Append text to the string `key`, which begins as it stood at the start."""
-        if key not in self._text:
-            self._text[key] = [js.fragment(self.fields.get(key))]
-        self._text[key].append(text)
+        pieces = self._text.get(key)
+        if pieces is None:
+            pieces = self._text[key] = [js.fragment(self.fields.get(key))]
+        pieces.append(text)
 
     def extend(self, key: str, items: list[object]) -> None:
         """Append items to the list `key`."""

@@ -22,7 +22,14 @@ MAX_COUNT = 2**63
 """A count or index outside this is no count: it would not fit the columns it is meant for."""
 _SPACE = " \t\n\r"
 
+
+def _plain_number(digits: str) -> float | int | None:
+    number = float(digits)
+    return int(number) if number.is_integer() else number if isfinite(number) else None
+
+
 _any = msgspec.json.Decoder()
+_plain = msgspec.json.Decoder(float_hook=_plain_number)
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 _encoder = msgspec.json.Encoder()
@@ -33,7 +40,7 @@ def parse(data: bytes | str) -> object:
     """Return the value. Raises ValueError. Duplicate keys: the last one counts; NaN and infinities are None."""
     try:
         return _any.decode(data)
-    except (msgspec.MsgspecError, ValueError):
+    except ValueError:
         return _lenient(_text(data))
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
@@ -43,7 +50,7 @@ def members(data: bytes) -> dict[str, bytes]:
     """Return the members of an object as exact slices of `data`. Raises ValueError when it is not an object."""
     try:
         return {key: bytes(raw) for key, raw in _object.decode(data).items()}
-    except (msgspec.MsgspecError, ValueError):
+    except ValueError:
         return {key: value for key, value in _slices(_text(data), "{") if key is not None}
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
@@ -53,18 +60,26 @@ def elements(data: bytes) -> list[bytes]:
     """Return the elements of an array as exact slices of `data`. Raises ValueError when it is not an array."""
     try:
         return [bytes(raw) for raw in _array.decode(data)]
-    except (msgspec.MsgspecError, ValueError):
+    except ValueError:
         return [value for _, value in _slices(_text(data), "[")]
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
+
+
+def parse_plainly(data: bytes | str) -> object:
+    """Return a value that is equal for two spellings of one number: `1.0` is 1. Raises ValueError."""
+    try:
+        return _plain.decode(data)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    except ValueError:
+        return parse(data)
 
 
 def parse_strictly(data: bytes) -> object:
     """Return the value of JSON that may be spliced into other JSON as it is. Raises ValueError for anything looser."""
     try:
         return _any.decode(data)
-    except msgspec.MsgspecError as error:
-        raise ValueError(str(error)) from None
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
 
@@ -89,9 +104,19 @@ def _encode(encoder: msgspec.json.Encoder, value: object) -> bytes:
         return b"null"
 
 
-def join_members(slices: dict[str, bytes]) -> bytes:
-    """Return an object made of exact slices."""
-    return b"{" + b",".join([compact(key) + b":" + value for key, value in slices.items()]) + b"}"
+def join_members(slices: dict[str, bytes], without: frozenset[str] = frozenset()) -> bytes:
+    """Return an object made of exact slices, some left out."""
+    return b"{" + b",".join([compact(key) + b":" + value for key, value in slices.items() if key not in without]) + b"}"
+
+
+def text(data: bytes | None) -> str | None:
+    """Return the string that a slice is, or None. Raises ValueError when it only looks like one."""
+    return string(parse(data)) if data is not None and data[:1] == b'"' else None
+
+
+def list_of(data: bytes | None) -> list[bytes]:
+    """Return the elements of the array that a slice is; none where it is absent or null. Raises ValueError for anything else."""
+    return [] if data is None or data == b"null" else elements(data)
 
 
 def raw(data: bytes) -> msgspec.Raw:

@@ -7,6 +7,7 @@ llama.cpp gives `timings` instead. Source: platform.openai.com/docs/api-referenc
 
 from modular_agents.proxy.model.call import Usage, UsageSource
 from modular_agents.proxy.wire import jsonvalue as js
+from modular_agents.proxy.wire.reading import NO_USAGE
 
 
 def chat_usage(usage: object, raw: bytes | None, top: js.Json, *, ended: bool) -> Usage:
@@ -32,7 +33,7 @@ def responses_usage(usage: object, raw: bytes | None, *, ended: bool) -> Usage:
     fields = js.obj(usage)
     sent, got = js.count(fields.get("input_tokens")), js.count(fields.get("output_tokens"))
     if sent is None and got is None:
-        return Usage()
+        return NO_USAGE
     sent_details = js.obj(fields.get("input_tokens_details"))
     return _usage(
         UsageSource.REPORTED if ended else UsageSource.PARTIAL,
@@ -65,6 +66,6 @@ def _timings(timings: js.Json, source: UsageSource) -> Usage:
     """Read llama.cpp's timings: tokens of the prompt that were computed, that were cached, and tokens of the answer."""
     computed, got = js.count(timings.get("prompt_n")), js.count(timings.get("predicted_n"))
     if computed is None or got is None:
-        return Usage()
+        return NO_USAGE
     cached = js.count(timings.get("cache_n"))
     return _usage(source, computed + (cached or 0), got, cached, None, None, js.compact(timings))

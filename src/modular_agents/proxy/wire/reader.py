@@ -4,19 +4,18 @@ Two laws. *Split*: however the answer's bytes are cut into pieces, the call is t
 the whole exchange. *Garbage*: any bytes give a call; what cannot be understood is said in `unreadable`, never raised.
 """
 
-from dataclasses import replace
-
-from modular_agents.proxy.model.call import Call, Delta, Status, Unreadable, Usage
+from modular_agents.proxy.model.call import Call, CallError, Delta, Status, Unreadable, Usage
 from modular_agents.proxy.model.exchange import Exchange, Headers, ResponseSide
-from modular_agents.proxy.wire.detect import detect, provider_of, target_of
+from modular_agents.proxy.wire.detect import detect, provider_of
 from modular_agents.proxy.wire.encodings import ContentDecoder, codings, decode_body
 from modular_agents.proxy.wire.estimate import estimate
-from modular_agents.proxy.wire.formats import anthropic_messages, openai_chat, other
+from modular_agents.proxy.wire.formats import anthropic, chat, other
 from modular_agents.proxy.wire.framing import Body
+from modular_agents.proxy.wire.memo import Memo
 from modular_agents.proxy.wire.outcome import judge
-from modular_agents.proxy.wire.reading import Answered, Asked, Format
+from modular_agents.proxy.wire.reading import NOT_ANSWERED, Answered, Asked, Asking, Format, Piece
 
-FORMATS: dict[str, Format] = {fmt.name: fmt for fmt in (anthropic_messages.FORMAT, openai_chat.FORMAT, other.FORMAT)}
+FORMATS: dict[str, Format] = {fmt.name: fmt for fmt in (anthropic.FORMAT, chat.FORMAT, other.FORMAT)}
 _REQUEST_IDS = ("request-id", "x-request-id", "apim-request-id", "x-amzn-requestid", "cf-ray")
 """Response headers that carry the provider's id of a request, the most telling first."""
 _FIRST_ERROR = 400
@@ -28,14 +27,16 @@ class CallReader:
     """Reads one exchange. Give it the exchange as it started; call `request` once, `feed` any number of times, `finish` once.
 
     Call `response` when the response head is known, before the first `feed`: its headers name the content coding. Without it
-    `feed` gives no deltas, and `finish` reads the body the exchange holds.
+    `feed` gives no deltas, and `finish` reads the body the exchange holds. A `memo` shared by the readers of one recorder
+    spares reading the history of a conversation again with every turn.
     """
 
-    def __init__(self, exchange_start: Exchange) -> None:
-        self._target = target_of(exchange_start)
-        self._route = detect(self._target)
+    def __init__(self, exchange_start: Exchange, memo: Memo | None = None) -> None:
+        self._start = exchange_start
+        self._memo = memo
+        self._path = exchange_start.request.target.partition("?")[0]
+        self._route = detect(exchange_start.request.method, self._path)
         self._format = FORMATS[self._route.format]
-        self._call = self._begin(exchange_start)
         self._asked = Asked()
         self._fold = self._format.fold(self._asked)
         self._decoder: ContentDecoder | None = None
@@ -46,23 +47,9 @@ class CallReader:
     def request(self, exchange: Exchange) -> Call:
         """Return the running call. The request must be complete, or as complete as it will get."""
         body, failure = decode_body(exchange.request.body, exchange.request.headers)
-        asked = self._ask(body) if failure is None else Asked(unreadable=failure)
-        self._asked = asked
-        self._fold = self._format.fold(asked)
-        self._call = replace(
-            self._call,
-            stream=asked.stream,
-            model=asked.model,
-            system=asked.system,
-            messages=asked.messages,
-            tools=asked.tools,
-            params=asked.params,
-            previous_response_id=asked.previous_response_id,
-            service_tier=asked.service_tier,
-            unreadable=None if asked.unreadable is None else Unreadable("request", asked.unreadable),
-            flags=exchange.flags,
-        )
-        return self._call
+        self._asked = self._ask(body) if failure is None else Asked(unreadable=failure)
+        self._fold = self._format.fold(self._asked)
+        return self._call(exchange, None, NOT_ANSWERED, Status.RUNNING, None)
 
     def response(self, head: ResponseSide) -> None:
         """Take the response head."""
@@ -78,21 +65,38 @@ class CallReader:
         pieces = self._body.feed(self._decoder.feed(data))
         if pieces and self._first_token_ns is None:
             self._first_token_ns = at_ns
-        return [Delta(self._call.call_id, at_ns, piece.part, piece.kind, piece.text, piece.name) for piece in pieces]
+        return self._deltas(pieces, at_ns)
+
+    def _deltas(self, pieces: list[Piece], at_ns: int) -> list[Delta]:
+        """Return pieces as deltas; what came at one moment for one part is one delta."""
+        deltas: list[Delta] = []
+        call_id = self._start.call_id
+        at = 0
+        while at < len(pieces):
+            part, kind, text, name = pieces[at]
+            end = at + 1
+            while end < len(pieces) and pieces[end].part == part and pieces[end].kind == kind and pieces[end].name is None:
+                end += 1
+            whole = text if end == at + 1 else "".join([piece.text for piece in pieces[at:end]])
+            deltas.append(Delta(call_id, at_ns, part, kind, whole, name))
+            at = end
+        return deltas
 
     def finish(self, exchange: Exchange) -> Call:
         """Return the final call; running still, when the exchange has no outcome yet."""
-        if exchange.response is None:
-            return self._final(exchange, Answered(), b"", is_stream=False)
-        if self._fed != len(exchange.response.body):
-            self._read_again(exchange.response)
-        elif self._body is None:
-            self.response(exchange.response)
-        body = self._body
-        if body is None:  # pragma: no cover - `response` has just set it
-            return self._call
-        body.end()
-        return self._final(exchange, self._fold.answered(), body.text, is_stream=body.is_stream)
+        response = exchange.response
+        if response is None:
+            return self._call(exchange, None, NOT_ANSWERED, *judge(exchange, NOT_ANSWERED, b"", needs_end=False))
+        if self._fed != len(response.body):
+            self._read_again(response)
+        self.response(response)
+        text, is_stream = b"", False
+        if self._body is not None:
+            self._body.end()
+            text, is_stream = self._body.text, self._body.is_stream
+        answered = self._fold.answered()
+        status, error = judge(exchange, answered, text, needs_end=is_stream and self._route.format != "raw")
+        return self._call(exchange, response, answered, status, error, is_stream=is_stream)
 
     def _read_again(self, response: ResponseSide) -> None:
         """Read the body the exchange holds: it was not fed, or only in part."""
@@ -106,24 +110,6 @@ class CallReader:
             at += chunk.size
         self.feed(response.body[at:], response.head_ns)
 
-    def _begin(self, exchange: Exchange) -> Call:
-        return Call(
-            call_id=exchange.call_id,
-            status=Status.RUNNING,
-            started_ns=exchange.started_ns,
-            provider=provider_of(exchange.upstream),
-            upstream=exchange.upstream,
-            format=self._route.format,
-            operation=self._route.operation,
-            method=exchange.request.method,
-            path=exchange.request.target,
-            client=exchange.client,
-            connection_id=exchange.connection_id,
-            hints=exchange.hints,
-            request_headers=exchange.request.headers,
-            flags=exchange.flags,
-        )
-
     def _ask(self, body: bytes) -> Asked:
         if not body:
             return Asked()
@@ -131,26 +117,51 @@ class CallReader:
             body.decode()
         except UnicodeDecodeError as error:
             return Asked() if self._route.format == "raw" else Asked(unreadable=f"not UTF-8 text at byte {error.start}")
-        return self._format.read_request(body, self._target)
+        return self._format.read_request(Asking(body, self._path, self._memo))
 
-    def _final(self, exchange: Exchange, answered: Answered, body: bytes, *, is_stream: bool) -> Call:
-        response = exchange.response
-        status, error = judge(exchange, answered, body, needs_end=is_stream and self._route.format != "raw")
-        return replace(
-            self._call,
+    def _call(
+        self,
+        exchange: Exchange,
+        response: ResponseSide | None,
+        answered: Answered,
+        status: Status,
+        error: CallError | None,
+        *,
+        is_stream: bool = False,
+    ) -> Call:
+        asked, start = self._asked, self._start
+        return Call(
+            call_id=start.call_id,
             status=status,
-            stream=self._call.stream or is_stream,
+            started_ns=start.started_ns,
+            provider=provider_of(start.upstream),
+            upstream=start.upstream,
+            format=self._route.format,
+            operation=self._route.operation,
+            method=start.request.method,
+            path=start.request.target,
+            client=start.client,
+            connection_id=start.connection_id,
+            hints=start.hints,
+            request_headers=start.request.headers,
+            stream=asked.stream or is_stream,
+            model=asked.model,
             model_response=answered.model,
+            system=asked.system,
+            messages=asked.messages,
+            tools=asked.tools,
+            params=asked.params,
             answers=answered.answers,
             finish_reason=answered.finish_reason,
             usage=self._usage(answered),
             error=error,
-            unreadable=self._call.unreadable or self._unreadable(response, answered),
+            unreadable=self._unreadable(response, answered),
             http_status=None if response is None else response.status,
             request_id=None if response is None else _request_id(response.headers),
             response_id=answered.response_id,
-            service_tier=answered.service_tier or self._call.service_tier,
-            ended_ns=exchange.ended_ns,
+            previous_response_id=asked.previous_response_id,
+            service_tier=answered.service_tier or asked.service_tier,
+            ended_ns=None if status is Status.RUNNING else exchange.ended_ns,
             first_token_ns=self._first_token_ns,
             flags=exchange.flags,
         )
@@ -161,26 +172,31 @@ class CallReader:
             return known
         if self._route.operation not in _ESTIMATED:
             return known
-        return estimate((*self._call.system, *self._call.messages), self._call.tools, answered.answers)
+        return estimate((*self._asked.system, *self._asked.messages), self._asked.tools, answered.answers)
 
     def _unreadable(self, response: ResponseSide | None, answered: Answered) -> Unreadable | None:
-        if response is None or not response.body:
+        if self._asked.unreadable is not None:
+            return Unreadable("request", self._asked.unreadable)
+        if response is None or self._decoder is None:
             return None
-        reason = self._decoder.failure if self._decoder else None
+        reason = self._decoder.failure
         if reason is None and response.status < _FIRST_ERROR:
             reason = answered.unreadable
         return None if reason is None else Unreadable("response", reason)
 
 
-def read_call(exchange: Exchange) -> Call:
+def read_call(exchange: Exchange, memo: Memo | None = None) -> Call:
     """Return the call an exchange is, in one go."""
-    reader = CallReader(exchange)
+    reader = CallReader(exchange, memo)
     reader.request(exchange)
     return reader.finish(exchange)
 
 
 def _header(headers: Headers, wanted: str) -> str | None:
-    return next((value for name, value in headers if name.lower() == wanted), None)
+    for name, value in headers:
+        if len(name) == len(wanted) and name.lower() == wanted:
+            return value
+    return None
 
 
 def _request_id(headers: Headers) -> str | None:

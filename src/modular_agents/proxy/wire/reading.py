@@ -3,11 +3,14 @@
 A format never raises: what it cannot make sense of it leaves out, or says in `unreadable`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 from modular_agents.proxy.model.call import Message, Usage
+from modular_agents.proxy.wire.memo import Memo
+
+NO_USAGE = Usage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +45,17 @@ class Answered:
     model: str | None = None
     response_id: str | None = None
     finish_reason: str | None = None
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = NO_USAGE
     fault: Fault | None = None
     service_tier: str | None = None
     ended: bool = False
     unreadable: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+NOT_ANSWERED = Answered()
+
+
+class Piece(NamedTuple):
     """A piece of a streamed answer: as `model.call.Delta`, without whose it is and when it came."""
 
     part: int
@@ -73,13 +78,12 @@ class Fold(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """The request target, taken apart: path segments as written, query values by name, headers by lower-case name."""
+class Asking:
+    """A request to be read: its decoded body, and the path of its target without the query, as written."""
 
-    method: str
+    body: bytes
     path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
+    memo: Memo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,5 +91,5 @@ class Format:
     """One wire format: how a request reads, and a fresh fold for its answer."""
 
     name: str
-    read_request: Callable[[bytes, Target], Asked]
+    read_request: Callable[[Asking], Asked]
     fold: Callable[[Asked], Fold]

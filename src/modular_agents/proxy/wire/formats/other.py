@@ -1,17 +1,18 @@
 """Everything else: kept raw and shown raw. Of a JSON body only a visible `model` is read; everything in it is a parameter."""
 
 from modular_agents.proxy.wire import jsonvalue as js
-from modular_agents.proxy.wire.reading import Answered, Asked, Fault, Format, Piece, Target
+from modular_agents.proxy.wire.reading import Answered, Asked, Asking, Fault, Format, Piece
+
+_OWN = frozenset({"model", "stream"})
 
 
-def read_request(body: bytes, _target: Target) -> Asked:
+def read_request(asking: Asking) -> Asked:
     """Read a request body as far as it is a JSON object; anything else is no error here."""
-    if body.lstrip()[:1] != b"{":
+    if asking.body.lstrip()[:1] != b"{":
         return Asked()
     try:
-        top = js.members(body)
-        params = js.join_members({key: raw for key, raw in top.items() if key not in {"model", "stream"}})
-        return Asked(js.string(js.parse(top.get("model", b"null"))), js.parse(top.get("stream", b"false")) is True, params=params)
+        top = js.members(asking.body)
+        return Asked(js.text(top.get("model")), top.get("stream") == b"true", params=js.join_members(top, _OWN))
     except ValueError:
         return Asked()
 

@@ -1,142 +1,36 @@
-"""OpenAI Chat Completions: `POST …/chat/completions`, answered whole or as chunks, and the dialects of servers that speak it.
+"""Answers of Chat Completions: whole, or folded from chunks.
 
 Tool calls arrive in pieces by `index`; usage only in a last chunk with empty `choices`, and only if the client asked for it.
-Dialects read here: `reasoning_content` (DeepSeek, vLLM, llama.cpp), `reasoning` (OpenRouter, Ollama, Groq), content as a list of
-blocks (Mistral), tool calls without `index` or with one index for all (Gemini's and others' compatible endpoints), errors
-inside a 200 stream, `x_groq.usage`, llama.cpp's `timings`, no `[DONE]`.
-Source: platform.openai.com/docs/api-reference/chat; quirks: docs/formats/openai-chat.md.
 """
+
+import msgspec
 
 from modular_agents.proxy.model.call import Message, Part
 from modular_agents.proxy.wire import jsonvalue as js
-from modular_agents.proxy.wire.content import Draft, digest, seal
+from modular_agents.proxy.wire.content import Draft, digest
+from modular_agents.proxy.wire.formats.chat.entries import read_entry
 from modular_agents.proxy.wire.growing import Growing
 from modular_agents.proxy.wire.openai_usage import chat_usage
-from modular_agents.proxy.wire.reading import Answered, Asked, Fault, Format, Piece, Target
+from modular_agents.proxy.wire.reading import Answered, Asked, Fault, Piece
+from modular_agents.proxy.wire.shape import ABSENT, Shape
 
-_OWN = {"model", "messages", "tools", "functions", "stream"}
 MAX_CHOICES = 128
 """OpenAI's own limit of `n`; bounds what a hostile stream may make us keep."""
 MAX_TOOL_CALLS = 1024
+"""More than any answer has, likewise."""
 _REASONING = ("reasoning_content", "reasoning")
 
 
-def read_request(body: bytes, target: Target) -> Asked:
-    """Read a request body (JSON, decoded). On Azure the model may stand only in the path, as a deployment."""
-    try:
-        top = js.members(body)
-        messages = [_message(raw) for raw in js.elements(top["messages"])] if "messages" in top else []
-        tools = [tool for key in ("tools", "functions") if top.get(key, b"null") != b"null" for tool in js.elements(top[key])]
-        params = js.join_members({key: raw for key, raw in top.items() if key not in _OWN})
-        model = js.string(js.parse(top.get("model", b"null"))) or _deployment(target.path)
-        stream = js.parse(top.get("stream", b"false")) is True
-        tier = js.string(js.parse(top.get("service_tier", b"null")))
-    except ValueError as error:
-        return Asked(unreadable=str(error))
-    return Asked(model, stream, (), seal(messages), tuple(tools), params, service_tier=None if tier == "auto" else tier)
+_BESIDE = ("id", "model", "service_tier", "timings")
+"""Members of an answer that stand beside its choices and are read."""
 
 
-def _deployment(path: str) -> str | None:
-    segments = path.split("/")
-    return segments[segments.index("deployments") + 1] if "deployments" in segments[:-1] else None
+class _Answer(msgspec.Struct):
+    message: msgspec.Raw = ABSENT
+    finish_reason: str | None = None
 
 
-def _message(raw: bytes) -> Draft:
-    """Read one entry; what is no message is kept as one unknown part."""
-    if raw[:1] != b"{":
-        return Draft("unknown", (Part("other", raw=raw),), raw)
-    fields = js.members(raw)
-    role = js.string(js.parse(fields.get("role", b"null"))) or "unknown"
-    if role in {"tool", "function"}:
-        return Draft(role, tuple(_result(fields, raw)), raw)
-    return Draft(role, tuple(_parts(fields)), raw)
-
-
-def _parts(fields: dict[str, bytes]) -> list[Part]:
-    """Read a message's content and what stands beside it."""
-    parts = _thinking(fields)
-    parts += _content(fields.get("content", b"null"))
-    refusal = js.string(js.parse(fields.get("refusal", b"null")))
-    if refusal:
-        parts.append(Part("refusal", refusal, raw=fields["refusal"]))
-    if fields.get("audio", b"null") != b"null":
-        audio = js.obj(js.parse(fields["audio"]))
-        parts.append(Part("audio", js.string(audio.get("transcript")) or "", tool_id=js.string(audio.get("id")), raw=fields["audio"]))
-    if fields.get("tool_calls", b"null") != b"null":
-        parts += [_tool_call(call) for call in js.elements(fields["tool_calls"])]
-    if fields.get("function_call", b"null") != b"null":
-        function = js.obj(js.parse(fields["function_call"]))
-        parts.append(_function(None, function, fields["function_call"]))
-    return parts
-
-
-def _thinking(fields: dict[str, bytes]) -> list[Part]:
-    for key in _REASONING:
-        text = js.string(js.parse(fields.get(key, b"null")))
-        if text:
-            return [Part("thinking", text, raw=fields[key])]
-    return []
-
-
-def _content(raw: bytes) -> list[Part]:
-    if raw[:1] == b"[":
-        return [_block(block) for block in js.elements(raw)]
-    value = js.parse(raw)
-    text = js.string(value)
-    if text is not None:
-        return [Part("text", text, raw=raw)] if text else []
-    return [] if value is None else [Part("other", raw=raw)]
-
-
-_MEDIA = {
-    "image_url": "image",
-    "image": "image",
-    "input_audio": "audio",
-    "audio_url": "audio",
-    "file": "document",
-    "document_url": "document",
-}
-
-
-def _block(raw: bytes) -> Part:
-    value = js.parse(raw)
-    block = js.obj(value)
-    kind = js.string(block.get("type")) or "other"
-    if isinstance(value, str) or kind in {"text", "input_text", "output_text"}:
-        return Part("text", js.string(value if isinstance(value, str) else block.get("text")) or "", raw=raw)
-    if kind == "refusal":
-        return Part("refusal", js.string(block.get("refusal")) or "", raw=raw)
-    if kind == "thinking":
-        return Part("thinking", _flat(block.get("thinking")), raw=raw)
-    return Part(_MEDIA.get(kind, "other"), name=None if kind in _MEDIA else kind, raw=raw)
-
-
-def _flat(value: object) -> str:
-    """Return text that may come as a list of text blocks (Mistral's thinking, a tool message's content)."""
-    if isinstance(value, list):
-        return "".join(js.string(item if isinstance(item, str) else js.obj(item).get("text")) or "" for item in value)
-    return js.string(value) or ""
-
-
-def _tool_call(raw: bytes) -> Part:
-    call = js.obj(js.parse(raw))
-    inner = call.get("function", call.get("custom"))
-    return _function(js.string(call.get("id")), js.obj(inner), raw)
-
-
-def _function(tool_id: str | None, function: js.Json, raw: bytes) -> Part:
-    arguments = function.get("arguments", function.get("input"))
-    text = js.string(arguments)
-    if text is None and arguments is not None:
-        text = js.compact(arguments).decode()  # some servers give an object where the standard has text
-    return Part("tool_use", tool_id=tool_id, name=js.string(function.get("name")), arguments=text or "", raw=raw)
-
-
-def _result(fields: dict[str, bytes], raw: bytes) -> list[Part]:
-    content = js.parse(fields.get("content", b"null"))
-    tool_id, name = js.string(js.parse(fields.get("tool_call_id", b"null"))), js.string(js.parse(fields.get("name", b"null")))
-    media = [part for part in _content(fields["content"]) if part.kind != "text"] if isinstance(content, list) else []
-    return [Part("tool_result", _flat(content), tool_id, name if tool_id is None else None, raw=raw), *media]
+_ANSWER = Shape(_Answer)
 
 
 class _ToolCall:
@@ -225,21 +119,19 @@ class ChatFold:
         """Take a whole answer, or an error object."""
         try:
             fields = js.members(body)
-            top = js.obj(js.parse(body))
-            if top.get("error"):
-                self._fault = _fault(top)
+            if fields.get("error", b"null") != b"null":
+                self._fault = _fault(js.obj(js.parse(body)))
                 return
-            choices = js.elements(fields["choices"]) if isinstance(top.get("choices"), list) else []
-            inner = [js.members(choice) for choice in choices]
+            self._usage_raw = fields.get("usage")
+            self._top = {key: js.parse(fields[key]) for key in _BESIDE if key in fields}
+            self._usage = js.parse(self._usage_raw or b"null")
+            choices = [_ANSWER.read(choice) for choice in js.list_of(fields.get("choices"))]
         except ValueError as error:
             self._unreadable = str(error)
             return
-        self._note(top)
-        if self._usage is not None and "usage" in fields:
-            self._usage_raw = fields["usage"]
-        self._messages = [choice["message"] for choice in inner if choice.get("message", b"")[:1] == b"{"]
-        self._finish = [js.string(js.obj(choice).get("finish_reason")) for choice in js.arr(top.get("choices"))]
-        self._done = "choices" in top
+        self._messages = [raw for choice in choices if (raw := bytes(choice.message))[:1] == b"{"]
+        self._finish = [choice.finish_reason for choice in choices]
+        self._done = "choices" in fields
 
     def answered(self) -> Answered:
         """Return what has come together."""
@@ -256,15 +148,15 @@ class ChatFold:
 
     def _answer(self, raw: bytes) -> Message:
         try:
-            draft = _message(raw)
+            draft = read_entry(raw)
         except ValueError as error:
             self._unreadable = str(error)
-            draft = Draft("assistant", (Part("other", raw=raw),), raw)
+            draft = Draft("assistant", (Part("other", raw=raw),))
         return Message(draft.role, draft.parts, raw, digest("assistant", draft.parts))
 
     def _note(self, chunk: js.Json) -> None:
         """Keep what stands beside the choices; empty values do not overwrite (Azure's first chunk has no model)."""
-        for key in ("id", "model", "service_tier", "timings", "provider"):
+        for key in _BESIDE:
             if chunk.get(key):
                 self._top[key] = chunk[key]
         usage = chunk.get("usage") or js.obj(chunk.get("x_groq")).get("usage")
@@ -306,6 +198,13 @@ def _grow(choice: _Choice, delta: js.Json) -> list[Piece]:
 
 
 _KINDS = {"content": "text", "refusal": "refusal"}
+
+
+def _flat(value: object) -> str:
+    """Return text that may come as a list of text blocks (Mistral's thinking)."""
+    if isinstance(value, list):
+        return "".join(js.fragment(item if isinstance(item, str) else js.obj(item).get("text")) for item in value)
+    return js.fragment(value)
 
 
 def _grow_text(choice: _Choice, key: str, value: object) -> list[Piece]:
@@ -362,6 +261,3 @@ def _fault(body: js.Json) -> Fault:
     fields = js.obj(error)
     kind = js.string(fields.get("type")) or js.string(fields.get("code")) or "error"
     return Fault(kind, js.string(fields.get("message")) or js.string(error) or "")
-
-
-FORMAT = Format("openai.chat", read_request, ChatFold)

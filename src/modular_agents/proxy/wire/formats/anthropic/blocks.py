@@ -1,0 +1,95 @@
+"""Content of Anthropic messages: each block is one part; media inside a tool result follow it. Unknown blocks are kept."""
+
+import msgspec
+
+from modular_agents.proxy.model.call import Part
+from modular_agents.proxy.wire import jsonvalue as js
+from modular_agents.proxy.wire.shape import ABSENT, Content, Shape
+
+
+class Block(msgspec.Struct, gc=False):
+    """What is read of any block."""
+
+    type: str | None = None
+    text: str | None = None
+    thinking: str | None = None
+    id: str | None = None
+    name: str | None = None
+    title: str | None = None
+    tool_use_id: str | None = None
+    is_error: bool | None = None
+    content: Content = None
+    input: msgspec.Raw = ABSENT
+    source: msgspec.Raw = ABSENT
+
+
+class _Source(msgspec.Struct, gc=False):
+    type: str | None = None
+    data: str | None = None
+
+
+_BLOCK, _SOURCE = Shape(Block), Shape(_Source)
+
+
+def parts_of(content: Content) -> tuple[Part, ...]:
+    """Read a message's content. Raises ValueError."""
+    if isinstance(content, str):
+        return (Part("text", content),)
+    return read_blocks([bytes(block) for block in content]) if content else ()
+
+
+def read_blocks(raws: list[bytes]) -> tuple[Part, ...]:
+    """Read blocks, each an exact slice. Raises ValueError."""
+    parts: list[Part] = []
+    for raw in raws:
+        if raw[:1] != b"{":
+            parts.append(Part("other", raw=raw))
+            continue
+        block = _BLOCK.read(raw)
+        if block.type == "text":
+            parts.append(Part("text", block.text or "", raw=raw))
+        elif block.type == "tool_result":
+            parts += _tool_result(block, raw)
+        else:
+            parts.append(_part(block, raw))
+    return tuple(parts)
+
+
+def _part(block: Block, raw: bytes) -> Part:
+    kind = block.type or "other"
+    if kind.endswith("tool_use"):
+        arguments = bytes(block.input).decode("utf-8", "replace") or "{}"
+        return Part("tool_use" if kind == "tool_use" else "server_tool_use", "", block.id, block.name, arguments, raw=raw)
+    if kind.endswith("_tool_result"):
+        return Part("server_tool_result", "", block.tool_use_id, kind, raw=raw)
+    if kind == "thinking":
+        return Part("thinking", block.thinking or "", raw=raw)
+    if kind in {"redacted_thinking", "image"}:
+        return Part(kind, raw=raw)
+    if kind in {"document", "search_result"}:
+        return Part("document", _document_text(block), raw=raw)
+    return Part("other", block.content if isinstance(block.content, str) else block.text or "", name=kind, raw=raw)
+
+
+def _document_text(block: Block) -> str:
+    """Return a document's text where it is given as such, else its title."""
+    raw = bytes(block.source)
+    source = _SOURCE.read(raw) if raw[:1] == b"{" else _Source()
+    return (source.data if source.type == "text" else None) or block.title or ""
+
+
+def _tool_result(block: Block, raw: bytes) -> list[Part]:
+    content = block.content
+    if not isinstance(content, list):
+        return [Part("tool_result", content or "", block.tool_use_id, is_error=block.is_error, raw=raw)]
+    inner = [(_inner(item), item) for item in map(bytes, content)]
+    text = "\n".join(item.text or "" for item, _ in inner if item.type == "text")
+    media = (_part(item, slice_) for item, slice_ in inner if item.type != "text")
+    return [
+        Part("tool_result", text, block.tool_use_id, is_error=block.is_error, raw=raw),
+        *(Part(part.kind, part.text, block.tool_use_id, part.name, part.arguments, raw=part.raw) for part in media),
+    ]
+
+
+def _inner(raw: bytes) -> Block:
+    return _BLOCK.read(raw) if raw[:1] == b"{" else Block(type="text", text=js.text(raw))
