@@ -25,7 +25,8 @@ TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, m
 
 
 def pipeline(directory: Path, store: FakeStore, clock: FakeClock) -> Pipeline:
-    return Pipeline(lambda position: JournalReader(directory, position), store, ROOMS, clock)
+    position = store.position()
+    return Pipeline(JournalReader(directory, position), store, position, ROOMS, clock)
 
 
 def event(kind: str, **fields: object) -> bytes:

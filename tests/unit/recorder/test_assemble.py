@@ -266,8 +266,9 @@ def test_tunnel_frames_keep_their_direction_and_order(worker: Worker, bench: Ben
     worker.answer(1, head=b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
     worker.frame(Kind.TUNNEL_UP, 1, b"ask")
     worker.frame(Kind.TUNNEL_DOWN, 1, b"answer")
-    worker.end(1)
+    worker.end(1, request_size=3, response_size=6)
     (exchange,) = bench.ended()
+    assert (exchange.flags, exchange.request.body_size) == (set(), 0)
     assert [(frame.up, frame.data) for frame in exchange.tunnel] == [(True, b"ask"), (False, b"answer")]
 
 

@@ -34,7 +34,9 @@ class Line:
         self.pipeline = self.start()
 
     def start(self) -> Pipeline:
-        self.pipeline = Pipeline(lambda position: JournalReader(self.directory, position), self.store, self.rooms, self.clock)
+        position = self.store.position()
+        self.reader = JournalReader(self.directory, position)
+        self.pipeline = Pipeline(self.reader, self.store, position, self.rooms, self.clock)
         return self.pipeline
 
     def run(self) -> FakeStore:
@@ -139,11 +141,11 @@ def test_while_the_store_is_away_nothing_is_lost_and_nothing_more_is_read(worker
     line.store.away = True
     with pytest.raises(StoreUnavailable):
         line.pipeline.step()
-    read = line.pipeline.journal.offsets()
+    read = line.reader.offsets()
     whole_call(worker, 2, "hi")
     with pytest.raises(StoreUnavailable):
         line.pipeline.step()
-    assert line.pipeline.journal.offsets() == read
+    assert line.reader.offsets() == read
     line.store.away = False
     assert sorted(line.run().final) == ["call1", "call2"]
     assert len(line.store.puts) == 2

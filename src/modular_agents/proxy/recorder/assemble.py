@@ -128,6 +128,11 @@ class Assembler:
         calls = (OpenCall(own.call_id, own.segment, own.offset) for own in self._open.values())
         return JournalPosition(dict(self._offsets), tuple(calls))
 
+    @property
+    def open_count(self) -> int:
+        """How many exchanges have begun and not ended."""
+        return len(self._open)
+
     def needed_segments(self) -> set[str]:
         """Return the segments that hold frames of open calls."""
         return {segment for own in self._open.values() for segment in own.segments()}

@@ -4,6 +4,8 @@ Its times all come from its worker's monotonic clock, anchored to UTC by the seg
 clock that jumps bends no duration.
 """
 
+from dataclasses import replace
+
 from modular_agents.proxy.journal.frames import FLAG_CAPPED, FLAG_LAST, End, Frame, Kind, RequestHead
 from modular_agents.proxy.journal.segment import Anchor
 from modular_agents.proxy.model.exchange import Exchange, Headers, Hints, Outcome, RequestSide, ResponseSide, TunnelFrame
@@ -99,6 +101,8 @@ class Growing:
 
     def ended(self, end: End, ended_ns: int, fetch: Fetch) -> Exchange:
         """Return it as it ended, bodies and all."""
+        if self._up:  # the sizes of a tunnel's END are the tunnel's own
+            end = replace(end, request_size=0, response_size=0)
         body, answer = self._read(self._request, fetch), self._read(self._response, fetch)
         if end.request_sha256 or end.response_sha256:
             self.flags.add(TRUNCATED)

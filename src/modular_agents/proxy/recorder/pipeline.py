@@ -86,13 +86,11 @@ class _Batch:
 
 
 class Pipeline:
-    """Brings one journal into one store. Reads the store's position at once: raises `StoreUnavailable` when it cannot."""
+    """Brings one journal into one store, both standing at `position`."""
 
-    def __init__(self, journal: Callable[[JournalPosition], Journal], store: Store, rooms: Rooms, clock: Clock) -> None:
+    def __init__(self, journal: Journal, store: Store, position: JournalPosition, rooms: Rooms, clock: Clock) -> None:
         self.tally = Tally()
-        position = store.position()
-        self.journal = journal(position)
-        self._store, self._rooms, self._clock = store, rooms, clock
+        self.journal, self._store, self._rooms, self._clock = journal, store, rooms, clock
         self.assembler = Assembler(self.journal.payload_at, position)
         self._live: dict[str, LiveCall] = {}
         self._waiting: _Batch | None = None

@@ -1,0 +1,168 @@
+"""The recorder's life: it follows the journal closely when there is something, cheaply when there is not, and waits for an absent store.
+
+It never gives up on its own: what the store does not take, the journal keeps. Asked to stop, it first brings over what
+the journal holds; a store that is away is not waited for then.
+"""
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+
+from modular_agents.proxy.errors import StoreDamaged, StoreUnavailable
+from modular_agents.proxy.journal.reader import JournalReader
+from modular_agents.proxy.ports import Clock, Store
+from modular_agents.proxy.recorder.pipeline import Pipeline, Rooms
+from modular_agents.proxy.recorder.report import Report, write_report
+
+BUSY_S = 0.02
+"""Pause after a batch: what arrives meanwhile shares the next commit. Nobody sees 20 ms; every commit costs an fsync."""
+IDLE_S = 0.05
+"""Longest pause: with it a call is in the store well within 100 ms of its frames, for 20 cheap looks a second."""
+SLOWER = 1.25
+"""Each look in vain makes the next pause this much longer, up to the longest."""
+RETRY_S, RETRY_MAX_S = 0.05, 1.0
+"""Pauses while the store is away, doubling: it is in use again within a second of being back."""
+REOPEN_NS = 5_000_000_000
+"""A store that has been away this long is opened anew: its file may have been moved, its disk remounted."""
+REPORT_NS = 1_000_000_000
+"""How often the report is renewed."""
+
+_log = logging.getLogger("anton.recorder")
+
+
+class Turn(Enum):
+    """What came of one look at the journal."""
+
+    WORKED = 1
+    IDLE = 2
+    AWAY = 3
+
+
+class Recorder:
+    """Brings the journal in `directory` into a store until told to stop.
+
+    open_store: opens the store; may raise `StoreUnavailable`, `StoreDamaged`, or `UsageError`, which ends the recorder.
+    set_aside: moves a damaged database away and returns its new name. report: the file that says how things stand.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        open_store: Callable[[], Store],
+        set_aside: Callable[[], Path],
+        rooms: Rooms,
+        clock: Clock,
+        report: Path | None = None,
+    ) -> None:
+        self._directory = directory
+        self._open_store, self._set_aside = open_store, set_aside
+        self._rooms, self._clock, self._report_file = rooms, clock, report
+        self._store: Store | None = None
+        self._reader: JournalReader | None = None
+        self._pipeline: Pipeline | None = None
+        self._trouble = ""
+        self._trouble_ns = self._reported_ns = 0
+
+    def run(self, pause: Callable[[float], bool]) -> None:
+        """Work until `pause`, which waits for the given seconds, says that it is time to stop. Raises `UsageError`."""
+        stopping, wait_s = False, BUSY_S
+        while True:
+            turn = self.turn()
+            if stopping and turn is not Turn.WORKED:
+                break
+            if turn is Turn.WORKED:
+                wait_s = BUSY_S
+            elif turn is Turn.IDLE:
+                wait_s = min(wait_s * SLOWER, IDLE_S)
+            else:
+                wait_s = max(RETRY_S, min(wait_s * 2, RETRY_MAX_S))
+            has_more = self._pipeline is not None and self._pipeline.assembler.has_more
+            stopping = pause(0.0 if has_more and turn is Turn.WORKED else wait_s) or stopping
+        self._say()
+        self._close()
+
+    def turn(self) -> Turn:
+        """Look at the journal once and bring over what is there."""
+        try:
+            worked = self._work()
+        except StoreUnavailable as error:
+            return self._away(str(error))
+        except StoreDamaged as error:
+            return self._begin_anew(error)
+        if self._trouble:
+            _log.warning("the store is back")
+            self._trouble = ""
+        self._say_now_and_then()
+        return Turn.WORKED if worked else Turn.IDLE
+
+    def _work(self) -> bool:
+        if self._pipeline is None:
+            self._store = store = self._open_store()
+            position = store.position()
+            self._reader = reader = JournalReader(self._directory, position)
+            self._pipeline = Pipeline(reader, store, position, self._rooms, self._clock)
+        return self._pipeline.step()
+
+    def _away(self, why: str) -> Turn:
+        now_ns = self._clock.monotonic_ns()
+        if not self._trouble:
+            _log.warning("the store takes nothing now, the journal keeps everything: %s", why)
+            self._trouble_ns = now_ns
+        self._trouble = why
+        if now_ns - self._trouble_ns > REOPEN_NS:
+            self._trouble_ns = now_ns
+            self._close()
+        self._say_now_and_then()
+        return Turn.AWAY
+
+    def _begin_anew(self, error: StoreDamaged) -> Turn:
+        """Set a damaged database aside; the journal is read into a new one as far back as it goes."""
+        self._close()
+        try:
+            aside = self._set_aside()
+        except OSError as failure:
+            return self._away(f"{error}; it cannot be set aside: {failure.strerror}")
+        _log.error("%s; kept as %s, recording goes on in a new one", error, aside.name)
+        return Turn.WORKED
+
+    def _close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+        if self._store is not None:
+            with contextlib.suppress(StoreUnavailable, StoreDamaged):
+                self._store.close()
+        self._store = self._reader = self._pipeline = None
+
+    def _say_now_and_then(self) -> None:
+        now_ns = self._clock.monotonic_ns()
+        if now_ns - self._reported_ns >= REPORT_NS:
+            self._reported_ns = now_ns
+            self._say()
+
+    def _say(self) -> None:
+        reader, pipeline = self._reader, self._pipeline
+        if self._report_file is None or reader is None or pipeline is None:
+            return
+        tally, losses = pipeline.tally, pipeline.assembler.losses
+        report = Report(
+            pid=os.getpid(),
+            at_ns=self._clock.now_ns(),
+            lag_bytes=reader.lag_bytes(),
+            open_calls=pipeline.assembler.open_count,
+            calls_ended=tally.calls_ended,
+            batches=tally.batches,
+            bare_calls=tally.bare_calls,
+            skipped_calls=tally.skipped_calls,
+            dropped_frames=losses.dropped_frames,
+            dropped_bytes=losses.dropped_bytes,
+            damaged_bytes=reader.damaged_bytes,
+            torn_bytes=reader.torn_bytes,
+            orphan_frames=losses.orphan_frames,
+            refused_segments=tuple(reader.refused()),
+            store_trouble=self._trouble,
+        )
+        with contextlib.suppress(OSError):  # a full disk must not stop recording over its report
+            write_report(self._report_file, report)

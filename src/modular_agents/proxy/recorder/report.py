@@ -1,0 +1,54 @@
+"""How the recorder stands, in a small file that status, metrics and page read: always a whole report, never half of one."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Counts are since this recorder began; sizes in bytes."""
+
+    pid: int
+    at_ns: int
+    """UTC time of this report."""
+    lag_bytes: int
+    """In the journal and not in the store yet."""
+    open_calls: int
+    calls_ended: int
+    batches: int
+    bare_calls: int
+    """Stored with less than they hold, because of a fault of ours."""
+    skipped_calls: int
+    """Not stored at all, because of a fault of ours."""
+    dropped_frames: int
+    """Lost by the relay while its disk failed or the journal was full."""
+    dropped_bytes: int
+    damaged_bytes: int
+    """Journal bytes that did not check, with good ones after them."""
+    torn_bytes: int
+    """Journal bytes at the end of dead workers' segments that are no whole frame: what power loss or kill -9 cut."""
+    orphan_frames: int
+    refused_segments: tuple[str, ...] = ()
+    """Written by a later version of the proxy; left alone."""
+    store_trouble: str = ""
+    """Why the store is not taking anything now; empty when it is."""
+
+
+def write_report(path: Path, report: Report) -> None:
+    """Put a report in place of the last one. Raises OSError."""
+    fresh = path.with_name(path.name + ".new")
+    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(msgspec.json.encode(report))
+    fresh.replace(path)
+
+
+def read_report(path: Path) -> Report | None:
+    """Return the last report, or None when there is none that can be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Report)
+    except (OSError, msgspec.DecodeError):
+        return None
