@@ -1,0 +1,194 @@
+"""Reading the store without a file: every answer is computed anew from all it holds."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import msgspec
+
+from modular_agents.proxy.model.call import Call, Message
+from modular_agents.proxy.model.event import DeltaRow, Event, EventKind
+from modular_agents.proxy.model.query import (
+    CallDetail,
+    CallFilter,
+    CallPage,
+    CostView,
+    MessageView,
+    RawExchange,
+    TraceDetail,
+    TracePage,
+    TraceRow,
+)
+from modular_agents.proxy.store import crossing, cursor, partial, reading, recipe
+from modular_agents.proxy.store.memory.matching import call_fits, has_words, trace_fits, trace_status
+from modular_agents.proxy.store.memory.state import State, Stored
+from modular_agents.proxy.store.rows import (
+    edge_row,
+    iso,
+)
+
+Row = TypeVar("Row")
+ID_PART_CHARS = 6
+
+
+class MemoryReader:
+    """A `ports.Reader`."""
+
+    def __init__(self, state: Callable[[], State], now_ns: Callable[[], int]) -> None:
+        self._now = state
+        self._now_ns = now_ns
+
+    def version(self) -> int:
+        """Return the number of batches committed."""
+        return self._now().version
+
+    def seq(self) -> tuple[int, int]:
+        """Return (floor, last); nothing is ever trimmed."""
+        return 0, len(self._now().events)
+
+    def events(self, after: int, limit: int) -> Sequence[Event]:
+        """Return events after a number, oldest first; `call` and `trace` events bring their rows as they are now."""
+        state = self._now()
+        told = (self._told(state, event) for event in state.events[max(after, 0) : max(after, 0) + cursor.rows(limit)])
+        return [event for event in told if event is not None]
+
+    def traces(self, where: CallFilter, cursor: str | None, limit: int) -> TracePage:
+        """Return a page of traces, newest first."""
+        state = self._now()
+        matches = (
+            None if not (where.text or "").strip() else {stored.trace_id for stored in state.calls.values() if has_words(stored, where)}
+        )
+        found = []
+        for trace_id, trace in state.traces.items():
+            row = self._trace_row(state, trace_id)
+            calls = state.of_trace(trace_id)
+            if (matches is None or trace_id in matches) and trace_fits(row, trace, calls, where):
+                found.append((trace.number, row))
+        items, after = _page("t", found, cursor, limit)
+        return TracePage(tuple(items), after, len(state.events))
+
+    def trace(self, trace_id: str) -> TraceDetail | None:
+        """Return a trace with its calls and edges."""
+        state = self._now()
+        if trace_id not in state.traces:
+            return None
+        calls = state.of_trace(trace_id)
+        place = {stored.call.call_id: stored.number for stored in calls}
+        edges = [edge for edge in state.edges.values() if edge.to_call_id in place]
+        edges.sort(key=lambda edge: (place[edge.to_call_id], state.calls[edge.from_call_id].number, edge.edge_type))
+        return TraceDetail(
+            self._trace_row(state, trace_id),
+            tuple(stored.record.row(trace_id) for stored in calls),
+            tuple(edge_row(edge, trace_id) for edge in edges),
+            len(state.events),
+        )
+
+    def calls(self, where: CallFilter, cursor: str | None, limit: int) -> CallPage:
+        """Return a page of calls, newest first."""
+        state = self._now()
+        found = [(stored.number, stored.record.row(stored.trace_id)) for stored in state.calls.values() if call_fits(stored, where)]
+        items, after = _page("c", found, cursor, limit)
+        return CallPage(tuple(items), after, len(state.events))
+
+    def call(self, call_id: str) -> CallDetail | None:
+        """Return everything understood about a call."""
+        state = self._now()
+        stored = _resolve(state, call_id)
+        if stored is None:
+            return None
+        call, record, cost = stored.call, stored.record, stored.cost
+        deltas = [event.body for event in state.events if event.kind == EventKind.DELTA and event.call_id == call.call_id]
+        return CallDetail(
+            call=record.row(stored.trace_id),
+            system=_views("system", call, call.system),
+            messages=_views("message", call, call.messages),
+            tools=tuple(tool.decode("utf-8", "replace") for tool in call.tools),
+            params=call.params.decode("utf-8", "replace"),
+            answers=_views("message", call, call.answers),
+            usage_raw=record.usage_raw,
+            cost=CostView(record.cost_usd, cost.model, cost.catalogue, cost.tier, cost.why),
+            error_whose=record.error_whose,
+            error_kind=record.error_kind,
+            unreadable_where=record.unreadable_where,
+            unreadable_reason=record.unreadable_reason,
+            request_id=record.request_id,
+            response_id=record.response_id,
+            model_response=record.model_response,
+            client=record.client,
+            connection_id=record.connection_id,
+            partial=partial.assemble(msgspec.json.decode(body, type=DeltaRow) for body in deltas) if record.is_running else (),
+            seq=len(state.events),
+        )
+
+    def raw(self, call_id: str) -> RawExchange | None:
+        """Return the exchange as it crossed."""
+        stored = _resolve(self._now(), call_id)
+        if stored is None:
+            return None
+        call, body = stored.call, stored.exchange.request.body
+        messages, system = ([message.raw for message in group] for group in (call.messages, call.system))
+        how = recipe.make(body, {recipe.MESSAGES: messages, recipe.SYSTEM: system, recipe.TOOLS: call.tools}) if body else None
+        return crossing.raw(stored.exchange, rebuilt=how is not None)
+
+    def close(self) -> None:
+        """Release nothing. Idempotent."""
+
+    def _told(self, state: State, event: Event) -> Event | None:
+        if event.kind == EventKind.CALL and event.call_id is not None:
+            stored = state.calls.get(event.call_id)
+            return replace(event, trace_id=stored.trace_id, body=_json(stored.record.row(stored.trace_id))) if stored else None
+        if event.kind == EventKind.TRACE and event.trace_id is not None:
+            return replace(event, body=_json(self._trace_row(state, event.trace_id))) if event.trace_id in state.traces else None
+        return event
+
+    def _trace_row(self, state: State, trace_id: str) -> TraceRow:
+        trace, calls = state.traces[trace_id], state.of_trace(trace_id)
+        records = [stored.record for stored in calls]
+        last_ns = max(max(record.started_ns, record.ended_ns or 0) for record in records)
+        status = trace_status(records, last_ns, self._now_ns())
+        inputs = [record.tokens_input for record in records if record.tokens_input is not None]
+        outputs = [record.tokens_output for record in records if record.tokens_output is not None]
+        costs = [record.cost_usd for record in records if record.cost_usd is not None]
+        threads = {record.thread_id for record in records}
+        return TraceRow(
+            trace_id=trace_id,
+            created_at=iso(min(record.started_ns for record in records)),
+            name=trace.name,
+            task_description=trace.task_description,
+            status=status,
+            ended_at=None if status == "running" else iso(last_ns),
+            last_activity_at=iso(last_ns),
+            source=trace.source,
+            call_count=len(records),
+            running_count=sum(record.is_running for record in records),
+            agent_count=len({("n", agent) if (agent := trace.agents.get(thread)) else ("t", thread) for thread in threads}),
+            error_count=sum(record.is_error for record in records),
+            tokens_input=sum(inputs) if inputs else None,
+            tokens_output=sum(outputs) if outputs else None,
+            cost_usd=sum(costs) if costs else None,
+            unpriced_count=sum(record.is_unpriced for record in records),
+        )
+
+
+def _page(kind: str, found: list[tuple[int, Row]], text: str | None, limit: int) -> tuple[list[Row], str | None]:
+    after, size = cursor.decode(kind, text), cursor.rows(limit)
+    rest = sorted((pair for pair in found if after is None or pair[0] < after), key=lambda pair: -pair[0])
+    return [row for _, row in rest[:size]], cursor.encode(kind, rest[size - 1][0]) if len(rest) > size else None
+
+
+def _resolve(state: State, call_id: str) -> Stored | None:
+    if call_id in state.calls or len(call_id) < ID_PART_CHARS:
+        return state.calls.get(call_id)
+    for part in dict.fromkeys((call_id, call_id.upper())):
+        for found in ([name for name in state.calls if name.startswith(part)], [name for name in state.calls if name.endswith(part)]):
+            if len(found) == 1:
+                return state.calls[found[0]]
+    return None
+
+
+def _views(kind: str, call: Call, messages: Iterable[Message]) -> tuple[MessageView, ...]:
+    return tuple(reading.view(message, f"{kind} {call.format} {hash(message.raw)}") for message in messages)
+
+
+def _json(row: object) -> str:
+    return msgspec.json.encode(row).decode()

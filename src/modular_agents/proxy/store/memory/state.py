@@ -1,0 +1,62 @@
+"""What the store without a file holds: the very values it was given. Every answer is computed from them."""
+
+from dataclasses import dataclass, field, replace
+
+from modular_agents.proxy.model.call import Call, Cost
+from modular_agents.proxy.model.event import Event
+from modular_agents.proxy.model.exchange import Exchange
+from modular_agents.proxy.model.trace import Edge, Placement
+from modular_agents.proxy.ports import JournalPosition
+from modular_agents.proxy.store.rows import (
+    CallRecord,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A call's newest version, with everything it was put with."""
+
+    number: int
+    trace_id: str
+    call: Call
+    exchange: Exchange
+    placement: Placement
+    cost: Cost
+    record: CallRecord
+    keys: frozenset[tuple[str, bytes | str]]
+    words: tuple[str, str]
+    system_is_new: bool
+
+
+@dataclass(slots=True)
+class Trace:
+    """What is known of a trace beside its calls."""
+
+    number: int
+    name: str | None
+    task_description: str | None
+    source: str
+    confidence: float
+    agents: dict[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class State:
+    """Everything. A batch works on a copy."""
+
+    calls: dict[str, Stored] = field(default_factory=dict)
+    traces: dict[str, Trace] = field(default_factory=dict)
+    edges: dict[tuple[str, str, str], Edge] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    seen_systems: set[tuple[str, tuple[bytes, ...]]] = field(default_factory=set)
+    position: JournalPosition = field(default_factory=JournalPosition)
+    version: int = 0
+
+    def copy(self) -> "State":
+        """Return a copy that can be changed without changing this one."""
+        traces = {name: replace(trace, agents=dict(trace.agents)) for name, trace in self.traces.items()}
+        return State(dict(self.calls), traces, dict(self.edges), list(self.events), set(self.seen_systems), self.position, self.version + 1)
+
+    def of_trace(self, trace_id: str) -> list[Stored]:
+        """Return a trace's calls, oldest first."""
+        return sorted((stored for stored in self.calls.values() if stored.trace_id == trace_id), key=lambda stored: stored.number)

@@ -1,0 +1,177 @@
+"""Every content is stored once, by its exact bytes; a list of contents shares its beginning with every list that begins alike.
+
+A chain node is counted: by nodes that follow it and by calls that name it as their tip. At zero it goes, with its content when no
+other node holds that, and gives back its own parent. Counts are summed per batch and written when the batch ends.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+
+import apsw
+
+from modular_agents.proxy.model.call import Message
+from modular_agents.proxy.store import reading
+from modular_agents.proxy.store.sqlite.engine import statements
+
+NO_NODE = 0
+"""The empty list."""
+HASH_BYTES = 16
+CUT_FROM_BYTES = 4096
+"""Shorter contents are stored in one piece."""
+LONG_STRING_BYTES = 2048
+"""A JSON string of this length stands alone: a picture, a file that was read, a long answer that comes back."""
+MAX_PIECES = 400
+"""Pieces of one content; the rest stays together."""
+KNOWN_MAX = 100_000
+"""Contents and nodes whose number is remembered, about 20 MB; then forgotten all at once and learned again."""
+
+_STRING = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
+
+
+class Contents:
+    """Contents and chains of one writing connection. What it remembers holds until `forget`."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+        self._sql = statements()
+        self._contents: dict[bytes, int] = {}
+        self._nodes: dict[tuple[int, int], int] = {}
+        self._uses: dict[int, int] = {}
+        """Changes of counts not written yet."""
+        self._unclaimed: set[int] = set()
+        """Nodes made with a count of 1 for a user that is about to claim it."""
+
+    def messages(self, kind: str, messages: Sequence[Message], parent: int = NO_NODE) -> int:
+        """Return the tip of a list of messages. `kind` tells apart what is read differently though its bytes are equal."""
+        person = _person(kind)
+        for depth, message in enumerate(messages):
+            digest = blake2b(message.raw, digest_size=HASH_BYTES, person=person).digest()
+            content = self._contents.get(digest) or self._find(digest) or self._add(digest, message.raw, reading.encode(message))
+            parent = self._node(parent, content, depth)
+        return parent
+
+    def texts(self, kind: str, raws: Sequence[bytes], parent: int = NO_NODE) -> int:
+        """Return the tip of a list of plain texts (UTF-8)."""
+        person = _person(kind)
+        for depth, raw in enumerate(raws):
+            digest = blake2b(raw, digest_size=HASH_BYTES, person=person).digest()
+            content = self._contents.get(digest) or self._find(digest) or self._add(digest, raw, None)
+            parent = self._node(parent, content, depth)
+        return parent
+
+    def is_new(self, tip: int) -> bool:
+        """Say whether a list was stored for the first time, as long as nobody has claimed it."""
+        return tip in self._unclaimed
+
+    def hold(self, tip: int) -> None:
+        """Count a call that names `tip`."""
+        if tip in self._unclaimed:
+            self._unclaimed.discard(tip)
+        elif tip != NO_NODE:
+            self._uses[tip] = self._uses.get(tip, 0) + 1
+
+    def release(self, tip: int) -> None:
+        """Count a call that no longer names `tip`."""
+        if tip != NO_NODE:
+            self._uses[tip] = self._uses.get(tip, 0) - 1
+
+    def flush(self) -> None:
+        """Write the counts and delete what nobody names."""
+        for node in self._unclaimed:
+            self._uses[node] = self._uses.get(node, 0) - 1
+        self._unclaimed.clear()
+        while self._uses:
+            changes = [(node, change) for node, change in self._uses.items() if change]
+            self._uses = {}
+            self._db.executemany(self._sql["use_node"], ((change, node) for node, change in changes))
+            for node, change in changes:
+                if change < 0:
+                    self._sweep(node)
+        if len(self._contents) > KNOWN_MAX:
+            self._contents.clear()
+        if len(self._nodes) > KNOWN_MAX:
+            self._nodes.clear()
+
+    def forget(self) -> None:
+        """Forget everything: the batch was rolled back."""
+        self._contents.clear()
+        self._nodes.clear()
+        self._uses = {}
+        self._unclaimed.clear()
+
+    def _find(self, digest: bytes) -> int | None:
+        found: int | None = self._db.execute(self._sql["find_content"], (digest,)).get
+        if found is not None:
+            self._contents[digest] = found
+        return found
+
+    def _add(self, digest: bytes, raw: bytes, read: str | None) -> int:
+        pieces = list(_cut(raw)) if len(raw) >= CUT_FROM_BYTES else []
+        whole = None if len(pieces) > 1 else raw.decode("utf-8", "replace")
+        self._db.execute(self._sql["add_content"], (digest, whole, read))
+        content = self._contents[digest] = self._db.last_insert_rowid()
+        if whole is None:
+            self._db.executemany(self._sql["add_piece"], [(content, place, self._piece(piece)) for place, piece in enumerate(pieces)])
+        return content
+
+    def _piece(self, raw: bytes) -> int:
+        digest = blake2b(raw, digest_size=HASH_BYTES, person=_person("piece")).digest()
+        found = self._contents.get(digest) or self._find(digest)
+        if found is None:
+            self._db.execute(self._sql["add_content"], (digest, raw.decode("utf-8", "replace"), None))
+            found = self._contents[digest] = self._db.last_insert_rowid()
+        return found
+
+    def _node(self, parent: int, content: int, depth: int) -> int:
+        known = self._nodes.get((parent, content))
+        if known is not None:
+            return known
+        found: int | None = self._db.execute(self._sql["find_node"], (content, parent)).get
+        if found is None:
+            self._db.execute(self._sql["add_node"], (parent, content, depth))
+            found = self._db.last_insert_rowid()
+            self._unclaimed.add(found)
+            self.hold(parent)
+        self._nodes[parent, content] = found
+        return found
+
+    def _sweep(self, node: int) -> None:
+        """Delete a node that nobody names any more, and its content when no other node holds it."""
+        row = self._db.execute(self._sql["unused_node"], (node,)).get
+        if row is None:
+            return
+        parent, content = row
+        self._db.execute(self._sql["drop_node"], (node,))
+        self._nodes.pop((parent, content), None)
+        self.release(parent)
+        if self._db.execute(self._sql["content_in_use"], (content,)).get:
+            return
+        pieces = [piece for (piece,) in self._db.execute(self._sql["pieces"], (content,))]
+        self._db.execute(self._sql["drop_pieces"], (content,))
+        for unused in (content, *dict.fromkeys(pieces)):
+            digest: bytes | None = self._db.execute(self._sql["drop_unused_content"], (unused,)).get
+            if digest is not None:
+                self._contents.pop(digest, None)
+
+
+@lru_cache(maxsize=256)
+def _person(kind: str) -> bytes:
+    return blake2b(kind.encode("utf-8", "replace"), digest_size=HASH_BYTES).digest()
+
+
+def _cut(raw: bytes) -> Iterator[bytes]:
+    """Yield the pieces of a content; together they are `raw`."""
+    at = count = 0
+    for found in _STRING.finditer(raw):
+        start, stop = found.span(1)
+        if stop - start < LONG_STRING_BYTES:
+            continue
+        if count >= MAX_PIECES:
+            break
+        yield raw[at:start]
+        yield raw[start:stop]
+        at = stop
+        count += 2
+    yield raw[at:]

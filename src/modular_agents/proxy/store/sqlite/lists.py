@@ -1,0 +1,108 @@
+"""A list is a range of one index, newest first: a filter becomes conditions, never an offset and never a sort of everything.
+
+Calls are filtered by what they are. Traces are filtered by their own status, cost, errors and time, and by whether any call of
+theirs has the model, agent, provider or words.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from modular_agents.proxy.model.query import CallFilter
+from modular_agents.proxy.store import terms
+from modular_agents.proxy.store.sqlite.engine import statements
+
+Value = Any
+_NUMBER_MAX = (1 << 63) - 1
+SEARCHED_TRACES_HITS = 5000
+"""Newest calls with the words that are looked at for the traces they stand in: reading them takes tens of milliseconds."""
+
+
+@dataclass(slots=True)
+class Query:
+    """A SELECT being put together."""
+
+    select: str
+    conditions: list[str] = field(default_factory=list)
+    values: list[Value] = field(default_factory=list)
+
+    def add(self, condition: str, *values: Value) -> None:
+        """Add a condition with its values."""
+        self.conditions.append(condition)
+        self.values += values
+
+    def narrow(self, condition: str, value: str | float | None) -> None:
+        """Add a condition on one value, if there is one. Numbers are brought into the range of SQLite's."""
+        if isinstance(value, str):
+            self.add(condition, _text(value))
+        elif value is not None:
+            self.add(condition, max(-_NUMBER_MAX, min(value, _NUMBER_MAX)))
+
+    def choose(self, so: str, not_so: str, wanted: bool | None) -> None:
+        """Add one of two conditions."""
+        if wanted is not None:
+            self.add(so if wanted else not_so)
+
+    def page(self, order: str, limit: int) -> tuple[str, tuple[Value, ...]]:
+        """Return the statement for `limit` rows and its values."""
+        where = f" WHERE {' AND '.join(self.conditions)}" if self.conditions else ""
+        return f"{self.select}{where} ORDER BY {order} LIMIT ?", (*self.values, limit)
+
+
+def calls(where: CallFilter, after: int | None, limit: int) -> tuple[str, tuple[Value, ...]] | None:
+    """Return the statement for a page of calls; None when nothing can be found."""
+    words = _words(where)
+    if words is None:
+        return None
+    query = Query(statements()["searched_calls" if words else "listed_calls"])
+    if words:
+        query.add("search MATCH ?", words)
+    query.narrow("s.rowid < ?" if words else "c.id < ?", after)
+    query.narrow("c.model = ?", where.model)
+    query.narrow("c.agent_name = ?", where.agent)
+    query.narrow("c.provider = ?", where.provider)
+    query.narrow("c.trace = (SELECT id FROM trace WHERE trace_id = ?)", where.trace_id)
+    query.narrow("c.status = ?", where.status)
+    if where.status not in {None, "completed"}:
+        query.add("c.status <> 'completed'")
+    query.choose("c.is_error <> 0", "c.is_error = 0", where.has_error)
+    query.narrow("c.id >= ?", None if where.since_ns is None else where.since_ns // 1_000_000)
+    query.narrow("c.started_ns >= ?", where.since_ns)
+    query.narrow("c.started_ns < ?", where.until_ns)
+    query.narrow("c.cost_usd >= ?", where.min_cost_usd)
+    return query.page("s.rowid DESC" if words else "c.id DESC", limit)
+
+
+def traces(where: CallFilter, after: int | None, limit: int, running_after_ns: int) -> tuple[str, tuple[Value, ...]] | None:
+    """Return the statement for a page of traces; None when nothing can be found.
+
+    `running_after_ns`: a trace that waits for a tool counts as running when something was seen of it after this time.
+    """
+    words = _words(where)
+    if words is None:
+        return None
+    query = Query(statements()["listed_traces"])
+    query.narrow("id < ?", after)
+    if words:
+        query.add(statements()["trace_has_words"], words, SEARCHED_TRACES_HITS)
+    query.narrow("EXISTS (SELECT 1 FROM call WHERE trace = t.id AND model = ?)", where.model)
+    query.narrow("EXISTS (SELECT 1 FROM thread WHERE trace = t.id AND agent_name = ?)", where.agent)
+    query.narrow("EXISTS (SELECT 1 FROM call WHERE trace = t.id AND provider = ?)", where.provider)
+    query.narrow("trace_id = ?", where.trace_id)
+    if where.status is not None:
+        query.add(statements()["trace_status"], running_after_ns, _text(where.status))
+    query.choose("error_count > 0", "error_count = 0", where.has_error)
+    query.narrow("last_ns >= ?", where.since_ns)
+    query.narrow("created_ns < ?", where.until_ns)
+    query.narrow("CASE WHEN cost_calls > 0 THEN cost_usd END >= ?", where.min_cost_usd)
+    return query.page("id DESC", limit)
+
+
+def _words(where: CallFilter) -> str | None:
+    """Return the FTS5 expression; empty without a query, None when the query holds no word."""
+    if where.text is None or not where.text.strip():
+        return ""
+    return terms.fts(terms.parse(where.text)) or None
+
+
+def _text(value: str) -> str:
+    return value.encode("utf-8", "replace").decode()

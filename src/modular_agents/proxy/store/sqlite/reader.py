@@ -1,0 +1,258 @@
+"""Reading never waits for the writer and never keeps it waiting: one short read transaction per question, in any process.
+
+Everything one answer holds is of one moment, and its `seq` says which. A reader is used by one thread at a time. When the file
+has been replaced (a damaged one is set aside) the next question is asked of the new one.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+
+from modular_agents.proxy.errors import StoreUnavailable
+from modular_agents.proxy.model.event import DeltaRow, Event, EventKind, RemovedRow
+from modular_agents.proxy.model.query import (
+    CallDetail,
+    CallFilter,
+    CallPage,
+    CallRow,
+    CostView,
+    EdgeRow,
+    MessageView,
+    RawExchange,
+    TraceDetail,
+    TracePage,
+    TraceRow,
+)
+from modular_agents.proxy.store import crossing, cursor, partial, reading, recipe, zstd
+from modular_agents.proxy.store.rows import TRACE_IDLE_NS, CallRecord, CallSummary
+from modular_agents.proxy.store.sqlite import lists
+from modular_agents.proxy.store.sqlite.contents import NO_NODE
+from modular_agents.proxy.store.sqlite.engine import open_reader, statements, translated
+from modular_agents.proxy.store.sqlite.rollups import TraceSums
+
+ID_PART_CHARS = 6
+"""Shorter beginnings and ends of an id name nothing: they would rarely be unique."""
+_DELTA = msgspec.json.Decoder(DeltaRow)
+_REMOVED = msgspec.json.Decoder(RemovedRow)
+_CALLS, _TRACES = "c", "t"
+
+
+class SqliteReader:
+    """A `ports.Reader` of one file. `now_ns` decides whether a trace that waits for a tool still counts as running."""
+
+    def __init__(self, path: Path, now_ns: Callable[[], int] = time.time_ns) -> None:
+        self._path = path
+        self._now_ns = now_ns
+        self._sql = statements()
+        self._db: apsw.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        self._openings = 0
+        self._closed = False
+
+    def version(self) -> int:
+        """Return a number that changes when something was committed or the file was replaced."""
+        with translated():
+            db = self._open()
+            return self._openings << 32 | int(db.pragma("data_version"))
+
+    def seq(self) -> tuple[int, int]:
+        """Return (floor, last)."""
+        with self._asking() as db:
+            return db.execute(self._sql["event_floor"]).get, db.execute(self._sql["last_seq"]).get
+
+    def events(self, after: int, limit: int) -> Sequence[Event]:
+        """Return events after a number, oldest first; `call` and `trace` events bring their rows as they are now."""
+        with self._asking() as db:
+            rows: list[tuple[Any, ...]] = db.execute(self._sql["events"], (_bound(after), cursor.rows(limit))).fetchall()
+            calls = self._bodies(db, "call_by_id", {row[3] for row in rows if row[1] == "call"}, self._call_body)
+            traces = self._bodies(db, "trace_by_id", {row[2] for row in rows if row[1] == "trace"}, self._trace_body)
+        events = []
+        for seq, kind, trace, call, body, trace_id, call_id in rows:
+            if kind == EventKind.REMOVED:
+                gone = _REMOVED.decode(body)
+                events.append(Event(seq, kind, gone.trace_id, gone.call_id, body))
+            elif told := body or (calls.get(call) if kind == EventKind.CALL else traces.get(trace)):
+                events.append(Event(seq, kind, trace_id, call_id, told))
+        return events
+
+    def traces(self, where: CallFilter, cursor: str | None, limit: int) -> TracePage:
+        """Return a page of traces, newest first."""
+        after, size = _place(_TRACES, cursor, limit)
+        statement = lists.traces(where, after, size + 1, self._now_ns() - TRACE_IDLE_NS)
+        with self._asking() as db:
+            rows = [TraceSums(*row) for row in db.execute(*statement)] if statement else []
+            seq = db.execute(self._sql["last_seq"]).get
+        now_ns = self._now_ns()
+        items = tuple(sums.row(now_ns) for sums in rows[:size])
+        return TracePage(items, _next(_TRACES, [sums.id for sums in rows], size), seq)
+
+    def trace(self, trace_id: str) -> TraceDetail | None:
+        """Return a trace with its calls and edges."""
+        with self._asking() as db:
+            number = db.execute(self._sql["find_trace"], (_text(trace_id),)).get
+            if number is None:
+                return None
+            sums = TraceSums(*db.execute(self._sql["trace_by_id"], (number,)).get)
+            calls = tuple(CallSummary(*row).row(sums.trace_id) for row in db.execute(self._sql["trace_calls"], (number,)))
+            edges = tuple(EdgeRow(*row) for row in db.execute(self._sql["trace_edges"], (number,)))
+            seq = db.execute(self._sql["last_seq"]).get
+        return TraceDetail(sums.row(self._now_ns()), calls, edges, seq)
+
+    def calls(self, where: CallFilter, cursor: str | None, limit: int) -> CallPage:
+        """Return a page of calls, newest first."""
+        after, size = _place(_CALLS, cursor, limit)
+        statement = lists.calls(where, after, size + 1)
+        with self._asking() as db:
+            rows: list[tuple[Any, ...]] = db.execute(*statement).fetchall() if statement else []
+            seq = db.execute(self._sql["last_seq"]).get
+        items = tuple(CallSummary(*row[2:]).row(row[1]) for row in rows[:size])
+        return CallPage(items, _next(_CALLS, [row[0] for row in rows], size), seq)
+
+    def call(self, call_id: str) -> CallDetail | None:
+        """Return everything understood about a call."""
+        with self._asking() as db:
+            row = self._resolve(db, call_id)
+            if row is None:
+                return None
+            number, trace, messages, _count, _new, system, tools, params, answers, *values = row
+            record = CallRecord(*values)
+            trace_id = db.execute(self._sql["trace_name"], (trace,)).get
+            return CallDetail(
+                call=record.row(trace_id),
+                system=self._messages(db, system),
+                messages=self._messages(db, messages),
+                tools=tuple(body for _, body, _ in self._entries(db, tools)),
+                params="".join(body for _, body, _ in self._entries(db, params)),
+                answers=self._messages(db, answers),
+                usage_raw=record.usage_raw,
+                cost=CostView(record.cost_usd, record.cost_model, record.cost_catalogue, record.cost_tier, record.cost_why),
+                error_whose=record.error_whose,
+                error_kind=record.error_kind,
+                unreadable_where=record.unreadable_where,
+                unreadable_reason=record.unreadable_reason,
+                request_id=record.request_id,
+                response_id=record.response_id,
+                model_response=record.model_response,
+                client=record.client,
+                connection_id=record.connection_id,
+                partial=self._partial(db, number) if record.is_running else (),
+                seq=db.execute(self._sql["last_seq"]).get,
+            )
+
+    def raw(self, call_id: str) -> RawExchange | None:
+        """Return the exchange as it crossed."""
+        with self._asking() as db:
+            row = self._resolve(db, call_id)
+            if row is None:
+                return None
+            number, _trace, messages, _count, _new, system, tools, *_ = row
+            how, body, record = db.execute(self._sql["exchange"], (number,)).get
+            sent = b""
+            if how != NO_NODE:
+                groups = {recipe.MESSAGES: messages, recipe.SYSTEM: system, recipe.TOOLS: tools}
+                raws = {group: [text.encode() for _, text, _ in self._entries(db, tip)] for group, tip in groups.items()}
+                sent = recipe.rebuild("".join(text for _, text, _ in self._entries(db, how)), raws)
+            elif body:
+                sent = zstd.unpack(db.execute(self._sql["body"], (body,)).get)
+        return crossing.raw(crossing.decode(row[9], record, sent), rebuilt=how != NO_NODE)
+
+    def close(self) -> None:
+        """Release the database. Idempotent."""
+        self._closed = True
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def _open(self) -> apsw.Connection:
+        """Return the connection to the file that lies at the path now."""
+        if self._closed:
+            msg = "the database is closed"
+            raise StoreUnavailable(msg)
+        try:
+            found = os.stat(self._path)  # noqa: PTH116 - 20 times a second, and Path.stat makes three objects more
+            file = (found.st_dev, found.st_ino)
+        except OSError:
+            file = None
+        if self._db is None or file != self._file:
+            if self._db is not None:
+                self._db.close()
+                self._db = None
+            self._db = open_reader(self._path)
+            self._file = file
+            self._openings += 1
+        return self._db
+
+    @contextmanager
+    def _asking(self) -> Iterator[apsw.Connection]:
+        """Hold one read transaction: all that is asked inside is of one moment."""
+        with translated():
+            db = self._open()
+            db.execute("BEGIN")
+            try:
+                yield db
+            finally:
+                if not db.get_autocommit():
+                    db.execute("COMMIT")
+
+    def _bodies(
+        self, db: apsw.Connection, statement: str, numbers: set[int], body: Callable[[tuple[Any, ...]], CallRow | TraceRow]
+    ) -> dict[int, str]:
+        found = ((number, db.execute(self._sql[statement], (number,)).get) for number in numbers)
+        return {number: msgspec.json.encode(body(row)).decode() for number, row in found if row is not None}
+
+    @staticmethod
+    def _call_body(row: tuple[Any, ...]) -> CallRow:
+        return CallSummary(*row[1:]).row(row[0])
+
+    def _trace_body(self, row: tuple[Any, ...]) -> TraceRow:
+        return TraceSums(*row).row(self._now_ns())
+
+    def _resolve(self, db: apsw.Connection, call_id: str) -> tuple[Any, ...] | None:
+        """Return the stored call that an id, or a unique beginning or end of one, names."""
+        wanted = _text(call_id)
+        row: tuple[Any, ...] | None = db.execute(self._sql["stored_call"], (wanted,)).get
+        if row is not None or len(wanted) < ID_PART_CHARS:
+            return row
+        for part in dict.fromkeys((wanted, wanted.upper())):
+            for statement, values in (("ids_beginning", (part, part + "\U0010ffff")), ("ids_ending", (-len(part), part))):
+                found = db.execute(self._sql[statement], values).fetchall()
+                if row is None and len(found) == 1:
+                    row = db.execute(self._sql["stored_call"], found[0]).get
+        return row
+
+    def _entries(self, db: apsw.Connection, tip: int) -> list[tuple[int, str, str | None]]:
+        """Return the contents of a list: (number, text, reading)."""
+        if tip == NO_NODE:
+            return []
+        entries: Any = db.execute(self._sql["list_entries"], (tip,)).fetchall()
+        return list(entries)
+
+    def _messages(self, db: apsw.Connection, tip: int) -> tuple[MessageView, ...]:
+        return tuple(reading.decode(body.encode(), read, str(number)) for number, body, read in self._entries(db, tip) if read is not None)
+
+    def _partial(self, db: apsw.Connection, number: int) -> tuple[MessageView, ...]:
+        return partial.assemble(_DELTA.decode(body) for (body,) in db.execute(self._sql["deltas"], (number,)))
+
+
+def _place(kind: str, text: str | None, limit: int) -> tuple[int | None, int]:
+    return cursor.decode(kind, text), cursor.rows(limit)
+
+
+def _next(kind: str, numbers: Sequence[int], size: int) -> str | None:
+    """Return the cursor behind a page of `size` when there was a row more."""
+    return cursor.encode(kind, itemgetter(size - 1)(numbers)) if len(numbers) > size else None
+
+
+def _bound(number: int) -> int:
+    return max(-1, min(number, (1 << 62)))
+
+
+def _text(value: str) -> str:
+    return value.encode("utf-8", "replace").decode()

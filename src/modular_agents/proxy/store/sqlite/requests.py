@@ -1,0 +1,110 @@
+"""What was sent is stored as references: lists of contents, and a recipe that rebuilds the body from them.
+
+The version of a call that ends it brings the same request once more; it is recognised by the size and CRC of its body and nothing
+is stored again. A body without a recipe is kept whole, equal bodies once.
+"""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from zlib import crc32
+
+import apsw
+
+from modular_agents.proxy.model.call import Call
+from modular_agents.proxy.model.exchange import Exchange
+from modular_agents.proxy.store import recipe, zstd
+from modular_agents.proxy.store.rows import new_from
+from modular_agents.proxy.store.sqlite.contents import HASH_BYTES, NO_NODE, Contents
+from modular_agents.proxy.store.sqlite.engine import statements
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Where a request is stored. `mark` is the size and CRC of its body: equal marks, nothing to store again."""
+
+    messages: int = NO_NODE
+    message_count: int = 0
+    new_from: int = 0
+    system: int = NO_NODE
+    tools: int = NO_NODE
+    params: int = NO_NODE
+    recipe: int = NO_NODE
+    body: int = 0
+    mark: tuple[int, int] | None = None
+    system_is_new: bool = False
+
+    @property
+    def tips(self) -> tuple[int, ...]:
+        """Every chain node it names."""
+        return self.messages, self.system, self.tools, self.params, self.recipe
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """Its columns in `call`, in order."""
+        return self.messages, self.message_count, self.new_from, self.system, self.tools, self.params
+
+
+class Requests:
+    """Requests of one writing connection."""
+
+    def __init__(self, db: apsw.Connection, contents: Contents) -> None:
+        self._db = db
+        self._sql = statements()
+        self._contents = contents
+
+    def put(self, call: Call, exchange: Exchange, continued: int | None, before: Request | None) -> Request:
+        """Store what was sent, unless the version before has stored the same.
+
+        `continued` is the message count of the call that this one continues, if any.
+        """
+        body = exchange.request.body
+        mark = (len(body), crc32(body))
+        if before is not None and before.mark == mark and before.message_count == len(call.messages):
+            return before
+        contents = self._contents
+        messages = contents.messages(f"message {call.format}", call.messages)
+        system = contents.messages(f"system {call.format}", call.system)
+        tools = contents.texts("tool", call.tools)
+        params = contents.texts("params", (call.params,))
+        groups = {
+            recipe.MESSAGES: [message.raw for message in call.messages],
+            recipe.SYSTEM: [message.raw for message in call.system],
+            recipe.TOOLS: call.tools,
+        }
+        how = recipe.make(body, groups) if body else None
+        request = Request(
+            messages,
+            len(call.messages),
+            new_from(call.messages, continued),
+            system,
+            tools,
+            params,
+            contents.texts("recipe", (how.encode(),)) if how else NO_NODE,
+            self._put_body(body) if body and how is None else 0,
+            mark,
+            contents.is_new(system),
+        )
+        for tip in request.tips:
+            contents.hold(tip)
+        if before is not None:
+            for tip in before.tips:
+                contents.release(tip)
+        self._use_bodies(before.body if before else 0, request.body)
+        return request
+
+    def _put_body(self, body: bytes) -> int:
+        digest = blake2b(body, digest_size=HASH_BYTES).digest()
+        found: int | None = self._db.execute(self._sql["find_body"], (digest,)).get
+        if found is None:
+            self._db.execute(self._sql["add_body"], (digest, zstd.pack(body)))
+            found = self._db.last_insert_rowid()
+        return found
+
+    def _use_bodies(self, before: int, now: int) -> None:
+        if before == now:
+            return
+        if now:
+            self._db.execute(self._sql["use_body"], (1, now))
+        if before:
+            self._db.execute(self._sql["use_body"], (-1, before))
+            self._db.execute(self._sql["drop_unused_body"], (before,))
