@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from modular_agents.proxy.model.call import Call, Cost, Message, Status
+from modular_agents.proxy.model.call import Call, Cost, Delta, Message, Status
 from modular_agents.proxy.model.event import DeltaRow
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.query import CallRow, EdgeRow
@@ -25,6 +25,8 @@ PREVIEW_CHARS = 200
 TRACE_IDLE_NS = 300 * 10**9
 """How long a trace whose last answer asked for a tool counts as running: most tools end within five minutes. Stands in views.sql too."""
 NS = 10**9
+SEARCH_CHARS = 256 * 1024
+"""Words of one prompt and of one answer that search finds; more is kept, not indexed."""
 _INT64 = 1 << 63
 _ANSWERING_ROLES = frozenset({"assistant", "model"})
 _FAILED = frozenset({Status.FAILED, Status.INTERRUPTED})
@@ -151,6 +153,10 @@ class CallRecord(CallSummary):
     unreadable_reason: str | None
     usage_raw: str | None
     tool_calls: str
+    root_id: str
+    opener_id: str | None
+    agent_given: int
+    task_description: str | None
     response: str
 
 
@@ -210,13 +216,33 @@ def make_record(call: Call, exchange: Exchange, placement: Placement, cost: Cost
         unreadable_reason=unreadable.reason if unreadable else None,
         usage_raw=None if usage.raw is None else usage.raw.decode("utf-8", "replace"),
         tool_calls=_json([{"id": part.tool_id, "name": part.name, "arguments": part.arguments} for part in tools]),
+        root_id=placement.root_id or call.call_id,
+        opener_id=placement.opener_id,
+        agent_given=int(placement.agent_given),
+        task_description=placement.task_description,
         response=answer,
     )
 
 
-def delta_row(call_id: str, at_ns: int, part: int, kind: str, text: str, name: str | None) -> str:
+def placed(record: CallRecord, placement: Placement) -> CallRecord:
+    """Return the record of a call that stands where `placement` says."""
+    return replace(
+        record,
+        thread_id=placement.thread_id,
+        parent_id=placement.parent_id,
+        kind=placement.kind,
+        agent_name=placement.agent_name,
+        root_id=placement.root_id or record.call_id,
+        opener_id=placement.opener_id,
+        agent_given=int(placement.agent_given),
+        task_description=placement.task_description,
+    )
+
+
+def delta_row(delta: Delta) -> str:
     """Return the body of a `delta` event."""
-    return msgspec.json.encode(DeltaRow(call_id, iso(at_ns), part, kind, text, name)).decode()
+    row = DeltaRow(delta.call_id, iso(delta.at_ns), delta.part, delta.kind, delta.text, delta.name)
+    return msgspec.json.encode(row).decode()
 
 
 def edge_row(edge: Edge, trace_id: str) -> EdgeRow:

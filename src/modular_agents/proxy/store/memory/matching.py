@@ -7,7 +7,7 @@ from modular_agents.proxy.model.query import (
     TraceRow,
 )
 from modular_agents.proxy.store import terms
-from modular_agents.proxy.store.memory.state import Stored, Trace
+from modular_agents.proxy.store.memory.state import Stored
 from modular_agents.proxy.store.rows import (
     TRACE_IDLE_NS,
     CallRecord,
@@ -44,13 +44,13 @@ def call_fits(stored: Stored, where: CallFilter) -> bool:
     )
 
 
-def trace_fits(row: TraceRow, trace: Trace, calls: Sequence[Stored], where: CallFilter) -> bool:
+def trace_fits(row: TraceRow, calls: Sequence[Stored], where: CallFilter) -> bool:
     """Say whether a trace is what is looked for; its words are looked at elsewhere."""
     last_ns = max(max(stored.record.started_ns, stored.record.ended_ns or 0) for stored in calls)
     return (
         _is(where.trace_id, row.trace_id)
         and (where.model is None or any(stored.record.model == where.model for stored in calls))
-        and (where.agent is None or where.agent in trace.agents.values())
+        and (not where.agent or any(stored.record.agent_name == where.agent for stored in calls))
         and (where.provider is None or any(stored.record.provider == where.provider for stored in calls))
         and _is(where.status, row.status)
         and (where.has_error is None or where.has_error == (row.error_count > 0))

@@ -62,7 +62,7 @@ class MemoryReader:
         for trace_id, trace in state.traces.items():
             row = self._trace_row(state, trace_id)
             calls = state.of_trace(trace_id)
-            if (matches is None or trace_id in matches) and trace_fits(row, trace, calls, where):
+            if (matches is None or trace_id in matches) and trace_fits(row, calls, where):
                 found.append((trace.number, row))
         items, after = _page("t", found, cursor, limit)
         return TracePage(tuple(items), after, len(state.events))
@@ -74,7 +74,7 @@ class MemoryReader:
             return None
         calls = state.of_trace(trace_id)
         place = {stored.call.call_id: stored.number for stored in calls}
-        edges = [edge for edge in state.edges.values() if edge.to_call_id in place]
+        edges = [edge for stored in calls for edge in stored.placement.edges if edge.from_call_id in state.calls]
         edges.sort(key=lambda edge: (place[edge.to_call_id], state.calls[edge.from_call_id].number, edge.edge_type))
         return TraceDetail(
             self._trace_row(state, trace_id),
@@ -149,19 +149,22 @@ class MemoryReader:
         inputs = [record.tokens_input for record in records if record.tokens_input is not None]
         outputs = [record.tokens_output for record in records if record.tokens_output is not None]
         costs = [record.cost_usd for record in records if record.cost_usd is not None]
-        threads = {record.thread_id for record in records}
+        tasks = [record.task_description for record in records if record.task_description is not None and record.root_id == record.call_id]
+        agents: dict[str, str | None] = {}
+        for record in records:
+            agents[record.thread_id] = max(filter(None, (record.agent_name, agents.get(record.thread_id))), default=None)
         return TraceRow(
             trace_id=trace_id,
             created_at=iso(min(record.started_ns for record in records)),
             name=trace.name,
-            task_description=trace.task_description,
+            task_description=tasks[0] if tasks else None,
             status=status,
             ended_at=None if status == "running" else iso(last_ns),
             last_activity_at=iso(last_ns),
             source=trace.source,
             call_count=len(records),
             running_count=sum(record.is_running for record in records),
-            agent_count=len({("n", agent) if (agent := trace.agents.get(thread)) else ("t", thread) for thread in threads}),
+            agent_count=len({("n", agent) if agent else ("t", thread) for thread, agent in agents.items()}),
             error_count=sum(record.is_error for record in records),
             tokens_input=sum(inputs) if inputs else None,
             tokens_output=sum(outputs) if outputs else None,

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field, replace
 from modular_agents.proxy.model.call import Call, Cost
 from modular_agents.proxy.model.event import Event
 from modular_agents.proxy.model.exchange import Exchange
-from modular_agents.proxy.model.trace import Edge, Placement
+from modular_agents.proxy.model.link import Indexed
+from modular_agents.proxy.model.trace import Placement
 from modular_agents.proxy.ports import JournalPosition
-from modular_agents.proxy.store.rows import (
-    CallRecord,
-)
+from modular_agents.proxy.store.rows import CallRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,27 +16,29 @@ class Stored:
     """A call's newest version, with everything it was put with."""
 
     number: int
-    trace_id: str
     call: Call
     exchange: Exchange
     placement: Placement
     cost: Cost
     record: CallRecord
-    keys: frozenset[tuple[str, bytes | str]]
+    indexed: Indexed
     words: tuple[str, str]
     system_is_new: bool
 
+    @property
+    def trace_id(self) -> str:
+        """The trace in which it stands."""
+        return self.placement.trace_id
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, slots=True)
 class Trace:
     """What is known of a trace beside its calls."""
 
     number: int
     name: str | None
-    task_description: str | None
     source: str
     confidence: float
-    agents: dict[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -46,7 +47,6 @@ class State:
 
     calls: dict[str, Stored] = field(default_factory=dict)
     traces: dict[str, Trace] = field(default_factory=dict)
-    edges: dict[tuple[str, str, str], Edge] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     seen_systems: set[tuple[str, tuple[bytes, ...]]] = field(default_factory=set)
     position: JournalPosition = field(default_factory=JournalPosition)
@@ -54,8 +54,14 @@ class State:
 
     def copy(self) -> "State":
         """Return a copy that can be changed without changing this one."""
-        traces = {name: replace(trace, agents=dict(trace.agents)) for name, trace in self.traces.items()}
-        return State(dict(self.calls), traces, dict(self.edges), list(self.events), set(self.seen_systems), self.position, self.version + 1)
+        return replace(
+            self,
+            calls=dict(self.calls),
+            traces=dict(self.traces),
+            events=list(self.events),
+            seen_systems=set(self.seen_systems),
+            version=self.version + 1,
+        )
 
     def of_trace(self, trace_id: str) -> list[Stored]:
         """Return a trace's calls, oldest first."""

@@ -5,8 +5,9 @@ holds them to the same answers.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import msgspec
 
@@ -14,23 +15,12 @@ from modular_agents.proxy.errors import StoreUnavailable
 from modular_agents.proxy.model.call import Call, Cost, Delta
 from modular_agents.proxy.model.event import Event, EventKind, RemovedRow
 from modular_agents.proxy.model.exchange import Exchange
-from modular_agents.proxy.model.link import Candidate, Indexed, LinkKeys
-from modular_agents.proxy.model.trace import Edge, Placement
+from modular_agents.proxy.model.link import CALLS_PER_THREAD, CALLS_PER_TOKEN, Candidate, Indexed, LinkChanges, Lookup
+from modular_agents.proxy.model.trace import Edge, Evidence, Placement
 from modular_agents.proxy.ports import JournalPosition
 from modular_agents.proxy.store.memory.reader import MemoryReader
 from modular_agents.proxy.store.memory.state import State, Stored, Trace
-from modular_agents.proxy.store.rows import (
-    delta_row,
-    edge_row,
-    make_record,
-    new_from,
-    searched,
-    storable,
-)
-
-CANDIDATES_PER_KEY = 8
-CANDIDATES_MAX = 32
-SEARCH_CHARS = 256 * 1024
+from modular_agents.proxy.store.rows import SEARCH_CHARS, delta_row, edge_row, make_record, new_from, placed, searched, storable
 
 
 class MemoryStore:
@@ -53,10 +43,10 @@ class MemoryStore:
             raise StoreUnavailable(msg)
         batch = MemoryBatch(self._state.copy())
         yield batch
-        batch.announce_traces()
+        batch.end()
         self._state = batch.state
 
-    def reader(self) -> "MemoryReader":
+    def reader(self) -> MemoryReader:
         """Return a reader."""
         return MemoryReader(lambda: self._state, self._now_ns)
 
@@ -71,18 +61,27 @@ class MemoryBatch:
     def __init__(self, state: State) -> None:
         self.state = state
         self._changed: dict[str, None] = {}
+        self._went: dict[str, str] = {}
+        """Traces that calls have left, and where to."""
 
-    def find(self, keys: LinkKeys) -> Sequence[Candidate]:
-        """Return earlier calls that match any key: tips, histories, named keys, as given; newest first within a key."""
-        wanted: list[tuple[str, bytes | str]] = [("tip", key) for key in keys.tips]
-        wanted += [("history", key) for key in keys.histories]
-        wanted += keys.named
-        found = []
-        for matched, key in wanted:
-            calls = [stored for stored in self.state.calls.values() if (matched, key) in stored.keys]
-            calls.sort(key=lambda stored: -stored.number)
-            found += [_candidate(stored, matched, key) for stored in calls[:CANDIDATES_PER_KEY]]
-        return found[:CANDIDATES_MAX]
+    def find(self, lookup: Lookup) -> Sequence[Candidate]:
+        """Return the calls that the look-up finds, each once, in any order."""
+        calls = self.state.calls
+        matched: dict[str, list[int]] = {}
+        for tokens, sign in ((lookup.earlier, -1), (lookup.later, 1)):
+            for token in tokens:
+                holding = (stored for stored in calls.values() if token in stored.indexed.tokens)
+                for stored in _near(holding, lookup.at_ns, sign, CALLS_PER_TOKEN):
+                    matched.setdefault(stored.call.call_id, []).append(token)
+        found = [calls[call_id] for call_id in lookup.calls if call_id in calls]
+        for thread, sign in ((lookup.before, -1), (lookup.after, 1)):
+            found += _near(self._members(thread), lookup.at_ns, sign, CALLS_PER_THREAD) if thread is not None else []
+        for thread in lookup.members:
+            found += self._members(thread)
+        found += [stored for stored in calls.values() if stored.trace_id in lookup.roots and stored.record.root_id == stored.call.call_id]
+        for stored in found:
+            matched.setdefault(stored.call.call_id, [])
+        return [_candidate(calls[call_id], tokens) for call_id, tokens in matched.items()]
 
     def put_call(self, call: Call, exchange: Exchange, placement: Placement, cost: Cost, indexed: Indexed) -> None:
         """Write a version of a call (see `ports.Transaction`)."""
@@ -92,73 +91,91 @@ class MemoryBatch:
         if before is not None and (not before.record.is_running or record.is_running):
             return
         number = before.number if before else _free({stored.number for stored in self.state.calls.values()}, call.started_ns)
-        system_is_new = before.system_is_new if before else self._sees_system(call)
-        self._place(call, placement)
-        self.state.calls[call.call_id] = Stored(
-            number,
-            placement.trace_id,
-            call,
-            exchange,
-            placement,
-            cost,
-            record,
-            _keys(call, indexed) | (before.keys if before else frozenset()),
-            self._words(call, placement, system_is_new=system_is_new),
-            system_is_new,
-        )
-        if before is not None and before.trace_id != placement.trace_id:
-            self._leave(before.trace_id)
-        self._changed[placement.trace_id] = None
-        self._announce(EventKind.CALL, placement.trace_id, call.call_id, "")
-        for edge in placement.edges:
-            self._put_edge(edge)
+        is_new = before.system_is_new if before else self._sees_system(call)
+        self._enter(placement.trace_id, call.started_ns, placement.trace_evidence, placement.trace_name)
+        words = self._words(call, placement, system_is_new=is_new)
+        self._put(Stored(number, call, exchange, placement, cost, record, indexed, words, is_new), before)
+        self._announce_edges(placement.edges, before.placement.edges if before else ())
+
+    def relink(self, changes: LinkChanges) -> None:
+        """Move earlier calls as told."""
+        for change in changes.replaced:
+            before = self.state.calls.get(change.call_id)
+            if before is not None:
+                placement = storable(change.placement)
+                self._enter(placement.trace_id, before.call.started_ns, placement.trace_evidence, placement.trace_name)
+                self._move(before, placement, change.indexed)
+                self._announce_edges(placement.edges, before.placement.edges)
+        for move in changes.moves:
+            for before in self._members(move.thread_id):
+                source = self.state.traces[before.trace_id]
+                self._enter(move.trace_id, before.call.started_ns, Evidence(source.source, "", source.confidence), None)
+                placement = replace(
+                    before.placement,
+                    thread_id=move.into,
+                    trace_id=move.trace_id,
+                    root_id=move.root_id,
+                    opener_id=move.opener_id,
+                    agent_name=before.placement.agent_name if before.placement.agent_given else move.agent_name,
+                )
+                self._move(before, placement, before.indexed)
 
     def put_deltas(self, deltas: Sequence[Delta]) -> None:
         """Write pieces of running answers; pieces of a call that is not running are dropped."""
         for delta in storable(tuple(deltas)):
             stored = self.state.calls.get(delta.call_id)
             if stored is not None and stored.record.is_running:
-                body = delta_row(delta.call_id, delta.at_ns, delta.part, delta.kind, delta.text, delta.name)
-                self._announce(EventKind.DELTA, stored.trace_id, delta.call_id, body)
+                self._announce(EventKind.DELTA, stored.trace_id, delta.call_id, delta_row(delta))
 
     def set_position(self, position: JournalPosition) -> None:
         """Record how far the journal is contained in the store."""
         self.state.position = position
 
-    def announce_traces(self) -> None:
-        """Tell of every trace that changed, once."""
+    def end(self) -> None:
+        """Drop traces without calls, and tell of every trace that changed, once."""
+        for trace_id, into in self._went.items():
+            if not any(stored.trace_id == trace_id for stored in self.state.calls.values()):
+                del self.state.traces[trace_id]
+                self._changed.pop(trace_id, None)
+                self._announce(EventKind.REMOVED, trace_id, None, msgspec.json.encode(RemovedRow(trace_id, None, into)).decode())
         for trace_id in self._changed:
-            self._announce(EventKind.TRACE, trace_id, None, "")
+            self._announce(EventKind.TRACE, trace_id, None)
 
-    def _place(self, call: Call, placement: Placement) -> None:
-        evidence = placement.trace_evidence
-        trace = self.state.traces.get(placement.trace_id)
+    def _put(self, stored: Stored, before: Stored | None) -> None:
+        self.state.calls[stored.call.call_id] = stored
+        self._changed[stored.trace_id] = None
+        if before is not None and before.trace_id != stored.trace_id:
+            self._went[before.trace_id] = stored.trace_id
+            self._changed[before.trace_id] = None
+        self._announce(EventKind.CALL, stored.trace_id, stored.call.call_id)
+
+    def _move(self, before: Stored, placement: Placement, indexed: Indexed) -> None:
+        after = replace(before, placement=placement, indexed=indexed, record=placed(before.record, placement))
+        if (after.record, after.trace_id) == (before.record, before.trace_id):
+            self.state.calls[before.call.call_id] = after
+        else:
+            self._put(after, before)
+
+    def _enter(self, trace_id: str, started_ns: int, evidence: Evidence, name: str | None) -> None:
+        """Open a trace if need be. The last name holds, the surest evidence is kept."""
+        trace = self.state.traces.get(trace_id)
         if trace is None:
-            number = _free({other.number for other in self.state.traces.values()}, call.started_ns)
-            trace = Trace(number, None, None, evidence.rule, evidence.confidence)
-            self.state.traces[placement.trace_id] = trace
-        trace.name = placement.trace_name or trace.name
-        trace.task_description = trace.task_description or placement.task_description
+            number = _free({other.number for other in self.state.traces.values()}, started_ns)
+            trace = Trace(number, None, evidence.rule, evidence.confidence)
         if evidence.confidence > trace.confidence:
-            trace.source, trace.confidence = evidence.rule, evidence.confidence
-        trace.agents[placement.thread_id] = placement.agent_name or trace.agents.get(placement.thread_id)
+            trace = replace(trace, source=evidence.rule, confidence=evidence.confidence)
+        self.state.traces[trace_id] = replace(trace, name=name or trace.name)
+        self._changed[trace_id] = None
 
-    def _leave(self, trace_id: str) -> None:
-        if any(stored.trace_id == trace_id for stored in self.state.calls.values()):
-            self._changed[trace_id] = None
-            return
-        del self.state.traces[trace_id]
-        self._changed.pop(trace_id, None)
-        self._announce(EventKind.REMOVED, trace_id, None, msgspec.json.encode(RemovedRow(trace_id, None, None)).decode())
+    def _members(self, thread_id: str) -> list[Stored]:
+        return [stored for stored in self.state.calls.values() if stored.record.thread_id == thread_id]
 
-    def _put_edge(self, edge: Edge) -> None:
-        """Write an edge between two calls; one that names a call we do not hold says nothing and is left out."""
-        place = (edge.to_call_id, edge.from_call_id, str(edge.edge_type))
-        if edge.from_call_id not in self.state.calls or edge.to_call_id not in self.state.calls or self.state.edges.get(place) == edge:
-            return
-        self.state.edges[place] = edge
-        trace_id = self.state.calls[edge.to_call_id].trace_id
-        self._announce(EventKind.EDGE, trace_id, edge.to_call_id, msgspec.json.encode(edge_row(edge, trace_id)).decode())
+    def _announce_edges(self, edges: Sequence[Edge], before: Sequence[Edge]) -> None:
+        for edge in edges:
+            if edge not in before and edge.from_call_id in self.state.calls:
+                trace_id = self.state.calls[edge.to_call_id].trace_id
+                body = msgspec.json.encode(edge_row(edge, trace_id)).decode()
+                self._announce(EventKind.EDGE, trace_id, edge.to_call_id, body)
 
     def _words(self, call: Call, placement: Placement, *, system_is_new: bool) -> tuple[str, str]:
         parent = self.state.calls.get(placement.parent_id or "")
@@ -173,38 +190,33 @@ class MemoryBatch:
         self.state.seen_systems.update((call.format, blocks[:count]) for count in range(len(blocks) + 1))
         return is_new
 
-    def _announce(self, kind: EventKind, trace_id: str, call_id: str | None, body: str) -> None:
+    def _announce(self, kind: EventKind, trace_id: str, call_id: str | None, body: str = "") -> None:
         self.state.events.append(Event(len(self.state.events) + 1, str(kind), trace_id, call_id, body))
 
 
-def _keys(call: Call, indexed: Indexed) -> frozenset[tuple[str, bytes | str]]:
-    keys: set[tuple[str, bytes | str]] = {("call", call.call_id), *indexed.named}
-    if indexed.history is not None:
-        keys.add(("history", indexed.history))
-    if indexed.tip is not None:
-        keys.add(("tip", indexed.tip))
-    return frozenset(keys)
+def _near(calls: Iterable[Stored], at_ns: int, sign: int, limit: int) -> list[Stored]:
+    """Return the calls nearest to a moment: at or before it (`sign` -1), or at or after it (1)."""
+    in_order = sorted(calls, key=lambda stored: (stored.call.started_ns, stored.number), reverse=sign < 0)
+    return [stored for stored in in_order if sign * (stored.call.started_ns - at_ns) >= 0][:limit]
 
 
-def _candidate(stored: Stored, matched: str, key: bytes | str) -> Candidate:
+def _candidate(stored: Stored, tokens: Sequence[int]) -> Candidate:
     record = stored.record
     return Candidate(
         record.call_id,
-        matched,
-        key,
+        tuple(tokens),
+        stored.indexed.facts,
         stored.trace_id,
         record.thread_id,
+        record.root_id,
+        record.opener_id,
         record.agent_name,
-        record.started_ns,
-        record.ended_ns,
-        record.status,
-        record.connection_id,
     )
 
 
 def _free(taken: set[int], time_ns: int) -> int:
     """Return the first number that is not taken, from the millisecond of a time on."""
-    number = time_ns // 1_000_000
+    number = max(1, time_ns // 1_000_000)
     while number in taken:
         number += 1
     return number

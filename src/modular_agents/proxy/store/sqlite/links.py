@@ -1,66 +1,92 @@
-"""Linking finds earlier calls by keys; each is one look-up in one index.
+"""Linking finds earlier calls by tokens, threads and traces; each question is a range of one index.
 
-A history is its chain hash, a named key the hash of its kind and value: values are opaque text of any length.
+Tokens and facts mean nothing here: they are kept for linking and given back.
 """
 
-from collections.abc import Sequence
-from hashlib import blake2b
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import apsw
 
-from modular_agents.proxy.model.link import Candidate, Indexed, LinkKeys
+from modular_agents.proxy.model.link import CALLS_PER_THREAD, CALLS_PER_TOKEN, Candidate, Indexed, Lookup
 from modular_agents.proxy.store.sqlite.engine import statements
 
-CANDIDATES_PER_KEY = 8
-"""Calls taken of one key, newest first: a long thread matches with every turn."""
-CANDIDATES_MAX = 32
-"""As `Transaction.find` promises."""
-HISTORY, ANSWERED, NAMED = 0, 1, 2
-"""What a key is: a history, a history with its answer, a named key."""
-
-Link = tuple[int, bytes]
+Found = tuple[int, str, bytes, str, str, str, str | None, str | None]
+"""number, call, facts, trace, thread, root, opener, agent"""
 
 
 class Links:
-    """The keys of one writing connection."""
+    """Tokens and facts of one writing connection."""
 
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
         self._sql = statements()
 
-    def find(self, keys: LinkKeys) -> Sequence[Candidate]:
-        """Return earlier calls that match any key: tips, histories, named keys, as given; newest first within a key."""
-        found: list[Candidate] = []
-        for kind, matched, wanted in ((ANSWERED, "tip", keys.tips), (HISTORY, "history", keys.histories)):
-            for key in wanted:
-                rows = self._db.execute(self._sql["find_link"], (kind, key, CANDIDATES_PER_KEY))
-                found += [_candidate(row, matched, key) for row in rows]
-        for matched, name in keys.named:
-            if matched == "call":
-                rows = self._db.execute(self._sql["find_named_call"], (name,))
-            else:
-                rows = self._db.execute(self._sql["find_link"], (NAMED, _named(matched, name), CANDIDATES_PER_KEY))
-            found += [_candidate(row, matched, name) for row in rows]
-        return found[:CANDIDATES_MAX]
+    def find(self, lookup: Lookup) -> Sequence[Candidate]:
+        """Return the calls that a look-up finds, each once."""
+        found: dict[int, Found] = {}
+        matched: dict[int, list[int]] = {}
+        for row, token in self._by_token(lookup):
+            found[row[0]] = row
+            matched.setdefault(row[0], []).append(token)
+        for row in self._by_place(lookup):
+            found.setdefault(row[0], row)
+        return [_candidate(row, matched.get(number, ())) for number, row in found.items()]
 
-    def put(self, number: int, indexed: Indexed, known: frozenset[Link]) -> frozenset[Link]:
-        """Add the keys by which call `number` is found, save those it is known to have; return all it has now."""
-        links: list[Link] = [(NAMED, _named(kind, value)) for kind, value in indexed.named]
-        if indexed.history is not None:
-            links.append((HISTORY, indexed.history))
-        if indexed.tip is not None:
-            links.append((ANSWERED, indexed.tip))
-        for kind, key in links:
-            if (kind, key) not in known:
-                self._db.execute(self._sql["add_link"], (kind, key, number))
-        return known.union(links)
+    def put(self, number: int, started_ns: int, indexed: Indexed, before: Indexed | None) -> None:
+        """Let call `number` be found by `indexed`, and no longer by what it was put with `before`."""
+        if before == indexed:
+            return
+        old, new = set(before.tokens if before else ()), set(indexed.tokens)
+        for token in old - new:
+            self._db.execute(self._sql["drop_token"], (token, started_ns, number))
+        for token in new - old:
+            self._db.execute(self._sql["add_token"], (token, started_ns, number))
+        self._db.execute(self._sql["put_standing"], (number, _pack(indexed.tokens), indexed.facts))
+
+    def stored(self, number: int) -> Indexed:
+        """Return the tokens of a stored call, without its facts."""
+        packed: bytes | None = self._db.execute(self._sql["stood"], (number,)).get
+        return Indexed(_unpack(packed) if packed else ())
+
+    def _by_token(self, lookup: Lookup) -> Iterator[tuple[Found, int]]:
+        for statement, wanted in (("found_earlier", lookup.earlier), ("found_later", lookup.later)):
+            for token in wanted:
+                for row in self._ask(statement, token, lookup.at_ns, CALLS_PER_TOKEN):
+                    yield row, token
+
+    def _by_place(self, lookup: Lookup) -> Iterator[Found]:
+        for call_id in lookup.calls:
+            yield from self._ask("found_call", call_id)
+        for statement, thread in (("found_before", lookup.before), ("found_after", lookup.after)):
+            if thread is not None:
+                yield from self._ask(statement, thread, lookup.at_ns, CALLS_PER_THREAD)
+        for thread in lookup.members:
+            yield from self._ask("found_members", thread)
+        for trace in lookup.roots:
+            yield from self._ask("found_roots", trace)
+
+    def _ask(self, statement: str, *values: Any) -> list[Found]:  # noqa: ANN401 - values of SQLite
+        rows: Any = self._db.execute(self._sql[statement], values).fetchall()
+        return list(rows)
 
 
-def _named(kind: str, value: str) -> bytes:
-    return blake2b(f"{kind}\0{value}".encode("utf-8", "replace"), digest_size=16).digest()
+def _candidate(row: Found, matched: Iterable[int]) -> Candidate:
+    _, call_id, facts, trace_id, thread_id, root_id, opener_id, agent_name = row
+    return Candidate(call_id, tuple(matched), facts, trace_id, thread_id, root_id, opener_id, agent_name)
 
 
-def _candidate(row: tuple[Any, ...], matched: str, key: bytes | str) -> Candidate:
-    call_id, trace_id, thread_id, agent_name, started_ns, ended_ns, status, connection_id = row
-    return Candidate(call_id, matched, key, trace_id, thread_id, agent_name, started_ns, ended_ns, status, connection_id)
+def _pack(tokens: tuple[int, ...]) -> bytes:
+    numbers = array("q", tokens)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers.tobytes()
+
+
+def _unpack(packed: bytes) -> tuple[int, ...]:
+    numbers = array("q", packed)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return tuple(numbers)

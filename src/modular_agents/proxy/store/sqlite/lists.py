@@ -85,7 +85,7 @@ def traces(where: CallFilter, after: int | None, limit: int, running_after_ns: i
     if words:
         query.add(statements()["trace_has_words"], words, SEARCHED_TRACES_HITS)
     query.narrow("EXISTS (SELECT 1 FROM call WHERE trace = t.id AND model = ?)", where.model)
-    query.narrow("EXISTS (SELECT 1 FROM thread WHERE trace = t.id AND agent_name = ?)", where.agent)
+    query.narrow("EXISTS (SELECT 1 FROM thread WHERE trace = t.id AND agent_name = ? AND call_count > 0)", where.agent or None)
     query.narrow("EXISTS (SELECT 1 FROM call WHERE trace = t.id AND provider = ?)", where.provider)
     query.narrow("trace_id = ?", where.trace_id)
     if where.status is not None:

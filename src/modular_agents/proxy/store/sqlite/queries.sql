@@ -71,24 +71,17 @@ INSERT INTO call (
   tokens_cache_write_5m, tokens_cache_write_1h, tokens_output, tokens_reasoning, usage_source, cost_usd, finish_reason,
   http_status, error, is_error, prompt_preview, answer_preview, tool_names, replay_of, flags, model_response, request_id,
   response_id, client, connection_id, cost_model, cost_catalogue, cost_tier, cost_why, error_whose, error_kind, unreadable_where,
-  unreadable_reason, usage_raw, tool_calls, response, messages, message_count, new_from, system, tools, params, answers
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  unreadable_reason, usage_raw, tool_calls, root_id, opener_id, agent_given, task_description, response, messages, message_count,
+  new_from, system, tools, params, answers
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: finish_call
 UPDATE call SET
   status = ?, ended_ns = ?, first_token_ns = ?, tokens_input = ?, tokens_input_uncached = ?, tokens_cache_read = ?,
   tokens_cache_write_5m = ?, tokens_cache_write_1h = ?, tokens_output = ?, tokens_reasoning = ?, usage_source = ?, cost_usd = ?,
   finish_reason = ?, http_status = ?, error = ?, is_error = ?, answer_preview = ?, tool_names = ?, flags = ?, model_response = ?,
-  request_id = ?, response_id = ?, cost_model = ?, cost_catalogue = ?, cost_tier = ?, cost_why = ?, error_whose = ?, error_kind =
-  ?, unreadable_where = ?, unreadable_reason = ?, usage_raw = ?, tool_calls = ?, response = ?,
+  request_id = ?, response_id = ?, cost_model = ?, cost_catalogue = ?, cost_tier = ?, cost_why = ?, error_whose = ?, error_kind = ?, unreadable_where = ?, unreadable_reason = ?, usage_raw = ?, tool_calls = ?, response = ?,
   answers = ?, version = version + 1
-WHERE id = ?
-
--- name: move_call
-UPDATE call SET
-  thread_id = ?, parent_id = ?, kind = ?, started_ns = ?, provider = ?, format = ?, operation = ?, method = ?, path = ?, upstream
-  = ?, model = ?, agent_name = ?, stream = ?, prompt_preview = ?, replay_of = ?, client = ?, connection_id = ?,
-  trace = ?, messages = ?, message_count = ?, new_from = ?, system = ?, tools = ?, params = ?
 WHERE id = ?
 
 -- name: stored_call
@@ -98,27 +91,9 @@ SELECT
   tokens_input, tokens_input_uncached, tokens_cache_read, tokens_cache_write_5m, tokens_cache_write_1h, tokens_output,
   tokens_reasoning, usage_source, cost_usd, finish_reason, http_status, error, is_error, prompt_preview, answer_preview,
   tool_names, replay_of, flags, model_response, request_id, response_id, client, connection_id, cost_model, cost_catalogue,
-  cost_tier, cost_why, error_whose, error_kind, unreadable_where, unreadable_reason, usage_raw, tool_calls, response
+  cost_tier, cost_why, error_whose, error_kind, unreadable_where, unreadable_reason, usage_raw, tool_calls, root_id, opener_id,
+  agent_given, task_description, response
 FROM call WHERE call_id = ?
-
--- name: message_count
-SELECT message_count, thread_id FROM call WHERE call_id = ?
-
--- name: call_place
-SELECT c.id, c.trace, t.trace_id FROM call AS c JOIN trace AS t ON t.id = c.trace WHERE c.call_id = ?
-
--- name: trace_records
-SELECT
-  id, call_id, status, thread_id, parent_id, kind, started_ns, ended_ns, first_token_ns, provider, format, operation, method,
-  path, upstream, model, agent_name, stream, tokens_input, tokens_input_uncached, tokens_cache_read, tokens_cache_write_5m,
-  tokens_cache_write_1h, tokens_output, tokens_reasoning, usage_source, cost_usd, finish_reason, http_status, error, is_error,
-  prompt_preview, answer_preview, tool_names, replay_of, flags, model_response, request_id, response_id, client, connection_id,
-  cost_model, cost_catalogue, cost_tier, cost_why, error_whose, error_kind, unreadable_where, unreadable_reason, usage_raw,
-  tool_calls, response
-FROM call WHERE trace = ? ORDER BY id
-
--- name: drop_threads
-DELETE FROM thread WHERE trace = ?
 
 -- name: drop_trace
 DELETE FROM trace WHERE id = ?
@@ -142,25 +117,6 @@ UPDATE body SET uses = uses + ? WHERE id = ?
 -- name: drop_unused_body
 DELETE FROM body WHERE id = ? AND uses <= 0
 
--- name: add_link
-INSERT OR IGNORE INTO link (kind, key, call) VALUES (?, ?, ?)
-
--- name: find_link
-SELECT c.call_id, t.trace_id, c.thread_id, c.agent_name, c.started_ns, c.ended_ns, c.status, c.connection_id
-FROM link AS l JOIN call AS c ON c.id = l.call JOIN trace AS t ON t.id = c.trace
-WHERE l.kind = ? AND l.key = ? ORDER BY l.call DESC LIMIT ?
-
--- name: find_named_call
-SELECT c.call_id, t.trace_id, c.thread_id, c.agent_name, c.started_ns, c.ended_ns, c.status, c.connection_id
-FROM call AS c JOIN trace AS t ON t.id = c.trace
-WHERE c.call_id = ?
-
--- name: add_edge
-INSERT INTO edge (to_call, from_call, edge_type, evidence, detail, confidence) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (to_call, from_call, edge_type) DO UPDATE SET
-  evidence = excluded.evidence, detail = excluded.detail, confidence = excluded.confidence
-WHERE evidence <> excluded.evidence OR detail <> excluded.detail OR confidence <> excluded.confidence
-
 -- name: find_trace
 SELECT id FROM trace WHERE trace_id = ?
 
@@ -168,34 +124,31 @@ SELECT id FROM trace WHERE trace_id = ?
 SELECT
   id, trace_id, created_ns, last_ns, name, task_description, source, source_detail, source_confidence, call_count, running_count,
   agent_count, error_count, tokens_input, tokens_input_calls, tokens_output, tokens_output_calls, cost_usd, cost_calls,
-  unpriced_count, oldest_call, root_thread, newest_call, newest_thread, newest_failed, answered_ns, asks_tool
+  unpriced_count, oldest_call, root_thread, newest_call, newest_thread, newest_failed, answered_ns, asks_tool, described_by
 FROM trace WHERE id = ?
 
 -- name: add_trace
 INSERT INTO trace (
   id, trace_id, created_ns, last_ns, name, task_description, source, source_detail, source_confidence, call_count, running_count,
   agent_count, error_count, tokens_input, tokens_input_calls, tokens_output, tokens_output_calls, cost_usd, cost_calls,
-  unpriced_count, oldest_call, root_thread, newest_call, newest_thread, newest_failed, answered_ns, asks_tool
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  unpriced_count, oldest_call, root_thread, newest_call, newest_thread, newest_failed, answered_ns, asks_tool, described_by
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: update_trace
 UPDATE trace SET
   trace_id = ?, created_ns = ?, last_ns = ?, name = ?, task_description = ?, source = ?, source_detail = ?, source_confidence = ?,
-  call_count = ?, running_count = ?, agent_count = ?, error_count = ?, tokens_input = ?, tokens_input_calls = ?, tokens_output =
-  ?, tokens_output_calls = ?, cost_usd = ?, cost_calls = ?, unpriced_count = ?, oldest_call = ?, root_thread = ?, newest_call = ?,
-  newest_thread = ?, newest_failed = ?, answered_ns = ?, asks_tool = ?
+  call_count = ?, running_count = ?, agent_count = ?, error_count = ?, tokens_input = ?, tokens_input_calls = ?, tokens_output = ?, tokens_output_calls = ?, cost_usd = ?, cost_calls = ?, unpriced_count = ?, oldest_call = ?, root_thread = ?, newest_call = ?,
+  newest_thread = ?, newest_failed = ?, answered_ns = ?, asks_tool = ?, described_by = ?
 WHERE id = ?
-
--- name: same_agent
-SELECT agent_name IS ?3 FROM thread WHERE trace = ?1 AND thread_id = ?2
 
 -- name: count_thread
 INSERT INTO thread (trace, thread_id, agent_name, call_count) VALUES (?, ?, ?, ?)
-ON CONFLICT (trace, thread_id) DO UPDATE SET
-  call_count = call_count + excluded.call_count, agent_name = coalesce(excluded.agent_name, agent_name)
+ON CONFLICT (trace, thread_id, agent_name) DO UPDATE SET call_count = call_count + excluded.call_count
+RETURNING call_count
 
 -- name: count_agents
-SELECT count(DISTINCT coalesce('n' || agent_name, 't' || thread_id)) FROM thread WHERE trace = ? AND call_count > 0
+SELECT count(DISTINCT coalesce('n' || name, 't' || thread_id))
+FROM (SELECT thread_id, max(nullif(agent_name, '')) AS name FROM thread WHERE trace = ? GROUP BY thread_id)
 
 -- name: count_hour
 INSERT INTO hour (
@@ -219,13 +172,13 @@ ON CONFLICT (hour, model, what, bucket) DO UPDATE SET calls = calls + excluded.c
 INSERT INTO event (seq, kind, trace, call, body) VALUES (?, ?, ?, ?, ?)
 
 -- name: last_seq
-SELECT max((SELECT value FROM fact WHERE name = 'event_floor'), coalesce((SELECT max(seq) FROM event), 0))
+SELECT max((SELECT value FROM number WHERE name = 'event_floor'), coalesce((SELECT max(seq) FROM event), 0))
 
 -- name: event_floor
-SELECT value FROM fact WHERE name = 'event_floor'
+SELECT value FROM number WHERE name = 'event_floor'
 
 -- name: set_event_floor
-UPDATE fact SET value = ? WHERE name = 'event_floor'
+UPDATE number SET value = ? WHERE name = 'event_floor'
 
 -- name: trim_events
 DELETE FROM event
@@ -280,7 +233,7 @@ FROM search AS s CROSS JOIN call AS c ON c.id = s.rowid
 SELECT
   id, trace_id, created_ns, last_ns, name, task_description, source, source_detail, source_confidence, call_count, running_count,
   agent_count, error_count, tokens_input, tokens_input_calls, tokens_output, tokens_output_calls, cost_usd, cost_calls,
-  unpriced_count, oldest_call, root_thread, newest_call, newest_thread, newest_failed, answered_ns, asks_tool
+  unpriced_count, oldest_call, root_thread, newest_call, newest_thread, newest_failed, answered_ns, asks_tool, described_by
 FROM trace AS t
 
 -- name: trace_has_words
@@ -327,8 +280,8 @@ SELECT trace_id FROM trace WHERE id = ?
 
 -- name: events
 SELECT e.seq, e.kind, e.trace, e.call, e.body, t.trace_id, c.call_id
-FROM event AS e LEFT JOIN trace AS t ON t.id = e.trace LEFT JOIN call AS c ON c.id = e.call
-WHERE e.seq > max(?1, (SELECT value FROM fact WHERE name = 'event_floor')) ORDER BY e.seq LIMIT ?2
+FROM event AS e LEFT JOIN call AS c ON c.id = e.call LEFT JOIN trace AS t ON t.id = coalesce(c.trace, e.trace)
+WHERE e.seq > max(?1, (SELECT value FROM number WHERE name = 'event_floor')) ORDER BY e.seq LIMIT ?2
 
 -- name: deltas
 SELECT body FROM event WHERE kind = 'delta' AND call = ? ORDER BY seq
@@ -344,3 +297,106 @@ SELECT call_id FROM call WHERE call_id >= ? AND call_id < ? LIMIT 2
 
 -- name: ids_ending
 SELECT call_id FROM call WHERE substr(call_id, ?) = ? LIMIT 2
+
+-- name: rewrite_request
+UPDATE call SET
+  started_ns = ?, provider = ?, format = ?, operation = ?, method = ?, path = ?, upstream = ?, model = ?, stream = ?,
+  prompt_preview = ?, replay_of = ?, client = ?, connection_id = ?,
+  messages = ?, message_count = ?, new_from = ?, system = ?, tools = ?, params = ?
+WHERE id = ?
+
+-- name: place_call
+UPDATE call SET
+  thread_id = ?, parent_id = ?, kind = ?, agent_name = ?, root_id = ?, opener_id = ?, agent_given = ?, task_description = ?,
+  trace = ?
+WHERE id = ?
+
+-- name: continued_call
+SELECT message_count, thread_id FROM call WHERE call_id = ?
+
+-- name: drop_threads
+DELETE FROM thread WHERE trace = ?
+
+-- name: oldest_of_trace
+SELECT id, thread_id FROM call WHERE trace = ? ORDER BY id LIMIT 1
+
+-- name: newest_of_trace
+SELECT id, thread_id, status = 'failed' FROM call WHERE trace = ? ORDER BY id DESC LIMIT 1
+
+-- name: times_of_trace
+SELECT min(started_ns), max(max(started_ns, coalesce(ended_ns, 0))) FROM call WHERE trace = ?
+
+-- name: answered_of_trace
+SELECT ended_ns, tool_names <> '[]' FROM call WHERE trace = ? AND ended_ns IS NOT NULL ORDER BY ended_ns DESC, id DESC LIMIT 1
+
+-- name: task_of_trace
+SELECT id, task_description FROM call
+WHERE trace = ? AND root_id = call_id AND task_description IS NOT NULL ORDER BY id LIMIT 1
+
+-- name: found_earlier
+SELECT c.id, c.call_id, coalesce(s.facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
+FROM token AS k JOIN call AS c ON c.id = k.call LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
+WHERE k.token = ? AND k.started_ns <= ? ORDER BY k.started_ns DESC, k.call DESC LIMIT ?
+
+-- name: found_later
+SELECT c.id, c.call_id, coalesce(s.facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
+FROM token AS k JOIN call AS c ON c.id = k.call LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
+WHERE k.token = ? AND k.started_ns >= ? ORDER BY k.started_ns, k.call LIMIT ?
+
+-- name: found_call
+SELECT c.id, c.call_id, coalesce(s.facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
+FROM call AS c LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
+WHERE c.call_id = ?
+
+-- name: found_before
+SELECT c.id, c.call_id, coalesce(s.facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
+FROM call AS c LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
+WHERE c.thread_id = ? AND c.started_ns <= ? ORDER BY c.started_ns DESC, c.id DESC LIMIT ?
+
+-- name: found_after
+SELECT c.id, c.call_id, coalesce(s.facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
+FROM call AS c LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
+WHERE c.thread_id = ? AND c.started_ns >= ? ORDER BY c.started_ns, c.id LIMIT ?
+
+-- name: found_members
+SELECT c.id, c.call_id, coalesce(s.facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
+FROM call AS c LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
+WHERE c.thread_id = ?
+
+-- name: found_roots
+SELECT c.id, c.call_id, coalesce(s.facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
+FROM call AS c LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
+WHERE c.trace = (SELECT id FROM trace WHERE trace_id = ?) AND c.root_id = c.call_id
+
+-- name: add_token
+INSERT OR IGNORE INTO token (token, started_ns, call) VALUES (?, ?, ?)
+
+-- name: drop_token
+DELETE FROM token WHERE token = ? AND started_ns = ? AND call = ?
+
+-- name: stood
+SELECT tokens FROM standing WHERE call = ?
+
+-- name: put_standing
+INSERT INTO standing (call, tokens, facts) VALUES (?, ?, ?)
+ON CONFLICT (call) DO UPDATE SET tokens = excluded.tokens, facts = excluded.facts
+
+-- name: edges_to
+SELECT a.call_id, e.edge_type, e.evidence, e.detail, e.confidence FROM edge AS e JOIN call AS a ON a.id = e.from_call WHERE e.to_call = ?
+
+-- name: drop_edge
+DELETE FROM edge WHERE to_call = ? AND from_call = (SELECT id FROM call WHERE call_id = ?) AND edge_type = ?
+
+-- name: thread_members
+SELECT call_id FROM call WHERE thread_id = ?
+
+-- name: drop_empty_threads
+DELETE FROM thread WHERE trace = ? AND call_count <= 0
+
+-- name: call_number
+SELECT id FROM call WHERE call_id = ?
+
+-- name: put_edge
+INSERT INTO edge (to_call, from_call, edge_type, evidence, detail, confidence) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (to_call, from_call, edge_type) DO UPDATE SET
+  evidence = excluded.evidence, detail = excluded.detail, confidence = excluded.confidence

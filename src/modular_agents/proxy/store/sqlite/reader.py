@@ -35,7 +35,7 @@ from modular_agents.proxy.store.rows import TRACE_IDLE_NS, CallRecord, CallSumma
 from modular_agents.proxy.store.sqlite import lists
 from modular_agents.proxy.store.sqlite.contents import NO_NODE
 from modular_agents.proxy.store.sqlite.engine import open_reader, statements, translated
-from modular_agents.proxy.store.sqlite.rollups import TraceSums
+from modular_agents.proxy.store.sqlite.traces import TraceSums
 
 ID_PART_CHARS = 6
 """Shorter beginnings and ends of an id name nothing: they would rarely be unique."""

@@ -32,7 +32,7 @@ class SqliteStore:
 
     def position(self) -> JournalPosition:
         """Return the committed position."""
-        return self._batch.position
+        return self._batch.progress.committed
 
     @contextmanager
     def batch(self) -> Iterator[SqliteBatch]:
@@ -52,7 +52,7 @@ class SqliteStore:
                     self._db.execute("ROLLBACK")
                 self._batch.forget()
                 raise
-            self._batch.committed()
+            self._batch.land()
         with suppress(StoreUnavailable), translated():
             if self._log_bytes() > CHECKPOINT_BYTES:
                 self._db.wal_checkpoint()

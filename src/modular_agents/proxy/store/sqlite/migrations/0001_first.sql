@@ -60,16 +60,18 @@ CREATE TABLE trace (
   newest_thread TEXT NOT NULL,
   newest_failed INTEGER NOT NULL,
   answered_ns INTEGER NOT NULL,       -- end of the call that ended last; 0: none has
-  asks_tool INTEGER NOT NULL          -- that call's answer asked for a tool
+  asks_tool INTEGER NOT NULL,         -- that call's answer asked for a tool
+  described_by INTEGER NOT NULL       -- call.id that gave the task description; 0: none did
 ) STRICT;
 CREATE UNIQUE INDEX trace_trace_id ON trace (trace_id);
 
+-- Who speaks in a trace: calls per thread and name.
 CREATE TABLE thread (
   trace INTEGER NOT NULL,
   thread_id TEXT NOT NULL,
-  agent_name TEXT,
+  agent_name TEXT NOT NULL,           -- '' for calls without one
   call_count INTEGER NOT NULL,
-  PRIMARY KEY (trace, thread_id)
+  PRIMARY KEY (trace, thread_id, agent_name)
 ) STRICT, WITHOUT ROWID;
 
 -- One row per call: its newest version. What lists read stands first, long texts last.
@@ -127,6 +129,10 @@ CREATE TABLE call (
   unreadable_reason TEXT,
   usage_raw TEXT,
   tool_calls TEXT NOT NULL,           -- JSON list
+  root_id TEXT NOT NULL,              -- call_id of the call that opened the thread
+  opener_id TEXT,                     -- call_id of the call of another thread that opened it
+  agent_given INTEGER NOT NULL,       -- the call itself was given its agent's name
+  task_description TEXT,
   response TEXT NOT NULL,
   messages INTEGER NOT NULL,          -- chain.id; 0: none
   message_count INTEGER NOT NULL,
@@ -138,6 +144,8 @@ CREATE TABLE call (
 ) STRICT;
 CREATE UNIQUE INDEX call_call_id ON call (call_id);
 CREATE INDEX call_trace ON call (trace);
+CREATE INDEX call_root ON call (trace) WHERE root_id = call_id;
+CREATE INDEX call_thread ON call (thread_id, started_ns);
 CREATE INDEX call_provider ON call (provider);
 CREATE INDEX call_model ON call (model);
 CREATE INDEX call_agent ON call (agent_name);
@@ -161,14 +169,20 @@ CREATE TABLE body (
 ) STRICT;
 CREATE UNIQUE INDEX body_hash ON body (hash);
 
--- Keys by which linking finds earlier calls.
-CREATE TABLE link (
-  kind INTEGER NOT NULL,              -- 0 history, 1 history with its answer, 2 hash of a named key
-  key BLOB NOT NULL,
+-- Tokens by which linking finds earlier calls; the numbers mean nothing to us.
+CREATE TABLE token (
+  token INTEGER NOT NULL,
+  started_ns INTEGER NOT NULL,
   call INTEGER NOT NULL,              -- call.id
-  PRIMARY KEY (kind, key, call)
+  PRIMARY KEY (token, started_ns, call)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX link_call ON link (call);
+
+-- What linking reads of a call when it has found it.
+CREATE TABLE standing (
+  call INTEGER PRIMARY KEY,           -- call.id
+  tokens BLOB NOT NULL,               -- its tokens, 8 bytes each, little-endian
+  facts BLOB NOT NULL                 -- linking's own
+) STRICT;
 
 CREATE TABLE edge (
   to_call INTEGER NOT NULL,           -- call.id
@@ -234,11 +248,11 @@ CREATE TABLE open_call (
 ) STRICT, WITHOUT ROWID;
 
 -- Single numbers: `event_floor`.
-CREATE TABLE fact (
+CREATE TABLE number (
   name TEXT PRIMARY KEY,
   value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-INSERT INTO fact VALUES ('event_floor', 0);
+INSERT INTO number VALUES ('event_floor', 0);
 
 -- Words of prompts and answers, row by row as in `call`; the text itself stands in `content` and `call`.
 CREATE VIRTUAL TABLE search USING fts5 (prompt, answer, content = '', contentless_delete = 1);

@@ -1,0 +1,110 @@
+"""A call is one row; its newest version stands there, and the versions are counted.
+
+A running version is followed by a final one, a final one by none. The rows of open calls are remembered, for their end is
+the next thing that is written of them.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any
+
+import apsw
+
+from modular_agents.proxy.store.rows import CallRecord
+from modular_agents.proxy.store.sqlite.contents import NO_NODE
+from modular_agents.proxy.store.sqlite.engine import statements
+from modular_agents.proxy.store.sqlite.numbers import free_number
+from modular_agents.proxy.store.sqlite.requests import Request
+
+OPEN_CALLS_MAX = 20_000
+"""Open calls that are remembered; the others are read again."""
+_FIELDS = tuple(field.name for field in fields(CallRecord))
+_VALUES = attrgetter(*_FIELDS)
+_ASSIGNED = re.compile(r"(\w+) = \?")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A call's newest version, as the file has it. `number` and `trace` are ids of rows, `answers` is a chain node."""
+
+    number: int
+    trace: int
+    record: CallRecord
+    request: Request
+    answers: int = NO_NODE
+
+
+class Calls:
+    """The rows of calls of one writing connection."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+        self._sql = statements()
+        self._open: dict[str, Stored] = {}
+        self._answer = _assigned(self._sql["finish_call"])
+        self._request = _assigned(self._sql["rewrite_request"])
+        self._place = _assigned(self._sql["place_call"])
+
+    def stored(self, call_id: str) -> Stored | None:
+        """Return a call's newest version, remembered or read."""
+        known = self._open.get(call_id)
+        if known is not None:
+            return known
+        row = self._db.execute(self._sql["stored_call"], (call_id,)).get
+        if row is None:
+            return None
+        number, trace, messages, count, new, system, tools, params, answers, *values = row
+        recipe, body = self._db.execute(self._sql["stored_exchange"], (number,)).get
+        return Stored(number, trace, CallRecord(*values), Request(messages, count, new, system, tools, params, recipe, body), answers)
+
+    def add(self, trace: int, record: CallRecord, request: Request, answers: int) -> int:
+        """Write a call's first version; return its number."""
+        number = free_number(self._db, "call", record.started_ns)
+        self._db.execute(self._sql["add_call"], (number, 1, trace, *_VALUES(record), *request.columns, answers))
+        self._remember(Stored(number, trace, record, request, answers))
+        return number
+
+    def finish(self, before: Stored, record: CallRecord, request: Request, answers: int) -> None:
+        """Write a call's next version where it stands."""
+        self._db.execute(self._sql["finish_call"], (*self._answer(record), answers, before.number))
+        if before.request is not request or self._request(before.record) != self._request(record):
+            self._db.execute(self._sql["rewrite_request"], (*self._request(record), *request.columns, before.number))
+        self._remember(Stored(before.number, before.trace, record, request, answers))
+
+    def place(self, before: Stored, trace: int, record: CallRecord) -> None:
+        """Write where a call stands."""
+        self._db.execute(self._sql["place_call"], (*self._place(record), trace, before.number))
+        self._remember(Stored(before.number, trace, record, before.request, before.answers))
+
+    def stands_alike(self, one: CallRecord, other: CallRecord) -> bool:
+        """Say whether two records stand in the same place of their trace."""
+        return self._place(one) == self._place(other)
+
+    def forget(self) -> None:
+        """Forget what is remembered."""
+        self._open.clear()
+
+    def _remember(self, stored: Stored) -> None:
+        call_id = stored.record.call_id
+        if not stored.record.is_running:
+            self._open.pop(call_id, None)
+            return
+        if len(self._open) >= OPEN_CALLS_MAX:
+            self._open.clear()
+        self._open[call_id] = stored
+
+
+def encodable(record: CallRecord) -> bool:
+    """Say whether every text of a record is valid Unicode."""
+    try:
+        "".join([value for value in _VALUES(record) if isinstance(value, str)]).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _assigned(statement: str) -> Callable[[CallRecord], tuple[Any, ...]]:
+    """Return what takes from a record the values of the columns that an UPDATE sets, in its order."""
+    return attrgetter(*(name for name in _ASSIGNED.findall(statement) if name in _FIELDS))

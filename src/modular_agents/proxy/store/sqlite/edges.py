@@ -1,0 +1,49 @@
+"""The edges that lead to a call are replaced as a whole; an edge that names a call we do not hold says nothing and is left out."""
+
+from collections.abc import Sequence
+
+import apsw
+import msgspec
+
+from modular_agents.proxy.model.event import EventKind
+from modular_agents.proxy.model.trace import Edge, Evidence
+from modular_agents.proxy.store.rows import edge_row
+from modular_agents.proxy.store.sqlite.engine import statements
+from modular_agents.proxy.store.sqlite.events import Events
+
+Ends = tuple[str, str]
+"""(from call id, edge type) of an edge to one call."""
+
+
+class Edges:
+    """The edges of one writing connection."""
+
+    def __init__(self, db: apsw.Connection, events: Events) -> None:
+        self._db = db
+        self._sql = statements()
+        self._events = events
+
+    def add(self, trace: int, number: int, trace_id: str, edges: Sequence[Edge]) -> None:
+        """Write edges to call `number`, which stands in `trace`."""
+        for edge in edges:
+            start = self._db.execute(self._sql["call_number"], (edge.from_call_id,)).get
+            if start is None:
+                continue
+            evidence = edge.evidence
+            confidence = float(evidence.confidence)
+            self._db.execute(self._sql["put_edge"], (number, start, str(edge.edge_type), evidence.rule, evidence.detail, confidence))
+            self._events.announce(EventKind.EDGE, trace, number, msgspec.json.encode(edge_row(edge, trace_id)).decode())
+
+    def replace(self, trace: int, number: int, trace_id: str, edges: Sequence[Edge]) -> None:
+        """Let exactly these edges lead to call `number`."""
+        stored = {
+            (start, kind): (rule, detail, sure) for start, kind, rule, detail, sure in self._db.execute(self._sql["edges_to"], (number,))
+        }
+        wanted = {(edge.from_call_id, str(edge.edge_type)): edge for edge in edges}
+        for start, kind in stored.keys() - wanted.keys():
+            self._db.execute(self._sql["drop_edge"], (number, start, kind))
+        self.add(trace, number, trace_id, [edge for ends, edge in wanted.items() if stored.get(ends) != _said(edge.evidence)])
+
+
+def _said(evidence: Evidence) -> tuple[str, str, float]:
+    return evidence.rule, evidence.detail, float(evidence.confidence)
