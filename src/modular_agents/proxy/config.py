@@ -89,6 +89,8 @@ class Settings:
     dashboard: bool = False
     dashboard_host: str = "127.0.0.1"
     dashboard_port: int = DASHBOARD_PORT
+    dashboard_names: tuple[str, ...] = ()
+    """Further names the dashboard answers to, each as a whole Host header (`traces.example:3000`)."""
     token: str | None = None
     """Required when `host` is wider than loopback: clients then send it as `X-Anton-Token`."""
     upstreams: tuple[Upstream, ...] = ()
@@ -107,6 +109,11 @@ class Settings:
     def runtime_file(self) -> Path:
         """Ports, pids and the control token of a running proxy (0600), by which other commands find it."""
         return self.db.with_name(self.db.name + ".runtime.json")
+
+    @property
+    def links_dir(self) -> Path:
+        """One file for each one-time link to the dashboard that nobody has used yet (0700)."""
+        return self.db.with_name(self.db.name + ".links")
 
     @property
     def secrets_file(self) -> Path:
