@@ -31,6 +31,8 @@ class Side(Protocol):
     """The client as an exchange sees it."""
 
     transport: "asyncio.Transport"
+    stalled: bool
+    """It does not take the answer at the moment."""
 
     def hold_reading(self) -> None:
         """Stop reading: the other side does not take more."""
@@ -56,7 +58,7 @@ class Exchange:
 
     __slots__ = (
         "_close", "_connecting", "_held", "_held_bytes", "_informational", "_plain", "_shared",
-        "activity_ns", "answering", "client", "done", "record", "request", "request_done", "route", "stalled", "tunneled",
+        "activity_ns", "answering", "client", "done", "record", "request", "request_done", "route", "tunneled",
         "upstream",
     )  # fmt: skip
 
@@ -72,8 +74,6 @@ class Exchange:
         """A byte of the provider's answer has gone out (1xx aside)."""
         self.done = False
         self.activity_ns = 0
-        self.stalled = False
-        """The client does not take the answer at the moment."""
         self.tunneled = False
         self._connecting: asyncio.Task[None] | None = None
         self._held: list[bytes] = []
@@ -144,9 +144,9 @@ class Exchange:
         self._connecting = None
         self.upstream = upstream
         upstream.begin(self)
-        upstream.transport.writelines(self._held)
         if self._held_bytes > OUTBOX_BYTES:
             self.client.go_on_reading()
+        upstream.transport.writelines(self._held)
         self._held = []
         self._held_bytes = 0
 
@@ -241,7 +241,7 @@ class Exchange:
 
     def tick(self, now_ns: int) -> None:
         """Look at the clock: a side that is silent for too long ends the call."""
-        if self.stalled:
+        if self.client.stalled:
             self.activity_ns = now_ns  # the client does not take the answer: nobody's silence, and its own time
         if self._connecting is not None or self.tunneled:
             return
@@ -262,7 +262,6 @@ class Exchange:
     def tunnel_ended(self, outcome: Outcome, detail: str) -> None:
         """End an upgraded connection's record."""
         if not self.done:
-            self._shared.counters.tunnels_open -= 1
             self._end(outcome, detail)
 
     def fail(self, answer: Answer, outcome: Outcome, *, reset: bool = False) -> None:
@@ -299,6 +298,7 @@ class Exchange:
         record.end(outcome, detail)
         record.flush()
         counters.requests_open -= 1
+        counters.tunnels_open -= self.tunneled
         counters.request_bytes_total += record.request_size
         counters.response_bytes_total += record.response_size
         if self._connecting is not None:

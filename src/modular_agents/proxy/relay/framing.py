@@ -18,7 +18,7 @@ _SIZE_CACHE = 4096
 
 TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
-_TARGET = re.compile(rb"/[\x21-\x7e\x80-\xff]*")
+_TARGET = re.compile(rb"/[\x21-\x7e]*")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 # 16 digits are 64 bits: more is an overflow attack on somebody.
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
@@ -29,22 +29,25 @@ _SIZE, _DATA, _DATA_END, _TRAILER = range(4)
 
 
 class FramingError(ValueError):
-    """Bytes that are not one clear HTTP message. `str` is one sentence; `status` what a client is told."""
+    """Bytes that are not one clear HTTP message. `str` is one sentence; `status` and `code` are what a client is told."""
 
-    def __init__(self, message: str, status: int = 400) -> None:
+    def __init__(self, message: str, status: int = 400, code: str = "bad_request") -> None:
         super().__init__(message)
         self.status = status
+        self.code = code
 
 
 class HeadReader:
     """Collects a head that came in more than one read. `feed` returns (head, rest) once its empty line is there.
 
-    The head comes without its final CRLF CRLF. Raises FramingError for a bare CR or LF or when it grows over its limits.
+    The head comes without its final CRLF CRLF. `forgive` empty lines before it are skipped.
+    Raises FramingError for a bare CR or LF or when it grows over its limits.
     """
 
-    __slots__ = ("_buffer", "_head_bytes", "_line_bytes", "_seen")
+    __slots__ = ("_buffer", "_forgive", "_head_bytes", "_line_bytes", "_seen")
 
-    def __init__(self, line_bytes: int, head_bytes: int) -> None:
+    def __init__(self, line_bytes: int, head_bytes: int, forgive: int = 0) -> None:
+        self._forgive = forgive
         self._buffer = bytearray()
         self._seen = 0
         self._line_bytes = line_bytes
@@ -54,6 +57,11 @@ class HeadReader:
         """Take bytes; return the head and what follows it, or None while it is not whole."""
         buffer = self._buffer
         buffer += data
+        while self._forgive and not self._seen and buffer.startswith(CRLF):
+            self._forgive -= 1
+            del buffer[:2]
+        if buffer == b"\r" and self._forgive:
+            return None
         end = buffer.find(HEAD_END, max(self._seen - 3, 0))
         self._check(end)
         self._seen = len(buffer)
@@ -66,6 +74,9 @@ class HeadReader:
 
     def _check(self, end: int) -> None:
         buffer = self._buffer
+        if buffer and not TOKEN.match(buffer):
+            msg = "this is not HTTP (TLS is not spoken here: use http:// for this address)"
+            raise FramingError(msg)
         start = self._seen - 1 if self._seen and buffer[self._seen - 1] == _CR else self._seen
         size = end if end >= 0 else len(buffer)
         stop = size - 1 if end < 0 and buffer[size - 1 : size] == b"\r" else size
@@ -103,7 +114,7 @@ def parse_request_line(line: bytes) -> tuple[bytes, bytes, int]:
         msg = "only HTTP/1.1 and HTTP/1.0 are spoken here"
         raise FramingError(msg)
     if not _TARGET.fullmatch(target):
-        msg = "the target must begin with `/` and hold no control characters: set this address as the base URL, not as a proxy"
+        msg = "the target must begin with `/` and hold only printable ASCII: set this address as the base URL, not as a proxy"
         raise FramingError(msg)
     return method, target, _VERSIONS[version]
 

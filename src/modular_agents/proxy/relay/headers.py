@@ -298,7 +298,10 @@ class Response(Head):
         return self.minor == 1 and not self.kinds & (_HOPS ^ 1 << CONNECTION) and self.options in _PERSISTENT
 
     def render(self, *, close: bool, plain: bool) -> bytes:
-        """Return the head to give to the client. `close`: say that the connection ends; `plain`: without chunked coding (HTTP/1.0)."""
+        """Return the head to give to the client, empty line included.
+
+        `close`: say that the connection ends; `plain`: without chunked coding (HTTP/1.0).
+        """
         upgrade = self.status in {101, 426}
         drop = self._dropped(kept_upgrade=upgrade)
         if close and not upgrade:

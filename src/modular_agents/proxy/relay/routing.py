@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from modular_agents.proxy.config import Upstream
 from modular_agents.proxy.journal.frames import pack_fields
 from modular_agents.proxy.model.ids import clean_opaque_id
+from modular_agents.proxy.relay.framing import FramingError
 from modular_agents.proxy.relay.headers import SHAPE_ANTHROPIC, SHAPE_BEARER, SHAPE_GOOGLE
 
 _PREFIX = re.compile(rb"/([tau])/([^/?#]+)(?=[/?#]|$)")
@@ -64,8 +65,11 @@ class Route:
         """An OAuth endpoint: its bodies are not recorded."""
 
 
-class NoRoute(Exception):
+class NoRoute(FramingError):
     """The prefix names an upstream that is not configured. `str` says which there are."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, 404, "unknown_upstream")
 
 
 class Router:

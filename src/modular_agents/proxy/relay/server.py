@@ -14,7 +14,7 @@ from modular_agents.proxy.relay.exchange import Exchange
 from modular_agents.proxy.relay.framing import CRLF, HEAD_END, MAX_LEADING_CRLF, ChunkedReader, FramingError, HeadReader, check_head_size
 from modular_agents.proxy.relay.headers import TOKEN_OURS, Request
 from modular_agents.proxy.relay.own import own_answer
-from modular_agents.proxy.relay.routing import OPENAI, Destination, NoRoute
+from modular_agents.proxy.relay.routing import OPENAI, Destination
 from modular_agents.proxy.relay.shared import Shared
 from modular_agents.proxy.relay.sockets import is_broken, peer_has_closed, reset_on_close
 from modular_agents.proxy.relay.tap import pack_origin
@@ -23,6 +23,7 @@ AHEAD_BYTES = 64 * 1024
 """Bytes of later requests held while one is being answered; more stops reading."""
 LINGER_NS = 2_000_000_000
 """How long a closing connection is still read: closing at once would reset it and destroy the answer on its way."""
+_CR = 0x0D
 _IDLE, _READING_HEAD, _BODY, _BUSY, _LINGER, _CLOSED = range(6)
 
 _log = logging.getLogger("anton.relay")
@@ -34,7 +35,7 @@ class ClientConnection(asyncio.Protocol):
     __slots__ = (
         "_ahead", "_before", "_body_bytes", "_chunks", "_eof", "_exchange", "_head", "_held_back", "_left", "_shared", "_state",
         "deadline_ns",
-        "origin", "transport",
+        "origin", "stalled", "transport",
     )  # fmt: skip
 
     def __init__(self, shared: Shared) -> None:
@@ -49,6 +50,7 @@ class ClientConnection(asyncio.Protocol):
         self._before: Destination | None = None
         self._eof = False
         self._held_back = False
+        self.stalled = False
         self.deadline_ns = 0
         """When the head or the next request must have come; 0 while a call runs."""
 
@@ -72,7 +74,7 @@ class ClientConnection(asyncio.Protocol):
         try:
             self._take(data)
         except FramingError as error:
-            self._refuse(Answer(error.status, "client", "bad_request", str(error)))
+            self._refuse(Answer(error.status, "client", error.code, str(error)))
         except Exception:  # noqa: BLE001 - the boundary of one connection: a defect of ours ends this connection and no other
             _log.exception("defect while reading a request")
             self._refuse(Answer(500, "proxy", "defect", "a defect of this proxy; its log says more"))
@@ -94,16 +96,18 @@ class ClientConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Stop reading the provider: the client does not take the answer."""
+        self.stalled = True
         exchange = self._exchange
         if exchange is not None and exchange.upstream is not None:
-            exchange.stalled = True
             exchange.upstream.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Read the provider again."""
+        """Read the provider again, or begin the request that waited for this."""
+        self.stalled = False
         exchange = self._exchange
-        if exchange is not None and exchange.upstream is not None:
-            exchange.stalled = False
+        if exchange is None:
+            self._shared.loop.call_soon(self._next)
+        elif exchange.upstream is not None:
             exchange.upstream.transport.resume_reading()
 
     # ── for the exchange ──
@@ -126,7 +130,8 @@ class ClientConnection(asyncio.Protocol):
             self.go_on_reading()
         if not keep or self._shared.draining or self._state != _BUSY:
             self._linger()
-        elif self._ahead:
+        elif self._ahead or self.stalled:
+            self._wait(self._shared.limits.client_keepalive_s)
             self._shared.loop.call_soon(self._next)
         elif self._eof:
             self._close()
@@ -137,10 +142,9 @@ class ClientConnection(asyncio.Protocol):
     def break_off(self, *, reset: bool) -> None:
         """Close so that the client sees a broken body: after what was written, with FIN, or with RST where FIN would look whole."""
         self._exchange = None
-        self._state = _CLOSED
         if reset:
             reset_on_close(self.transport)
-        self.transport.close()
+        self._close()
 
     def upgraded(self) -> bytes:
         """Let go of the transport, which is a tunnel's from now on; return what the client sent ahead."""
@@ -160,11 +164,10 @@ class ClientConnection(asyncio.Protocol):
                 exchange.tick(now_ns)
         elif self.deadline_ns and now_ns >= self.deadline_ns:
             if self._state == _READING_HEAD:
-                self._refuse(
-                    Answer(
-                        408, "client", "request_timeout", f"the request's head did not come within {self._shared.limits.request_head_s:g} s"
-                    )
-                )
+                message = f"the request's head did not come within {self._shared.limits.request_head_s:g} s"
+                self._refuse(Answer(408, "client", "request_timeout", message))
+            elif self._state == _CLOSED:
+                self.transport.abort()
             else:
                 self._close()
 
@@ -193,18 +196,15 @@ class ClientConnection(asyncio.Protocol):
                 self.transport.pause_reading()
 
     def _take_head(self, data: bytes) -> None:
-        if self._state == _IDLE:
-            for _ in range(MAX_LEADING_CRLF):
-                data = data.removeprefix(CRLF)
-            self._state = _READING_HEAD
+        self._state = _READING_HEAD
         if self._head is None:
-            end = data.find(HEAD_END)
+            end = data.find(HEAD_END) if data[0] != _CR else -1
             if end >= 0:
                 limits = self._shared.limits
                 check_head_size(data, end, limits.request_line_bytes, limits.head_bytes)
                 self._begin(data[:end], data[end + 4 :])
                 return
-            self._head = HeadReader(self._shared.limits.request_line_bytes, self._shared.limits.head_bytes)
+            self._head = HeadReader(self._shared.limits.request_line_bytes, self._shared.limits.head_bytes, MAX_LEADING_CRLF)
             self._wait(self._shared.limits.request_head_s)
         cut = self._head.feed(data)
         if cut is not None:
@@ -213,17 +213,16 @@ class ClientConnection(asyncio.Protocol):
 
     def _begin(self, head: bytes, rest: bytes) -> None:
         shared = self._shared
-        request = shared.requests.request(head)
         self.deadline_ns = 0
-        raw, payload, last, ahead = self._first_body(request, rest)
-        if request.target.startswith(b"/-/") or not self._is_allowed(request):
-            self._answer_ourselves(request, last=last, ahead=ahead)
-            return
         try:
+            request = shared.requests.request(head)
+            raw, payload, last, ahead = self._first_body(request, rest)
+            if request.target.startswith(b"/-/") or not self._is_allowed(request):
+                self._answer_ourselves(request, last=last, ahead=ahead)
+                return
             route = shared.router.find(request.target, request.shape, self._before)
-        except NoRoute as error:
-            self._ahead = ahead
-            self._refuse(Answer(404, "client", "unknown_upstream", str(error)))
+        except FramingError as error:
+            self._refuse(Answer(error.status, "client", error.code, str(error)), head)
             return
         self._before = route.destination
         self._ahead = ahead
@@ -281,11 +280,13 @@ class ClientConnection(asyncio.Protocol):
 
     def _next(self) -> None:
         """Begin the request that was sent ahead."""
-        if self._state != _BUSY or self._exchange is not None:
+        if self._state != _BUSY or self._exchange is not None or self.stalled:
             return
         ahead, self._ahead = self._ahead, b""
         self._state = _IDLE
-        self.data_received(ahead)
+        self._wait(self._shared.limits.client_keepalive_s)
+        if ahead:
+            self.data_received(ahead)
         self.transport.resume_reading()
         if self._eof and self._state in {_IDLE, _READING_HEAD}:
             self._close()
@@ -303,7 +304,7 @@ class ClientConnection(asyncio.Protocol):
         self.transport.write(own_answer(self._shared, request, allowed=self._is_allowed(request), close=not keep))
         self.answered(keep=keep)
 
-    def _refuse(self, answer: Answer) -> None:
+    def _refuse(self, answer: Answer, head: bytes = b"") -> None:
         exchange = self._exchange
         if exchange is not None:
             exchange.refuse_rest(answer)
@@ -316,7 +317,9 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._shared.counters.errors_proxy_total += 1
         body = answer.body(OPENAI)
-        self.transport.write(answer.head(len(body), close=True) + CRLF + body)
+        answer_head = answer.head(len(body), close=True)
+        self._shared.tap.refused(self.origin, head.partition(CRLF)[0], answer_head, body, answer.message)
+        self.transport.write(answer_head + CRLF + body)
         self._linger()
 
     # ── closing ──
@@ -346,8 +349,10 @@ class ClientConnection(asyncio.Protocol):
         self.deadline_ns = self._shared.tap.monotonic_ns() + LINGER_NS
 
     def _close(self) -> None:
+        """Close once what was written is flushed; a client that never takes it is not waited for longer than for a request."""
         self._state = _CLOSED
         self.transport.close()
+        self._wait(self._shared.limits.client_keepalive_s)
 
     def _wait(self, seconds: float) -> None:
         self.deadline_ns = self._shared.tap.monotonic_ns() + int(seconds * 1e9)

@@ -12,6 +12,7 @@ from typing import Protocol
 from modular_agents.proxy.journal.frames import FLAG_CAPPED, FLAG_LAST, End, Kind, encode, pack_fields
 from modular_agents.proxy.model.exchange import Outcome
 from modular_agents.proxy.model.ids import CallIds, clean_opaque_id
+from modular_agents.proxy.relay.framing import FramingError, parse_request_line
 from modular_agents.proxy.relay.headers import AGENT, PARENT, REPLAY, TRACE, Request
 from modular_agents.proxy.relay.redaction import Redactor
 from modular_agents.proxy.relay.routing import Route
@@ -28,6 +29,8 @@ _TARGETS = 1024
 """Redacted targets remembered."""
 _NO_HINTS = bytes(16)
 """Four empty fields: trace, agent, parent call, replay of."""
+_NO_UPSTREAM = bytes(8)
+"""Two empty fields: upstream and its URL."""
 _COMPLETE_FIELDS = _SIZE.pack(8) + b"complete" + _SIZE.pack(0)
 _NO_DIGESTS = bytes(12)
 """Three empty fields: two digests, trailers."""
@@ -99,6 +102,23 @@ class Tap:
         if request.chunked or request.length > self.recorded_bytes:
             record.request_hash = hashlib.sha256()
         return record
+
+    def refused(self, origin: bytes, line: bytes, answer_head: bytes, answer_body: bytes, why: str) -> None:
+        """Record a request that we refused: its request line, if that can be read, and our answer; never its malformed rest."""
+        try:
+            method, target, _ = parse_request_line(line)
+        except FramingError:
+            return
+        self._exchanges = number = self._exchanges % 0xFFFFFFFF + 1
+        record = Record(self, number, self.recorded_bytes)
+        call_id = self._ids.next(self.now_ns() // 1_000_000)
+        targets = self._pack_targets((method, target, target))
+        payload = b"".join((_CALL_ID_SIZE, call_id.encode(), origin, _NO_UPSTREAM, _NO_HINTS, targets, _SIZE.pack(0)))
+        record.head_frame(_REQUEST_HEAD, payload, FLAG_LAST)
+        record.response_head(answer_head, last=False, hashed=False)
+        record.response_body(answer_body, last=True)
+        record.end(Outcome.REFUSED, why)
+        record.flush()
 
     def _pack_targets(self, key: tuple[bytes, bytes, bytes]) -> bytes:
         method, received, sent = key

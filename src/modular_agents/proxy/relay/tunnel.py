@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from modular_agents.proxy.relay.exchange import Exchange
     from modular_agents.proxy.relay.upstream import UpstreamConnection
 
+FAREWELL_S = 2.0
+"""Time for last bytes to leave once one end is gone."""
+
 
 class TunnelEnd(asyncio.Protocol):
     """One end of a tunnel; takes over the transport of the HTTP protocol that was there."""
@@ -80,8 +83,10 @@ class TunnelEnd(asyncio.Protocol):
             other.hang_up()
 
     def hang_up(self) -> None:
-        """Close this end: the other one is gone."""
+        """Close this end after what it has still to get, but do not wait long for that: the other one is gone."""
         self._transport.close()
+        if self._transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(FAREWELL_S, self._transport.abort)
 
 
 def open_tunnel(exchange: "Exchange", upstream: "UpstreamConnection", response: Response, early: bytes) -> None:

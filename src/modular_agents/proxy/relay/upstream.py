@@ -38,7 +38,7 @@ class UpstreamConnection(asyncio.Protocol):
     """One connection to a provider."""
 
     __slots__ = (
-        "_chunks", "_exchange", "_extra", "_head", "_left", "_poll", "_pool", "_response", "_state",
+        "_chunks", "_exchange", "_extra", "_head", "_left", "_poll", "_pool", "_response", "_state", "_touched",
         "destination", "idle_until_ns", "reused",
         "transport",
     )  # fmt: skip
@@ -55,6 +55,9 @@ class UpstreamConnection(asyncio.Protocol):
         self._chunks: ChunkedReader | None = None
         self._left = 0
         self._extra = False
+        self._touched = False
+        """Bytes of an answer have come."""
+        self._poll: select.poll | None = None
 
     # ── asyncio.Protocol ──
 
@@ -91,7 +94,7 @@ class UpstreamConnection(asyncio.Protocol):
         if state == _CLOSE and exc is None:
             exchange.upstream = None
             exchange.finish(b"", b"", b"")
-        elif state == _HEAD and self._head is None and self.reused:
+        elif state == _HEAD and self.reused and not self._touched:
             message = "the provider closed a kept-alive connection just as the request was sent; it was not sent again. Try again"
             exchange.fail(Answer(502, "upstream", "stale_connection", message), Outcome.UPSTREAM_UNREACHABLE)
         else:
@@ -118,6 +121,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._state = _HEAD
         self._head = None
         self._extra = False
+        self._touched = False
 
     def drop(self) -> None:
         """Close at once: the answer is not wanted any more."""
@@ -127,7 +131,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def is_fresh(self) -> bool:
         """Return whether an idle connection is still open and silent."""
-        return not self.transport.is_closing() and not self._poll.poll(0)
+        return not self.transport.is_closing() and not (self._poll is not None and self._poll.poll(0))
 
     # ── reading ──
 
@@ -155,6 +159,7 @@ class UpstreamConnection(asyncio.Protocol):
                     data = data[:left]
                 self._finish(data, data, b"")
         elif state == _HEAD:
+            self._touched = True
             self._take_head(data)
         elif state == _CLOSE:
             exchange.body(data, data)

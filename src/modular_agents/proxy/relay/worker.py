@@ -5,6 +5,7 @@ of that time, interrupts. A worker whose parent has died drains too: nobody woul
 """
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -128,13 +129,19 @@ class Worker:
             async with asyncio.timeout(self._settings.limits.drain_s):
                 while shared.counters.requests_open and self._stops < 2:  # noqa: PLR2004 - the second time interrupts
                     self._changed.clear()
-                    await asyncio.wait([asyncio.ensure_future(self._changed.wait())], timeout=self._sweep_s)
+                    await self._pause()
         except TimeoutError:
             _log.warning("the drain time is over: %d calls are interrupted", shared.counters.requests_open)
         for client in list(shared.clients):
             client.interrupt()
         if shared.clients:
             await asyncio.sleep(FAREWELL_S)
+
+    async def _pause(self) -> None:
+        """Wait for a moment, or until `stop` is called again."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._sweep_s):
+                await self._changed.wait()
 
     def _sweep(self) -> None:
         shared = self._shared

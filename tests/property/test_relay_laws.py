@@ -1,0 +1,147 @@
+"""Two laws of the relay, over random heads, codings and cuttings: *transparent* (bytes out = bytes in) and *split*."""
+
+from dataclasses import dataclass
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.support.relay_in_memory import MemoryRelay
+
+from modular_agents.proxy.relay.headers import _KINDS
+
+TOKEN = st.text("!#$%&'*+-.^_`|~0123456789abcdefXYZ", min_size=1, max_size=12)
+NAME = TOKEN.filter(lambda name: name.lower() not in {kind.decode() for kind in _KINDS} and not name.lower().startswith("x-anton-"))
+KNOWN = st.sampled_from(
+    ["Content-Type", "accept", "ANTHROPIC-BETA", "x-stainless-lang", "Cookie", "Authorization", "X-Api-Key", "Date", "ETag"]
+)
+VALUE = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"), max_size=20).filter(
+    lambda text: not any(0x7F <= ord(ch) < 0x80 for ch in text)
+)
+SPACE = st.sampled_from(["", " ", "\t", "  "])
+TARGET = st.text("abc/%.;:=&?-_~!$'()*+,@0F", max_size=20).map(lambda text: "/v9/" + text)
+CUTS = st.lists(st.integers(1, 3000), max_size=8).map(tuple)
+
+
+@dataclass(frozen=True)
+class Body:
+    framing: bytes
+    wire: bytes
+    payload: bytes
+    trailers: bytes = b""
+
+
+@st.composite
+def headers(draw: st.DrawFn) -> list[bytes]:
+    lines = draw(st.lists(st.tuples(NAME | KNOWN, SPACE, VALUE, SPACE), max_size=12))
+    return [f"{name}:{before}{value}{after}".encode("latin-1") for name, before, value, after in lines]
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> Body:
+    pieces = draw(st.lists(st.binary(max_size=40), max_size=6))
+    payload = b"".join(pieces)
+    if draw(st.booleans()):
+        return Body(b"Content-Length: %d" % len(payload), payload, payload)
+    wire = b""
+    for piece in pieces:
+        if piece:
+            size = draw(st.sampled_from([b"%x", b"%X", b"0%x"])) % len(piece)
+            wire += size + draw(st.sampled_from([b"", b";a", b';b="c d"'])) + b"\r\n" + piece + b"\r\n"
+    trailers = b"".join(line + b"\r\n" for line in draw(st.lists(st.sampled_from([b"X-T: 1", b"x-sum:", b"Digest:\tabc"]), max_size=2)))
+    return Body(b"Transfer-Encoding: chunked", wire + b"0\r\n" + trailers + b"\r\n", payload, trailers)
+
+
+def placed(draw: st.DrawFn, lines: list[bytes], *more: bytes) -> list[bytes]:
+    for line in more:
+        lines.insert(draw(st.integers(0, len(lines))), line)
+    return lines
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> tuple[bytes, list[bytes], Body, bytes]:
+    body = draw(bodies())
+    host = draw(st.sampled_from([b"Host", b"host", b"HOST"])) + b": proxy:8000"
+    lines = placed(draw, draw(headers()), host, body.framing)
+    start = f"{draw(st.sampled_from(['POST', 'PUT', 'get', 'M-X']))} {draw(TARGET)} HTTP/1.1".encode()
+    return start, lines, body, host
+
+
+@st.composite
+def responses(draw: st.DrawFn) -> tuple[bytes, Body]:
+    body = draw(bodies())
+    reason = draw(st.sampled_from([b" OK", b" ", b"", b" Sehr g\xfct", b" Too  many"]))
+    start = b"HTTP/1.1 %d" % draw(st.sampled_from([200, 201, 206, 301, 400, 404, 429, 500, 529, 599])) + reason
+    lines = placed(draw, draw(headers()), body.framing)
+    if draw(st.booleans()):
+        lines = placed(draw, lines, b"Connection: keep-alive")
+    return b"\r\n".join([start, *lines]) + b"\r\n\r\n", body
+
+
+@settings(max_examples=300, deadline=None)
+@given(requests(), CUTS)
+def test_a_request_reaches_the_provider_as_it_was_sent(request: tuple[bytes, list[bytes], Body, bytes], cuts: tuple[int, ...]) -> None:
+    start, lines, body, host = request
+    relay = MemoryRelay()
+    relay.send(b"\r\n".join([start, *lines]) + b"\r\n\r\n" + body.wire, cuts)
+    named = [host[:4] + b": " + relay.pool.made[0].destination.host_line if line == host else line for line in lines]
+    assert relay.forwarded == b"\r\n".join([start, *named]) + b"\r\n\r\n" + body.wire
+    (taken,) = relay.journal.exchanges()
+    assert (taken.request_body, taken.request_last) == (body.payload, True)
+
+
+@settings(max_examples=300, deadline=None)
+@given(responses(), CUTS)
+def test_an_answer_reaches_the_client_as_it_was_given(response: tuple[bytes, Body], cuts: tuple[int, ...]) -> None:
+    head, body = response
+    relay = MemoryRelay()
+    relay.send(b"POST /v1/responses HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+    relay.provide(head + body.wire, cuts)
+    assert relay.received == head + body.wire
+    (taken,) = relay.journal.exchanges()
+    assert (taken.response_body, taken.response_last) == (body.payload, True)
+    assert taken.end is not None
+    assert (taken.end.outcome, taken.end.response_size) == ("complete", len(body.payload))
+    assert taken.end.trailers.encode("latin-1") == body.trailers
+    assert len(relay.pool._idle[relay.pool.made[0].destination]) == 1, "and the connection is used again"
+
+
+@settings(max_examples=200, deadline=None)
+@given(responses(), st.integers(0, 4000), st.booleans())
+def test_an_answer_cut_anywhere_never_looks_whole(response: tuple[bytes, Body], at: int, reset: bool) -> None:
+    head, body = response
+    data = head + body.wire
+    at %= len(data)
+    relay = MemoryRelay()
+    relay.send(b"POST /v1/responses HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+    relay.provide(data[:at])
+    if relay.journal.exchanges()[0].end is not None:
+        assert at >= len(head), "whole without its last byte: there was no body to wait for"
+        return
+    relay.provider_closes(ConnectionResetError() if reset else None)
+    (taken,) = relay.journal.exchanges()
+    assert taken.end is not None
+    assert taken.end.outcome == "upstream_cut"
+    if at < len(head):
+        assert relay.received.startswith(b"HTTP/1.1 502 ")
+    else:
+        assert data.startswith(relay.received)
+        assert len(relay.received) < len(data)
+        assert relay.transport.closed
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(requests(), min_size=1, max_size=4), CUTS)
+def test_requests_sent_ahead_are_passed_on_one_by_one_in_order(
+    ahead: list[tuple[bytes, list[bytes], Body, bytes]], cuts: tuple[int, ...]
+) -> None:
+    relay = MemoryRelay()
+    relay.send(b"".join(b"\r\n".join([start, *lines]) + b"\r\n\r\n" + body.wire for start, lines, body, _ in ahead), cuts)
+    answers = b""
+    for number in range(len(ahead)):
+        taken = relay.journal.exchanges()
+        assert len(taken) == number + 1, "the next one waits for the answer to this one"
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%d" % number
+        relay.provide(answer)
+        answers += answer
+    assert [taken.request_body for taken in relay.journal.exchanges()] == [body.payload for _, _, body, _ in ahead]
+    assert relay.received == answers
+    assert len(relay.pool.made) <= len({taken.request.upstream for taken in relay.journal.exchanges()})

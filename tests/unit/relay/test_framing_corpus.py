@@ -1,0 +1,128 @@
+"""One request in, one request out: the corpus through the whole relay in memory, in every cutting."""
+
+import h11
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.support.framing_corpus import read_corpus
+from tests.support.relay_in_memory import MemoryRelay
+
+REFUSED = read_corpus("refused")
+ALLOWED = read_corpus("allowed")
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+BYTEWISE_UP_TO = 2000
+AWKWARD = [b"\r", b"\n", b"\r\n", b" ", b"\t", b"\x00", b":", b",", b";", b"0", b"\x0b", b"\xa0", b"chunked", b"Content-Length: 3\r\n"]
+
+
+def test_the_corpus_is_large_enough() -> None:
+    assert len(REFUSED) + len(ALLOWED) >= 60
+
+
+def is_refused(relay: MemoryRelay) -> bool:
+    return relay.received.split(b" ", 2)[1] in {b"400", b"413"} and (relay.transport.eof or relay.transport.closed)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_ambiguous_requests_are_refused_with_nothing_sent(name: str) -> None:
+    relay = MemoryRelay()
+    relay.send(REFUSED[name])
+    assert is_refused(relay), relay.received
+    assert not relay.pool.made
+    assert b"x-anton-error: client" in relay.received
+
+
+@pytest.mark.parametrize("name", [name for name in REFUSED if len(REFUSED[name]) < BYTEWISE_UP_TO])
+def test_ambiguous_requests_never_become_whole_in_any_cutting(name: str) -> None:
+    relay = MemoryRelay()
+    relay.send(REFUSED[name], tuple(range(len(REFUSED[name]))))
+    assert is_refused(relay), relay.received
+    assert not any(taken.request_last for taken in relay.journal.exchanges() if taken.request.upstream)
+    for connection in relay.pool.made:
+        assert connection.transport.is_closing(), "what was begun is broken off"
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_clear_requests_pass_exactly_once(name: str) -> None:
+    raw = ALLOWED[name]
+    for cuts in ((), tuple(range(len(raw))) if len(raw) < BYTEWISE_UP_TO else (17, 16_000, 60_000)):
+        relay = MemoryRelay()
+        relay.send(raw, cuts)
+        assert not relay.received
+        assert len(relay.pool.made) == 1
+        requests = read_requests(relay.forwarded)
+        assert len(requests) == 1
+        body = requests[0][1]
+        relay.provide(ANSWER)
+        assert relay.received.startswith(b"HTTP/1.1 200 OK\r\n")
+        (taken,) = relay.journal.exchanges()
+        assert taken.request_body == body
+        assert taken.request_last
+
+
+def read_requests(data: bytes) -> list[tuple[h11.Request, bytes]]:
+    """Let another parser read what went to the provider: it must see whole requests and nothing else."""
+    requests = []
+    while data:
+        connection = h11.Connection(h11.SERVER, max_incomplete_event_size=200_000)
+        connection.receive_data(data)
+        event = connection.next_event()
+        assert isinstance(event, h11.Request), event
+        body = b""
+        while not isinstance(part := connection.next_event(), h11.EndOfMessage):
+            assert isinstance(part, h11.Data), part
+            body += part.data
+        requests.append((event, body))
+        data = connection.trailing_data[0]
+    return requests
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> tuple[bytes, tuple[int, ...]]:
+    """A corpus request with a few bytes changed, doubled, dropped or put in; and a cutting."""
+    raw = bytearray(draw(st.sampled_from([raw for raw in (*REFUSED.values(), *ALLOWED.values()) if len(raw) < BYTEWISE_UP_TO])))
+    awkward = st.sampled_from(
+        [b"\r", b"\n", b"\r\n", b" ", b"\t", b"\x00", b":", b",", b";", b"0", b"\x0b", b"\xa0", b"chunked", b"Content-Length: 3\r\n"]
+    )
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, len(raw)))
+        raw[at : at + draw(st.integers(0, 3))] = draw(awkward | st.binary(max_size=2))
+    return bytes(raw), tuple(draw(st.lists(st.integers(1, max(len(raw), 1)), max_size=4)))
+
+
+@settings(max_examples=400, deadline=None)
+@given(mutated())
+def test_whatever_comes_what_goes_up_is_clear_http(case: tuple[bytes, tuple[int, ...]]) -> None:
+    raw, cuts = case
+    relay = MemoryRelay()
+    relay.send(raw, cuts)
+    taken = [exchange for exchange in relay.journal.exchanges() if exchange.request.upstream]
+    if not taken:
+        assert not relay.forwarded
+        return
+    assert len(relay.pool.made) == 1
+    if taken[0].request_last:
+        ((request, body),) = read_requests(relay.forwarded)
+        assert body == taken[0].request_body
+        assert request.target.decode("latin-1") == taken[0].request.target
+    else:
+        connection = h11.Connection(h11.SERVER, max_incomplete_event_size=200_000)
+        connection.receive_data(relay.forwarded)
+        event = connection.next_event()
+        assert isinstance(event, h11.Request)
+        while isinstance(event := connection.next_event(), h11.Data):
+            pass
+        assert event is h11.NEED_DATA
+
+
+@settings(max_examples=200, deadline=None)
+@given(mutated(), st.lists(st.integers(1, 600), max_size=6))
+def test_the_cutting_changes_nothing(case: tuple[bytes, tuple[int, ...]], other: list[int]) -> None:
+    raw, cuts = case
+    results = []
+    for places in ((), cuts, tuple(other)):
+        relay = MemoryRelay()
+        relay.send(raw, places)
+        whole = [taken for taken in relay.journal.exchanges() if taken.request_last and taken.request.upstream]
+        refused = relay.received[:12]
+        results.append((refused, [(taken.request.method, taken.request.target, taken.request.head, taken.request_body) for taken in whole]))
+    assert results[0] == results[1] == results[2]
