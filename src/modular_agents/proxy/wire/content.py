@@ -10,13 +10,14 @@ An answer as it was streamed and the message the client sends back in its next t
    signed), citations, log probabilities and what the provider's own tools did inside the answer do not.
    Where there is neither text nor tool use, all the rest but the thinking counts.
 4. Message and item ids do not count. A tool use's id does: the result refers to it, so clients keep it, and it tells apart
-   two threads that were asked the same. Formats without such ids (Gemini, Ollama) leave it empty.
+   two threads that were asked the same. Not with Gemini and Ollama, where clients make such ids up or drop them (`ids=False`).
 5. Assistant entries in a row are one answer: the last of the run carries the digest of the run, the others none.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from typing import NamedTuple
 
 from modular_agents.proxy.model.call import Message, Part
 from modular_agents.proxy.wire import jsonvalue as js
@@ -40,76 +41,94 @@ class Draft:
     parts: tuple[Part, ...]
 
 
-def seal(format_name: str, entries: Iterable[bytes], read: Callable[[bytes], Draft], memo: Memo | None) -> tuple[Message, ...]:
-    """Read entries and give each its digest (rule 5). Raises what `read` raises."""
-    sealed = [_sealed(format_name, raw, read, memo) for raw in entries]
+class Entries(NamedTuple):
+    """How a format's entries are read: its name, and what makes a draft of exact bytes (raising ValueError). `ids`: see rule 4."""
+
+    name: str
+    read: Callable[[bytes], Draft]
+    ids: bool = True
+
+
+def seal(raws: Iterable[bytes], how: Entries, memo: Memo | None) -> tuple[Message, ...]:
+    """Read entries and give each its digest (rule 5). Raises ValueError."""
+    sealed = [_sealed(raw, how, memo) for raw in raws]
     for at in range(len(sealed) - 1):
         if sealed[at].role == "assistant" and sealed[at + 1].role == "assistant":
-            return tuple(_join_runs(sealed))
+            return tuple(_join_runs(sealed, how))
     return tuple(sealed)
 
 
-def _sealed(format_name: str, raw: bytes, read: Callable[[bytes], Draft], memo: Memo | None) -> Message:
-    """Read one entry that stands alone."""
-    found = None if memo is None else memo.get((format_name, raw))
+def _sealed(raw: bytes, how: Entries, memo: Memo | None) -> Message:
+    """Read one entry as if it stood alone."""
+    found = None if memo is None else memo.get((how.name, raw))
     if found is not None:
         return found
-    draft = read(raw)
-    message = Message(draft.role, draft.parts, raw, digest(draft.role, draft.parts))
+    draft = how.read(raw)
+    message = Message(draft.role, draft.parts, raw, digest(draft.role, draft.parts, ids=how.ids))
     if memo is not None:
-        memo.put((format_name, raw), message)
+        memo.put((how.name, raw), message)
     return message
 
 
-def _join_runs(alone: Sequence[Message]) -> Iterator[Message]:
-    run: list[Message] = []
+def _join_runs(alone: Sequence[Message], how: Entries) -> Iterator[Message]:
+    run: list[Part] = []
     for at, message in enumerate(alone):
         if message.role != "assistant":
             yield message
             continue
-        run.append(message)
+        run += message.parts
         if at + 1 < len(alone) and alone[at + 1].role == "assistant":
             yield replace(message, digest=b"")
         else:
-            joined = digest("assistant", [part for one in run for part in one.parts]) if len(run) > 1 else message.digest
-            yield replace(message, digest=joined)
+            yield replace(message, digest=digest("assistant", run, ids=how.ids))
             run = []
 
 
-def digest(role: str, parts: Iterable[Part]) -> bytes:
+def digest(role: str, parts: Iterable[Part], *, ids: bool = True) -> bytes:
     """Return the digest of one message."""
-    form = _said(parts) if role == "assistant" else _given(parts)
+    form = _said(parts, ids=ids) if role == "assistant" else _given(parts, ids=ids)
     return blake2b(js.canonical([role, *form]), digest_size=DIGEST_BYTES).digest()
 
 
-def _said(parts: Iterable[Part]) -> list[object]:
+def _said(parts: Iterable[Part], *, ids: bool) -> list[object]:
     """Rule 3."""
-    text, tools, rest = "", [], []
+    text: list[str] = []
+    tools: list[object] = []
+    rest: list[Part] = []
     for part in parts:
         if part.kind in _TEXT:
-            text += part.text
+            text += part.text.split()
         elif part.kind == "tool_use":
-            tools.append([part.tool_id, part.name, _same_json(part.arguments)])
+            tools.append([part.tool_id if ids else None, part.name, _same_json(part.arguments)])
         elif part.kind not in _THINKING:
             rest.append(part)
-    text = "".join(text.split())
-    return [text, tools] if text or tools or not rest else [text, tools, [_other(part) for part in rest]]
+    words = "".join(text)
+    return [words, tools] if words or tools or not rest else [words, tools, [_other(part) for part in rest]]
 
 
-def _given(parts: Iterable[Part]) -> list[object]:
+def _given(parts: Iterable[Part], *, ids: bool) -> list[object]:
     """Rules 1 and 2, for every other role."""
     form: list[object] = []
+    text: list[str] = []
     for part in parts:
         if part.kind == "text":
-            if form and isinstance(form[-1], str):
-                form[-1] += part.text
-            else:
-                form.append(part.text)
-        elif part.kind == "tool_result":
-            form.append([part.tool_id, part.name, part.text.strip(), part.is_error is True])
+            text.append(part.text)
+            continue
+        _flush(text, form)
+        if part.kind == "tool_result":
+            form.append([part.tool_id if ids else None, part.name, part.text.strip(), part.is_error is True])
         else:
             form.append(_other(part))
-    return [one for one in (one.strip() if isinstance(one, str) else one for one in form) if one]
+    _flush(text, form)
+    return form
+
+
+def _flush(text: list[str], form: list[object]) -> None:
+    if text:
+        words = "".join(text).strip()
+        if words:
+            form.append(words)
+        text.clear()
 
 
 def _other(part: Part) -> list[object]:

@@ -9,13 +9,13 @@ from modular_agents.proxy.model.exchange import Exchange, Headers, ResponseSide
 from modular_agents.proxy.wire.detect import detect, provider_of
 from modular_agents.proxy.wire.encodings import ContentDecoder, codings, decode_body
 from modular_agents.proxy.wire.estimate import estimate
-from modular_agents.proxy.wire.formats import anthropic, chat, other
+from modular_agents.proxy.wire.formats import anthropic, chat, other, responses
 from modular_agents.proxy.wire.framing import Body
 from modular_agents.proxy.wire.memo import Memo
 from modular_agents.proxy.wire.outcome import judge
 from modular_agents.proxy.wire.reading import NOT_ANSWERED, Answered, Asked, Asking, Format, Piece
 
-FORMATS: dict[str, Format] = {fmt.name: fmt for fmt in (anthropic.FORMAT, chat.FORMAT, other.FORMAT)}
+FORMATS: dict[str, Format] = {fmt.name: fmt for fmt in (anthropic.FORMAT, chat.FORMAT, responses.FORMAT, other.FORMAT)}
 _REQUEST_IDS = ("request-id", "x-request-id", "apim-request-id", "x-amzn-requestid", "cf-ray")
 """Response headers that carry the provider's id of a request, the most telling first."""
 _FIRST_ERROR = 400

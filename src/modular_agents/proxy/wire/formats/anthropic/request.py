@@ -4,7 +4,7 @@ import msgspec
 
 from modular_agents.proxy.model.call import Part
 from modular_agents.proxy.wire import jsonvalue as js
-from modular_agents.proxy.wire.content import Draft, seal
+from modular_agents.proxy.wire.content import Draft, Entries, seal
 from modular_agents.proxy.wire.formats.anthropic.blocks import parts_of, read_blocks
 from modular_agents.proxy.wire.reading import Asked, Asking
 from modular_agents.proxy.wire.shape import Content, Shape
@@ -28,8 +28,8 @@ def read_request(asking: Asking) -> Asked:
         return Asked(
             model=js.text(top.get("model")) or _model_in_path(asking.path),
             stream=top.get("stream") == b"true" or "stream" in asking.path.rpartition("/")[2].lower(),
-            system=seal(f"{NAME} system", _system(top.get("system", b"null")), _read_system, asking.memo),
-            messages=seal(NAME, js.list_of(top.get("messages")), _read_entry, asking.memo),
+            system=seal(_system(top.get("system", b"null")), _SYSTEM, asking.memo),
+            messages=seal(js.list_of(top.get("messages")), _ENTRIES, asking.memo),
             tools=tuple(js.list_of(top.get("tools"))),
             params=js.join_members(top, without=_OWN),
         )
@@ -59,3 +59,6 @@ def _read_entry(raw: bytes) -> Draft:
         return Draft("unknown", (Part("other", raw=raw),))
     entry = _ENTRY.read(raw)
     return Draft(entry.role or "unknown", parts_of(entry.content))
+
+
+_SYSTEM, _ENTRIES = Entries(f"{NAME} system", _read_system), Entries(NAME, _read_entry)

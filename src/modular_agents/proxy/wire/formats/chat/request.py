@@ -1,12 +1,13 @@
 """Requests of Chat Completions. On Azure the model may stand only in the path, as a deployment."""
 
 from modular_agents.proxy.wire import jsonvalue as js
-from modular_agents.proxy.wire.content import seal
+from modular_agents.proxy.wire.content import Entries, seal
 from modular_agents.proxy.wire.formats.chat.entries import read_entry
 from modular_agents.proxy.wire.reading import Asked, Asking
 
 NAME = "openai.chat"
 _OWN = frozenset({"model", "messages", "tools", "functions", "stream"})
+_ENTRIES = Entries(NAME, read_entry)
 
 
 def read_request(asking: Asking) -> Asked:
@@ -17,7 +18,7 @@ def read_request(asking: Asking) -> Asked:
         return Asked(
             model=js.text(top.get("model")) or _deployment(asking.path),
             stream=top.get("stream") == b"true",
-            messages=seal(NAME, js.list_of(top.get("messages")), read_entry, asking.memo),
+            messages=seal(js.list_of(top.get("messages")), _ENTRIES, asking.memo),
             tools=(*js.list_of(top.get("tools")), *js.list_of(top.get("functions"))),
             params=js.join_members(top, without=_OWN),
             service_tier=None if tier == "auto" else tier,
