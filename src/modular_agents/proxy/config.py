@@ -79,6 +79,32 @@ class RelaySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RecorderSettings:
+    """What the recorder needs. Plain values only, as above."""
+
+    db: str
+    journal_dir: str
+    control_dir: str
+    """Where it leaves its report (`recorder.report`)."""
+    fingerprint_key: str
+    """Hex; as in `RelaySettings`."""
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardSettings:
+    """What the dashboard needs. Plain values only, as above."""
+
+    db: str
+    hosts: tuple[str, ...]
+    """Addresses it was bound to."""
+    port: int
+    token: str
+    """Bearer token, and key of its cookies."""
+    links_dir: str
+    """Where one-time links wait to be used."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything `anton proxy start` runs with."""
 
@@ -114,6 +140,11 @@ class Settings:
     def links_dir(self) -> Path:
         """One file for each one-time link to the dashboard that nobody has used yet (0700)."""
         return self.db.with_name(self.db.name + ".links")
+
+    @property
+    def control_dir(self) -> Path:
+        """Counters of the workers and the recorder's report (0700)."""
+        return self.db.with_name(self.db.name + ".control")
 
     @property
     def secrets_file(self) -> Path:

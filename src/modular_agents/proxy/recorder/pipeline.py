@@ -93,6 +93,7 @@ class Pipeline:
         self.journal, self._store, self._rooms, self._clock = journal, store, rooms, clock
         self.assembler = Assembler(self.journal.payload_at, position)
         self._live: dict[str, LiveCall] = {}
+        self._committed = position
         self._waiting: _Batch | None = None
         self._moved = False
         """Whether the position moved since the last commit."""
@@ -109,9 +110,15 @@ class Pipeline:
         if self._waiting is None:
             return False
         self._commit(self._waiting)
-        self._tidy(self._waiting.position)
-        self._waiting = None
+        self._committed, self._waiting = self._waiting.position, None
+        if self._clock.monotonic_ns() - self._tidied_ns > TIDY_NS:
+            self.tidy()
         return True
+
+    def tidy(self) -> None:
+        """Delete the segments that nothing needs any more."""
+        self._tidied_ns = self._clock.monotonic_ns()
+        self.assembler.forget(self.journal.release(self._committed.offsets, self.assembler.needed_segments()))
 
     def _next_batch(self) -> _Batch | None:
         now_ns = self._clock.monotonic_ns()
@@ -202,12 +209,6 @@ class Pipeline:
             batch.spared.add(call_id)
             batch.versions[at] = replace(current, call=bare_call(current.exchange, "storing it as read failed inside the proxy"))
         return True
-
-    def _tidy(self, committed: JournalPosition) -> None:
-        now_ns = self._clock.monotonic_ns()
-        if now_ns - self._tidied_ns > TIDY_NS:
-            self._tidied_ns = now_ns
-            self.assembler.forget(self.journal.release(committed.offsets, self.assembler.needed_segments()))
 
     def _resume(self, position: JournalPosition) -> None:
         """Get back into the calls that were open: their rows and live text are in the store, the readers are not."""

@@ -1,0 +1,189 @@
+"""The composition root: the one place that names concrete classes and joins rooms that do not know each other.
+
+It is also the program that child processes run (`python -m modular_agents.proxy.app ROLE`, settings on standard input).
+Each function imports what it joins when it is called: a relay worker loads no parser and no store, and `anton --help` loads nothing.
+"""
+# ruff: noqa: PLC0415 - a process loads only the rooms of its own role
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from modular_agents.proxy.errors import ProxyError, UsageError
+
+if TYPE_CHECKING:
+    from modular_agents.proxy.config import Settings
+    from modular_agents.proxy.model.status import ProxyStatus
+    from modular_agents.proxy.ports import Reader, Store
+    from modular_agents.proxy.recorder.pipeline import Rooms
+    from modular_agents.proxy.supervisor.lifeline import Lifeline
+    from modular_agents.proxy.supervisor.runtime import Runtime
+
+LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+REPORT_NAME = "recorder.json"
+"""The recorder's report, in the control directory."""
+RECORDER_LOCK = "recorder.lock"
+"""In the journal directory: an old recorder that is still finishing keeps a new one waiting, or both would commit the same frames."""
+LOCK_RETRY_S = 0.05
+
+_log = logging.getLogger("anton")
+
+
+def build_store(path: Path) -> "Store":
+    """Open the database for writing. Raises `StoreUnavailable`, `StoreDamaged` or `UsageError`."""
+    from modular_agents.proxy.store.sqlite.store import SqliteStore
+
+    return SqliteStore(path)
+
+
+def build_reader(path: Path) -> "Reader":
+    """Open the database for reading. Raises `StoreUnavailable`, `StoreDamaged` or `UsageError`."""
+    from modular_agents.proxy.store.sqlite.reader import SqliteReader
+
+    return SqliteReader(path)
+
+
+def build_rooms() -> "Rooms":
+    """Return the pure rooms that the recorder works with."""
+    from modular_agents.proxy.linking.link import settle
+    from modular_agents.proxy.pricing.price import price
+    from modular_agents.proxy.recorder.pipeline import Rooms
+    from modular_agents.proxy.wire.reader import CallReader
+
+    return Rooms(CallReader, settle, price)
+
+
+def start(settings: "Settings", on_ready: Callable[["Runtime"], None]) -> int:
+    """Run a proxy until it is told to stop; return the exit code. Raises `UsageError` or `OwnFault` when it cannot start."""
+    from modular_agents import __version__
+    from modular_agents.proxy.supervisor.supervise import supervise
+
+    return supervise(settings, __version__, on_ready)
+
+
+def status(db: Path) -> "ProxyStatus | None":
+    """Return how the proxy that records into `db` stands; None when none has left its runtime file."""
+    from modular_agents.proxy.config import Settings
+    from modular_agents.proxy.model.status import ProxyStatus
+    from modular_agents.proxy.recorder.report import read_report
+    from modular_agents.proxy.relay.counters import add_up
+    from modular_agents.proxy.supervisor.runtime import is_running, read_runtime
+
+    settings = Settings(db)
+    runtime = read_runtime(settings.runtime_file)
+    if runtime is None:
+        return None
+    running = is_running(settings.journal_dir)
+    counts = add_up(settings.control_dir) if running else None
+    report = read_report(settings.control_dir / REPORT_NAME)
+    return ProxyStatus(
+        running=running,
+        url=runtime.url,
+        dashboard_url=runtime.dashboard_url,
+        pid=runtime.pid,
+        worker_pids=runtime.worker_pids,
+        recorder_pid=runtime.recorder_pid,
+        dashboard_pid=runtime.dashboard_pid,
+        started_at=runtime.started_at,
+        version=runtime.version,
+        calls=counts["requests_total"] if counts else None,
+        calls_open=counts["requests_open"] if counts else None,
+        journal_lag_bytes=report.lag_bytes if report else None,
+        journal_degraded=bool(counts and counts["journal_degraded"]),
+        records_dropped=counts["journal_dropped_frames_total"] if counts else 0,
+    )
+
+
+def relay(line: "Lifeline") -> int:
+    """Be a relay worker."""
+    import msgspec
+
+    from modular_agents.proxy.config import RelaySettings
+    from modular_agents.proxy.relay.worker import run_worker
+
+    told = line.told()
+    return run_worker(msgspec.json.decode(told.settings, type=RelaySettings), told.sockets(), line.ready)
+
+
+def recorder(line: "Lifeline") -> int:
+    """Be the recorder."""
+    import time
+
+    import msgspec
+
+    from modular_agents.proxy.config import RecorderSettings
+    from modular_agents.proxy.journal.clock import SystemClock
+    from modular_agents.proxy.journal.segment import hold_lock
+    from modular_agents.proxy.recorder.loop import Recorder
+    from modular_agents.proxy.store.sqlite.engine import set_aside
+
+    settings = msgspec.json.decode(line.told().settings, type=RecorderSettings)
+    db, journal = Path(settings.db), Path(settings.journal_dir)
+    line.listen()
+    while hold_lock(journal / RECORDER_LOCK) is None:
+        if line.pause(LOCK_RETRY_S):
+            return 0
+    recording = Recorder(
+        journal,
+        lambda: build_store(db),
+        lambda: set_aside(db, time.time_ns()),
+        build_rooms(),
+        SystemClock(),
+        Path(settings.control_dir) / REPORT_NAME,
+    )
+    recording.turn()
+    line.ready()
+    recording.run(line.pause)
+    return 0
+
+
+def dashboard(line: "Lifeline") -> int:
+    """Be the dashboard beside a proxy."""
+    import msgspec
+
+    from modular_agents import __version__
+    from modular_agents.proxy.config import DashboardSettings
+    from modular_agents.proxy.dashboard.access import Access
+    from modular_agents.proxy.dashboard.guard import make_site
+    from modular_agents.proxy.dashboard.server import DashboardParts, run_dashboard
+
+    told = line.told()
+    settings = msgspec.json.decode(told.settings, type=DashboardSettings)
+    db = Path(settings.db)
+    line.follow()
+    parts = DashboardParts(
+        open_reader=lambda: build_reader(db),
+        status=lambda: status(db),
+        access=Access(settings.token, Path(settings.links_dir)),
+        site=make_site(settings.port, settings.hosts),
+        version=__version__,
+        db=settings.db,
+    )
+    return run_dashboard(parts, told.sockets(), line.ready)
+
+
+ROLES: dict[str, Callable[["Lifeline"], int]] = {"relay": relay, "recorder": recorder, "dashboard": dashboard}
+
+
+def main(arguments: list[str]) -> int:
+    """Be what the first argument names, as a child of the supervisor; return the exit code."""
+    from modular_agents.proxy.supervisor.lifeline import Lifeline
+
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
+    line = Lifeline()
+    try:
+        return ROLES[arguments[0]](line)
+    except EOFError:
+        return 0
+    except UsageError as error:
+        line.refuse(str(error))
+        return 2
+    except ProxyError as error:
+        _log.error("%s", error)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

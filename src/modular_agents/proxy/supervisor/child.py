@@ -1,0 +1,111 @@
+"""One process that is kept alive: started, waited for, started again. One that dies at once is given ever more time between."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from modular_agents.proxy.supervisor.lifeline import READY, Told
+
+MODULE = "modular_agents.proxy.app"
+"""The composition root, started as a program: the supervisor names no room."""
+STABLE_S = 10.0
+"""A child that lived this long is started again at once when it dies."""
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0
+"""Pause before starting again a child that did not live that long: doubles from the first to the longest."""
+
+_log = logging.getLogger("anton.supervisor")
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """What a child is to be. `settings` is its line of JSON; `fds` are listening sockets it inherits."""
+
+    name: str
+    settings: bytes
+    fds: tuple[int, ...] = ()
+
+
+class Child:
+    """`keep` runs it for as long as it is wanted. `on_change` is called when its pid or its readiness changed."""
+
+    def __init__(self, role: Role, on_change: Callable[[], None]) -> None:
+        self.role = role
+        self.pid: int | None = None
+        self.is_ready = False
+        self.refusal: str | None = None
+        """Why it cannot work at all; it is not started again then."""
+        self.starts = 0
+        self._on_change = on_change
+        self._stopping = asyncio.Event()
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def keep(self) -> None:
+        """Start it and start it again until `stop` or until it refuses. Returns when no process is left."""
+        wait_s, loop = 0.0, asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            began = loop.time()
+            code = await self._live()
+            if self._stopping.is_set():
+                break
+            if self.refusal is not None:
+                _log.error("%s cannot go on: %s", self.role.name, self.refusal)
+                self._on_change()
+                break
+            wait_s = 0.0 if loop.time() - began > STABLE_S else min(max(2 * wait_s, FIRST_WAIT_S), LONGEST_WAIT_S)
+            _log.warning("%s ended (%s) and is started again", self.role.name, _words(code))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), wait_s)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Ask it to stop; it is not started again."""
+        self._stopping.set()
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    async def _live(self) -> int:
+        role = self.role
+        command = [sys.executable, "-P", "-m", MODULE, role.name]
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, pass_fds=role.fds, start_new_session=True)
+        self._process, self.pid = process, process.pid
+        self.starts += 1
+        self._on_change()
+        if self._stopping.is_set():
+            process.terminate()
+        try:
+            await self._hear(process)
+            code = await process.wait()
+        except asyncio.CancelledError:
+            process.kill()
+            raise
+        finally:
+            self._process, self.pid, self.is_ready = None, None, False
+            self._on_change()
+        return code
+
+    async def _hear(self, process: asyncio.subprocess.Process) -> None:
+        """Hand over the settings and hear whether the child is ready. Standard input stays open: it is the lifeline."""
+        stdin, stdout = process.stdin, process.stdout
+        if stdin is None or stdout is None:
+            return
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            stdin.write(msgspec.json.encode(Told(msgspec.Raw(self.role.settings), self.role.fds)) + b"\n")
+            await stdin.drain()
+        line = await stdout.readline()
+        if line == READY:
+            self.is_ready = True
+            self._on_change()
+        elif line:
+            with contextlib.suppress(msgspec.DecodeError):
+                self.refusal = str(msgspec.json.decode(line)["refused"])
+
+
+def _words(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name

@@ -1,0 +1,58 @@
+"""What each process is told, made from the settings: pure."""
+
+import socket
+from collections.abc import Sequence
+
+import msgspec
+
+from modular_agents.proxy.config import DashboardSettings, RecorderSettings, RelaySettings, Settings
+from modular_agents.proxy.supervisor.child import Role
+from modular_agents.proxy.supervisor.keys import Keys
+
+RELAY, RECORDER, DASHBOARD = "relay", "recorder", "dashboard"
+
+
+def relay_role(settings: Settings, keys: Keys, sockets: Sequence[socket.socket]) -> Role:
+    """Return what a relay worker is told."""
+    told = RelaySettings(
+        upstreams=settings.upstreams,
+        default_upstream=settings.default_upstream,
+        journal_dir=str(settings.journal_dir),
+        fingerprint_key=keys.fingerprint_key,
+        limits=settings.limits,
+        durability=settings.durability,
+        journal_cap_bytes=settings.journal_cap_bytes,
+        control_dir=str(settings.control_dir),
+        token=settings.token or "",
+    )
+    return Role(RELAY, msgspec.json.encode(told), descriptors(sockets))
+
+
+def recorder_role(settings: Settings, keys: Keys) -> Role:
+    """Return what the recorder is told."""
+    told = RecorderSettings(str(settings.db), str(settings.journal_dir), str(settings.control_dir), keys.fingerprint_key)
+    return Role(RECORDER, msgspec.json.encode(told))
+
+
+def dashboard_role(settings: Settings, keys: Keys, sockets: Sequence[socket.socket]) -> Role:
+    """Return what the dashboard is told."""
+    hosts = tuple(str(sock.getsockname()[0]) for sock in sockets)
+    told = DashboardSettings(str(settings.db), hosts, port_of(sockets), keys.dashboard_token, str(settings.links_dir))
+    return Role(DASHBOARD, msgspec.json.encode(told), descriptors(sockets))
+
+
+def descriptors(sockets: Sequence[socket.socket]) -> tuple[int, ...]:
+    """Return the descriptors of sockets that a child inherits."""
+    return tuple(sock.fileno() for sock in sockets)
+
+
+def port_of(sockets: Sequence[socket.socket]) -> int:
+    """Return the port that all sockets of a server share."""
+    return int(sockets[0].getsockname()[1])
+
+
+def url_of(sockets: Sequence[socket.socket]) -> str:
+    """Return the address a person can use: a wildcard is reached as this machine."""
+    host = str(sockets[0].getsockname()[0])
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - shown, not bound
+    return f"http://{shown}:{port_of(sockets)}"

@@ -1,0 +1,235 @@
+"""A proxy from start to stop: lock, sockets, children; then their lives; then the drain, in an order that loses nothing.
+
+Stopping: workers finish their calls (a second signal interrupts them, a third kills), then the recorder brings over what
+they left in the journal, then the dashboard closes. What does not end in time is killed; the journal makes that harmless.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from modular_agents.proxy.config import Settings
+from modular_agents.proxy.errors import AlreadyRunning, OwnFault, UsageError
+from modular_agents.proxy.journal.segment import LOCK_SUFFIX, SUFFIX, hold_lock, is_held
+from modular_agents.proxy.supervisor.binding import bind, check_exposure
+from modular_agents.proxy.supervisor.child import Child
+from modular_agents.proxy.supervisor.keys import Keys, read_or_make_keys
+from modular_agents.proxy.supervisor.plan import dashboard_role, port_of, recorder_role, relay_role, url_of
+from modular_agents.proxy.supervisor.runtime import LOCK_NAME, Runtime, write_runtime
+
+START_S = 30.0
+"""All children must be ready within this: a slow disk's first import takes seconds."""
+START_TRIES = 3
+"""A child that dies this often before anybody was served will not live."""
+DRAIN_EXTRA_S = 5.0
+"""Time beyond the workers' own limit before they are killed."""
+RECORDER_S = 30.0
+"""Time for the recorder to bring over what is in the journal; the rest waits for the next start."""
+DASHBOARD_S = 5.0
+DASHBOARD_BACKLOG = 256
+INTERRUPTED = 130
+"""Exit code after a second signal, as a shell gives it for Ctrl-C."""
+
+_log = logging.getLogger("anton.supervisor")
+
+
+class Supervisor:
+    """Runs one proxy. `on_ready` is called once, when it takes requests."""
+
+    def __init__(self, settings: Settings, version: str, on_ready: Callable[[Runtime], None]) -> None:
+        self._settings, self._version, self._on_ready = settings, version, on_ready
+        self._signals = 0
+        self._changed = asyncio.Event()
+        self._relays: list[Child] = []
+        self._recorder: Child | None = None
+        self._dashboard: Child | None = None
+        self._runtime: Runtime | None = None
+
+    def signal(self) -> None:
+        """Drain; the second time interrupt, the third time kill."""
+        self._signals += 1
+        self._changed.set()
+        if self._signals > 1:
+            number = signal.SIGTERM if self._signals == 2 else signal.SIGKILL  # noqa: PLR2004 - the second and the third time
+            for child in self._relays if self._signals == 2 else self._children():  # noqa: PLR2004 - likewise
+                child.stop(number)
+
+    async def run(self) -> int:
+        """Serve until told to stop; return the exit code. Raises `UsageError` or `OwnFault` when it cannot start."""
+        settings = self._settings
+        check_exposure(settings.host, settings.token)
+        with ExitStack() as stack:
+            stack.enter_context(_locked(settings))
+            keys = read_or_make_keys(settings.secrets_file)
+            _sweep(settings)
+            sockets = [stack.enter_context(sock) for sock in bind(settings.host, settings.port, settings.limits.backlog)]
+            panes = self._bind_dashboard(stack)
+            self._make_children(keys, sockets, panes)
+            runtime = runtime_of(settings, self._version, sockets, panes)
+            lives = [asyncio.create_task(child.keep()) for child in self._children()]
+            try:
+                await self._wait_until_ready(lives)
+                stack.callback(settings.runtime_file.unlink, missing_ok=True)
+                self._runtime = runtime
+                self._note_change()
+                self._on_ready(self._runtime)
+                await self._wait_for_signal()
+                await self._drain()
+            finally:
+                for life in lives:
+                    life.cancel()
+                await asyncio.gather(*lives, return_exceptions=True)
+        return INTERRUPTED if self._signals > 1 else 0
+
+    def _children(self) -> list[Child]:
+        return [*self._relays, *(child for child in (self._recorder, self._dashboard) if child is not None)]
+
+    def _bind_dashboard(self, stack: ExitStack) -> list[socket.socket]:
+        settings = self._settings
+        if not settings.dashboard:
+            return []
+        return [
+            stack.enter_context(sock)
+            for sock in bind(settings.dashboard_host, settings.dashboard_port, DASHBOARD_BACKLOG, "--dashboard-port")
+        ]
+
+    def _make_children(self, keys: Keys, sockets: Sequence[socket.socket], panes: Sequence[socket.socket]) -> None:
+        settings, on_change = self._settings, self._note_change
+        relay = relay_role(settings, keys, sockets)
+        self._relays = [Child(relay, on_change) for _ in range(settings.workers)]
+        self._recorder = Child(recorder_role(settings, keys), on_change)
+        self._dashboard = Child(dashboard_role(settings, keys, panes), on_change) if panes else None
+
+    async def _wait_until_ready(self, lives: Sequence[asyncio.Task[None]]) -> None:
+        """Return when every child works. Raises `UsageError` when one refuses, `OwnFault` when one does not come up."""
+        try:
+            async with asyncio.timeout(START_S):
+                while not all(child.is_ready for child in self._children()) and not self._signals:
+                    for child in self._children():
+                        if child.refusal is not None:
+                            raise UsageError(child.refusal)
+                        if child.starts > START_TRIES and not child.is_ready:
+                            msg = f"the {child.role.name} process dies as soon as it is started: its messages stand above"
+                            raise OwnFault(msg)
+                    changed = asyncio.create_task(self._changed.wait())
+                    await asyncio.wait([changed, *lives], return_when=asyncio.FIRST_COMPLETED)
+                    changed.cancel()
+                    self._changed.clear()
+        except TimeoutError:
+            late = ", ".join(child.role.name for child in self._children() if not child.is_ready)
+            msg = f"not ready after {START_S:.0f} s: {late}"
+            raise OwnFault(msg) from None
+
+    async def _wait_for_signal(self) -> None:
+        while not self._signals:
+            await self._changed.wait()
+            self._changed.clear()
+
+    async def _drain(self) -> None:
+        for relay in self._relays:
+            relay.stop()
+        await self._wait_until_gone(self._relays, self._settings.limits.drain_s + DRAIN_EXTRA_S)
+        for child, limit_s in ((self._recorder, RECORDER_S), (self._dashboard, DASHBOARD_S)):
+            if child is not None:
+                child.stop()
+                await self._wait_until_gone([child], limit_s)
+
+    async def _wait_until_gone(self, children: Sequence[Child], limit_s: float) -> None:
+        try:
+            async with asyncio.timeout(limit_s):
+                while any(child.pid is not None for child in children):
+                    await self._changed.wait()
+                    self._changed.clear()
+        except TimeoutError:
+            for child in children:
+                _log.warning("%s did not stop in %.0f s and is killed", child.role.name, limit_s)
+                child.stop(signal.SIGKILL)
+
+    def _note_change(self) -> None:
+        """Keep the runtime file true, and wake whoever waits for a change."""
+        self._changed.set()
+        if self._runtime is None:
+            return
+        self._runtime = replace(
+            self._runtime,
+            worker_pids=tuple(relay.pid for relay in self._relays if relay.pid is not None),
+            recorder_pid=self._recorder.pid if self._recorder else None,
+            dashboard_pid=self._dashboard.pid if self._dashboard else None,
+        )
+        try:
+            write_runtime(self._settings.runtime_file, self._runtime)
+        except OSError as error:
+            _log.warning("the runtime file cannot be written, other commands will not find this proxy: %s", error)
+
+
+def supervise(settings: Settings, version: str, on_ready: Callable[[Runtime], None]) -> int:
+    """Run a proxy until SIGTERM or SIGINT; return the exit code. Raises `UsageError` or `OwnFault` when it cannot start."""
+
+    async def main() -> int:
+        supervisor = Supervisor(settings, version, on_ready)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, supervisor.signal)
+        return await supervisor.run()
+
+    return asyncio.run(main())
+
+
+def runtime_of(settings: Settings, version: str, sockets: Sequence[socket.socket], panes: Sequence[socket.socket]) -> Runtime:
+    """Return what is known before any child runs."""
+    return Runtime(
+        version=version,
+        pid=os.getpid(),
+        started_at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        url=url_of(sockets),
+        port=port_of(sockets),
+        worker_pids=(),
+        recorder_pid=None,
+        dashboard_pid=None,
+        dashboard_url=url_of(panes) if panes else None,
+        control_token=secrets.token_hex(16),
+        db=str(settings.db),
+        journal_dir=str(settings.journal_dir),
+        control_dir=str(settings.control_dir),
+    )
+
+
+@contextlib.contextmanager
+def _locked(settings: Settings) -> Iterator[None]:
+    """Hold the journal for one proxy. Raises `AlreadyRunning` or `UsageError`."""
+    path = settings.journal_dir / LOCK_NAME
+    try:
+        for folder in (settings.journal_dir, settings.control_dir):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = hold_lock(path, str(os.getpid()))
+    except OSError as error:
+        msg = f"the journal at {settings.journal_dir} cannot be used: {error.strerror}"
+        raise UsageError(msg) from error
+    if fd is None:
+        pid = path.read_text().strip()
+        msg = (
+            f"another proxy (pid {pid}) already records into {settings.db}: stop it with `anton proxy stop`, or name another file with --db"
+        )
+        raise AlreadyRunning(msg)
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def _sweep(settings: Settings) -> None:
+    """Remove what dead workers of earlier runs left: their counters, and locks of those that left no segment."""
+    journal, control = settings.journal_dir, settings.control_dir
+    owners = {path.name.split("-")[1] for path in journal.glob(f"*-*-*{SUFFIX}")}
+    locks = [path for path in journal.glob(f"*{LOCK_SUFFIX}") if path.stem not in owners and path.name != LOCK_NAME]
+    for path in (*control.glob("*.counters"), *locks):
+        if not is_held(path):
+            path.unlink(missing_ok=True)
