@@ -157,7 +157,7 @@ def dashboard(line: "Lifeline") -> int:
         open_reader=lambda: build_reader(db),
         status=lambda: status(db),
         access=Access(settings.token, Path(settings.links_dir)),
-        site=make_site(settings.port, settings.hosts),
+        site=make_site(settings.port, settings.hosts, settings.names),
         version=__version__,
         db=settings.db,
     )
@@ -168,10 +168,10 @@ ROLES: dict[str, Callable[["Lifeline"], int]] = {"relay": relay, "recorder": rec
 
 
 def main(arguments: list[str]) -> int:
-    """Be what the first argument names, as a child of the supervisor; return the exit code."""
+    """Be what the first argument names, logging at the second's level, as a child of the supervisor; return the exit code."""
     from modular_agents.proxy.supervisor.lifeline import Lifeline
 
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, stream=sys.stderr)
+    logging.basicConfig(level=arguments[1].upper(), format=LOG_FORMAT, stream=sys.stderr)
     line = Lifeline()
     try:
         return ROLES[arguments[0]](line)

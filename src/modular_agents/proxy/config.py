@@ -102,6 +102,8 @@ class DashboardSettings:
     """Bearer token, and key of its cookies."""
     links_dir: str
     """Where one-time links wait to be used."""
+    names: tuple[str, ...] = ()
+    """Further names it answers to, as in `Settings`."""
 
 
 @dataclass(frozen=True, slots=True)

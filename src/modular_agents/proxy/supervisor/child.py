@@ -29,6 +29,7 @@ class Role:
     name: str
     settings: bytes
     fds: tuple[int, ...] = ()
+    log_level: str = "info"
 
 
 class Child:
@@ -71,7 +72,7 @@ class Child:
 
     async def _live(self) -> int:
         role = self.role
-        command = [sys.executable, "-P", "-m", MODULE, role.name]
+        command = [sys.executable, "-P", "-m", MODULE, role.name, role.log_level]
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, pass_fds=role.fds, start_new_session=True)
         self._process, self.pid = process, process.pid

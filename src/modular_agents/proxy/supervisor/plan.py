@@ -25,20 +25,22 @@ def relay_role(settings: Settings, keys: Keys, sockets: Sequence[socket.socket])
         control_dir=str(settings.control_dir),
         token=settings.token or "",
     )
-    return Role(RELAY, msgspec.json.encode(told), descriptors(sockets))
+    return Role(RELAY, msgspec.json.encode(told), descriptors(sockets), settings.log_level)
 
 
 def recorder_role(settings: Settings, keys: Keys) -> Role:
     """Return what the recorder is told."""
     told = RecorderSettings(str(settings.db), str(settings.journal_dir), str(settings.control_dir), keys.fingerprint_key)
-    return Role(RECORDER, msgspec.json.encode(told))
+    return Role(RECORDER, msgspec.json.encode(told), log_level=settings.log_level)
 
 
 def dashboard_role(settings: Settings, keys: Keys, sockets: Sequence[socket.socket]) -> Role:
     """Return what the dashboard is told."""
     hosts = tuple(str(sock.getsockname()[0]) for sock in sockets)
-    told = DashboardSettings(str(settings.db), hosts, port_of(sockets), keys.dashboard_token, str(settings.links_dir))
-    return Role(DASHBOARD, msgspec.json.encode(told), descriptors(sockets))
+    told = DashboardSettings(
+        str(settings.db), hosts, port_of(sockets), keys.dashboard_token, str(settings.links_dir), settings.dashboard_names
+    )
+    return Role(DASHBOARD, msgspec.json.encode(told), descriptors(sockets), settings.log_level)
 
 
 def descriptors(sockets: Sequence[socket.socket]) -> tuple[int, ...]:
