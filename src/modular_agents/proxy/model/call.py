@@ -121,7 +121,7 @@ class Call:
     upstream: str
     format: str
     operation: str
-    """`chat`, `count_tokens`, `embeddings`, `models`, `batch`, … or `other`."""
+    """`chat`, `completion`, `embeddings`, `count_tokens`, `models`, `batch`, `stored`, … or `other` (all names: wire/detect.py)."""
     method: str
     path: str
     """Request target as forwarded, secrets replaced."""

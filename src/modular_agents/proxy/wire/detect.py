@@ -1,7 +1,7 @@
 """Which format and which operation a request is, told by the shape of its path.
 
 The tail of the path decides, so that prefixes of all kinds do not matter: `/v1`, `/api/v1` (OpenRouter), `/openai/v1` (Groq),
-`/openai/deployments/NAME` (Azure), `/anthropic` (many). Where one tail has two readings, headers and the method decide.
+`/openai/deployments/NAME` (Azure), `/anthropic` (many). What is only asked by POST is not that operation with another method.
 """
 
 from dataclasses import dataclass
@@ -30,9 +30,16 @@ _TAILS: dict[tuple[str, ...], Route] = {
     ("responses",): Route("openai.responses", "chat"),
     ("responses", "compact"): Route("openai.responses", "compact"),
     ("responses", "input_tokens"): Route("openai.responses", "count_tokens"),
-    ("completions",): Route("raw", "completion"),
+    ("completions",): Route("openai.completions", "completion"),
     ("complete",): Route("raw", "completion"),
-    ("embeddings",): Route("raw", "embeddings"),
+    ("embeddings",): Route("openai.embeddings", "embeddings"),
+    ("api", "chat"): Route("ollama", "chat"),
+    ("api", "generate"): Route("ollama", "chat"),
+    ("api", "embed"): Route("ollama", "embeddings"),
+    ("api", "embeddings"): Route("ollama", "embeddings"),
+    ("api", "tags"): Route("raw", "models"),
+    ("api", "show"): Route("raw", "models"),
+    ("api", "ps"): Route("raw", "models"),
     ("models",): Route("raw", "models"),
     ("batches",): Route("raw", "batch"),
     ("files",): Route("raw", "files"),
@@ -43,24 +50,68 @@ _TAILS: dict[tuple[str, ...], Route] = {
     ("audio", "transcriptions"): Route("raw", "audio"),
     ("audio", "translations"): Route("raw", "audio"),
     ("moderations",): Route("raw", "moderations"),
+    ("rerank",): Route("raw", "rerank"),
+    ("realtime",): Route("raw", "realtime"),
 }
-_CREATES = {"chat", "count_tokens", "embeddings", "completion"}
-"""Operations that are asked by POST only; another method on their path manages what was stored."""
+_ASKED_BY_POST = frozenset({"chat", "count_tokens", "embeddings", "completion", "compact"})
+"""On their paths another method manages what is stored."""
+_VERBS: dict[str, Route] = {
+    "generateContent": Route("gemini.generate", "chat"),
+    "streamGenerateContent": Route("gemini.generate", "chat"),
+    "countTokens": Route("gemini.generate", "count_tokens"),
+    "embedContent": Route("raw", "embeddings"),
+    "batchEmbedContents": Route("raw", "embeddings"),
+    "batchGenerateContent": Route("raw", "batch"),
+    "predict": Route("raw", "predict"),
+    "predictLongRunning": Route("raw", "predict"),
+    "rawPredict": Route("anthropic.messages", "chat"),
+    "streamRawPredict": Route("anthropic.messages", "chat"),
+}
+"""What stands behind the colon in Google's paths."""
+_BEDROCK: dict[str, Route] = {
+    "converse": Route("bedrock.converse", "chat"),
+    "converse-stream": Route("bedrock.converse", "chat"),
+    "invoke": Route("raw", "invoke"),
+    "invoke-with-response-stream": Route("raw", "invoke"),
+    "count-tokens": Route("raw", "count_tokens"),
+}
+"""What stands behind the model in Bedrock's paths."""
+_CLAUDE_ON_BEDROCK = Route("anthropic.messages", "chat")
+_OTHER = Route("raw", "other")
 
 
 @lru_cache(maxsize=MAX_REMEMBERED)
 def detect(method: str, path: str) -> Route:
     """Return the route of a request, by its method and its path without the query; `other` when nothing is known about it."""
-    segments = [unquote(segment) for segment in path.split("/") if segment]
-    for size in (2, 1):
-        route = _TAILS.get(tuple(segments[-size:]))
-        if route is not None:
-            return route if method == "POST" or route.operation not in _CREATES else Route("raw", route.operation)
-    for segment in segments[:-1]:
-        route = _TAILS.get((segment,))
-        if route is not None and route.format == "raw":
-            return Route("raw", route.operation)  # /v1/models/NAME, /v1/files/ID/content, /v1/messages/batches/ID/results
-    return Route("raw", "other")
+    segments = tuple(unquote(segment) for segment in path.split("/") if segment)
+    if not segments:
+        return _OTHER
+    route = _of_google(segments) or _of_bedrock(segments) or _TAILS.get(segments[-2:]) or _TAILS.get(segments[-1:])
+    if route is not None:
+        return route if method == "POST" or route.operation not in _ASKED_BY_POST else Route("raw", "stored")
+    return next((Route("raw", found) for segment in segments[:-1] if (found := _collection(segment)) is not None), _OTHER)
+
+
+def _of_google(segments: tuple[str, ...]) -> Route | None:
+    name, colon, verb = segments[-1].rpartition(":")
+    if not colon or not name or (verb.endswith("awPredict") and "anthropic" not in segments):
+        return None
+    return _VERBS.get(verb)
+
+
+def _of_bedrock(segments: tuple[str, ...]) -> Route | None:
+    if segments[-3:-2] != ("model",):
+        return None
+    route = _BEDROCK.get(segments[-1])
+    return _CLAUDE_ON_BEDROCK if route and route.operation == "invoke" and "anthropic." in segments[-2] else route
+
+
+def _collection(segment: str) -> str | None:
+    """Return the operation of a path below a collection: `/v1/models/NAME`, `/v1/files/ID/content`, `/v1/responses/ID`."""
+    route = _TAILS.get((segment,))
+    if route is None:
+        return None
+    return "stored" if route.operation in _ASKED_BY_POST else route.operation
 
 
 def provider_of(upstream: str) -> str:

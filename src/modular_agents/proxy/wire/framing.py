@@ -1,15 +1,80 @@
-"""How an answer's body is cut into events: server-sent events, or one whole body. The first bytes decide where the head lies.
+"""How an answer's body is cut into events: server-sent events, lines of JSON, AWS messages, or one whole body.
 
-Servers label event streams as JSON or plain text, and JSON errors as event streams; what stands first in the body is believed.
+The head says so, and where it lies the first bytes decide: servers label event streams as JSON or plain text, and JSON errors
+as event streams.
 """
 
+import base64
+import binascii
+from typing import Protocol
+
+from modular_agents.proxy.wire import jsonvalue as js
+from modular_agents.proxy.wire.eventstream import AwsMessage, EventStreamDecoder
+from modular_agents.proxy.wire.ndjson import LineDecoder
 from modular_agents.proxy.wire.reading import Fold, Piece
-from modular_agents.proxy.wire.sse import SseDecoder, SseEvent
+from modular_agents.proxy.wire.sse import SseDecoder
 
 _SSE_STARTS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _LONGEST_START = max(map(len, _SSE_STARTS))
 _SPACE = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
+_NO_EVENTS = (b"{", b"[", b"<")
+_LINES = ("ndjson", "jsonl", "json-lines", "json-seq")
+
+Event = tuple[str, bytes]
+"""Name and data."""
+
+
+class _Cutter(Protocol):
+    """Cuts bytes into events."""
+
+    failure: str | None
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Return the events that more bytes complete."""
+
+    def end(self) -> list[Event]:
+        """Return the event that the end of the body completes."""
+
+
+class _Sse:
+    failure: str | None = None
+
+    def __init__(self) -> None:
+        self._inner = SseDecoder()
+
+    def feed(self, data: bytes) -> list[Event]:
+        return list(self._inner.feed(data))
+
+    def end(self) -> list[Event]:
+        return list(self._inner.end())
+
+
+class _Lines:
+    failure: str | None = None
+
+    def __init__(self) -> None:
+        self._inner = LineDecoder()
+
+    def feed(self, data: bytes) -> list[Event]:
+        return [("", line) for line in self._inner.feed(data)]
+
+    def end(self) -> list[Event]:
+        return [("", line) for line in self._inner.end()]
+
+
+class _Aws:
+    def __init__(self) -> None:
+        self._inner = EventStreamDecoder()
+        self.failure: str | None = None
+
+    def feed(self, data: bytes) -> list[Event]:
+        events = [_aws_event(message) for message in self._inner.feed(data)]
+        self.failure = self._inner.failure
+        return events
+
+    def end(self) -> list[Event]:
+        return []
 
 
 class Body:
@@ -17,26 +82,37 @@ class Body:
 
     def __init__(self, fold: Fold, content_type: str) -> None:
         self._fold = fold
-        self._says_stream = "event-stream" in content_type
+        self._says_sse = "event-stream" in content_type
         self._held: list[bytes] = []
-        self._sse: SseDecoder | None = None
-        self._decided = False
         self._start = b""
+        self._cutter: _Cutter | None = None
+        self._decided = True
+        if "amazon.eventstream" in content_type:
+            self._cutter = _Aws()
+        elif any(word in content_type for word in _LINES):
+            self._cutter = _Lines()
+        else:
+            self._decided = False
 
     @property
     def is_stream(self) -> bool:
         """Whether the body is a stream of events, as far as is known."""
-        return self._sse is not None
+        return self._cutter is not None
 
     @property
     def text(self) -> bytes:
         """What has been held back: the whole body when it is no stream."""
         return b"".join(self._held)
 
+    @property
+    def failure(self) -> str | None:
+        """Why cutting stopped, if it did."""
+        return self._cutter.failure if self._cutter else None
+
     def feed(self, data: bytes) -> list[Piece]:
         """Take decoded bytes."""
-        if self._sse is not None:
-            return self._events(self._sse.feed(data))
+        if self._cutter is not None:
+            return self._give(self._cutter.feed(data))
         self._held.append(data)
         if self._decided:
             return []
@@ -44,16 +120,16 @@ class Body:
         if not self._is_clear():
             return []
         self._decided = True
-        if not self._start.startswith((b"{", b"[", b"<")) and (self._says_stream or self._start.startswith(_SSE_STARTS)):
-            self._sse = SseDecoder()
+        if not self._start.startswith(_NO_EVENTS) and (self._says_sse or self._start.startswith(_SSE_STARTS)):
+            self._cutter = _Sse()
             held, self._held = self.text, []
-            return self._events(self._sse.feed(held))
+            return self._give(self._cutter.feed(held))
         return []
 
     def end(self) -> list[Piece]:
         """Take the end of the body."""
-        if self._sse is not None:
-            return self._events(self._sse.end())
+        if self._cutter is not None:
+            return self._give(self._cutter.end())
         if self._held:
             self._fold.whole(self.text)
         return []
@@ -62,8 +138,24 @@ class Body:
         """Whether the first bytes can only be one thing."""
         start = self._start
         return bool(start) and (
-            len(start) == _LONGEST_START or start.startswith(_SSE_STARTS) or not any(s.startswith(start) for s in _SSE_STARTS)
+            len(start) == _LONGEST_START or start.startswith(_SSE_STARTS) or not any(one.startswith(start) for one in _SSE_STARTS)
         )
 
-    def _events(self, events: list[SseEvent]) -> list[Piece]:
-        return [piece for event in events for piece in self._fold.event(event.name, event.data)]
+    def _give(self, events: list[Event]) -> list[Piece]:
+        fold = self._fold
+        return [piece for name, data in events for piece in fold.event(name, data)]
+
+
+def _aws_event(message: AwsMessage) -> Event:
+    """Return what a message brings: Bedrock wraps a provider's own events in base64; an exception becomes an `error` event."""
+    exception = message.headers.get(":exception-type")
+    try:
+        payload = js.obj(js.parse(message.payload))
+        if exception is not None:
+            return "error", js.compact({"type": "error", "error": {"type": exception, "message": payload.get("message", "")}})
+        wrapped = payload.get("bytes")
+        if isinstance(wrapped, str):
+            return "", base64.b64decode(wrapped, validate=True)
+    except (ValueError, binascii.Error):
+        pass
+    return message.headers.get(":event-type", ""), message.payload

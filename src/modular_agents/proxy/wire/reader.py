@@ -9,13 +9,15 @@ from modular_agents.proxy.model.exchange import Exchange, Headers, ResponseSide
 from modular_agents.proxy.wire.detect import detect, provider_of
 from modular_agents.proxy.wire.encodings import ContentDecoder, codings, decode_body
 from modular_agents.proxy.wire.estimate import estimate
-from modular_agents.proxy.wire.formats import anthropic, chat, other, responses
+from modular_agents.proxy.wire.formats import anthropic, chat, completions, converse, embeddings, gemini, ollama, other, responses
 from modular_agents.proxy.wire.framing import Body
 from modular_agents.proxy.wire.memo import Memo
 from modular_agents.proxy.wire.outcome import judge
 from modular_agents.proxy.wire.reading import NOT_ANSWERED, Answered, Asked, Asking, Format, Piece
 
-FORMATS: dict[str, Format] = {fmt.name: fmt for fmt in (anthropic.FORMAT, chat.FORMAT, responses.FORMAT, other.FORMAT)}
+FORMATS: dict[str, Format] = {
+    module.FORMAT.name: module.FORMAT for module in (anthropic, chat, responses, gemini, ollama, embeddings, completions, converse, other)
+}
 _REQUEST_IDS = ("request-id", "x-request-id", "apim-request-id", "x-amzn-requestid", "cf-ray")
 """Response headers that carry the provider's id of a request, the most telling first."""
 _FIRST_ERROR = 400
@@ -179,7 +181,7 @@ class CallReader:
             return Unreadable("request", self._asked.unreadable)
         if response is None or self._decoder is None:
             return None
-        reason = self._decoder.failure
+        reason = self._decoder.failure or (self._body.failure if self._body else None)
         if reason is None and response.status < _FIRST_ERROR:
             reason = answered.unreadable
         return None if reason is None else Unreadable("response", reason)

@@ -1,7 +1,8 @@
-"""Everything else: kept raw and shown raw. Of a JSON body only a visible `model` is read; everything in it is a parameter."""
+"""Everything else: kept raw and shown raw. Of JSON only a visible `model`, `usage` and `error` are read; a request's rest is parameters."""
 
 from modular_agents.proxy.wire import jsonvalue as js
-from modular_agents.proxy.wire.reading import Answered, Asked, Asking, Fault, Format, Piece
+from modular_agents.proxy.wire.openai_usage import chat_usage, responses_usage
+from modular_agents.proxy.wire.reading import NO_USAGE, Answered, Asked, Asking, Fault, Format, Piece
 
 _OWN = frozenset({"model", "stream"})
 
@@ -21,8 +22,7 @@ class OtherFold:
     """An answer nobody here understands."""
 
     def __init__(self, _asked: Asked) -> None:
-        self._fault: Fault | None = None
-        self._model: str | None = None
+        self._answered = Answered()
 
     def event(self, _name: str, _data: bytes) -> list[Piece]:
         """Take an event: nothing to say about it."""
@@ -30,21 +30,28 @@ class OtherFold:
 
     def whole(self, body: bytes) -> None:
         """Take the whole body."""
-        if body[:1] != b"{":
+        if body.lstrip()[:1] != b"{":
             return
         try:
-            top = js.obj(js.parse(body))
+            top = js.members(body)
+            usage = js.parse(top.get("usage", b"null"))
+            counted = responses_usage(usage, top.get("usage"), ended=True)
+            if counted is NO_USAGE:
+                counted = chat_usage(usage, top.get("usage"), {}, ended=True)
+            self._answered = Answered(model=js.text(top.get("model")), usage=counted, fault=_fault(js.parse(top.get("error", b"null"))))
         except ValueError:
             return
-        self._model = js.string(top.get("model"))
-        error = top.get("error")
-        if error:
-            fields = js.obj(error)
-            self._fault = Fault(js.string(fields.get("type")) or "error", js.string(fields.get("message")) or js.string(error) or "")
 
     def answered(self) -> Answered:
         """Return what little there is."""
-        return Answered(model=self._model, fault=self._fault)
+        return self._answered
+
+
+def _fault(error: object) -> Fault | None:
+    if not error:
+        return None
+    fields = js.obj(error)
+    return Fault(js.string(fields.get("type")) or "error", js.string(fields.get("message")) or js.string(error) or "")
 
 
 FORMAT = Format("raw", read_request, OtherFold)

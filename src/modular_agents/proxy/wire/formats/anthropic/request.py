@@ -1,4 +1,6 @@
-"""Requests of the Messages API. The model may stand in the path instead (Vertex AI)."""
+"""Requests of the Messages API. The model may stand in the path instead (Vertex AI, Bedrock)."""
+
+from urllib.parse import unquote
 
 import msgspec
 
@@ -38,9 +40,10 @@ def read_request(asking: Asking) -> Asked:
 
 
 def _model_in_path(path: str) -> str | None:
-    """Return the model of `…/publishers/anthropic/models/MODEL:rawPredict`."""
-    name = path.rpartition("/models/")[2] if "/models/" in path else ""
-    return name.partition(":")[0] or None
+    """Return the model of `…/publishers/anthropic/models/MODEL:rawPredict` (Vertex AI) or `/model/MODEL/invoke` (Bedrock)."""
+    if "/models/" in path:
+        return path.rpartition("/models/")[2].rpartition(":")[0] or None
+    return unquote(path.rpartition("/model/")[2].rpartition("/")[0]) or None if "/model/" in path else None
 
 
 def _system(raw: bytes) -> list[bytes]:
