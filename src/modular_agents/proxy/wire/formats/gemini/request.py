@@ -22,9 +22,7 @@ def read_request(asking: Asking) -> Asked:
             model=_model(asking.path) or js.text(outer.get("model")),
             stream=":stream" in asking.path,
             system=seal([system] if system != b"null" else [], _SYSTEM, asking.memo),
-            messages=seal(
-                [contents] if contents is not None and contents[:1] in {b"{", b'"'} else js.list_of(contents), _ENTRIES, asking.memo
-            ),
+            messages=seal([contents] if contents[:1] in {b"{", b'"'} else js.list_of(contents), _ENTRIES, asking.memo),
             tools=tuple(js.list_of(top.get("tools"))),
             params=js.join_members(top, without=_OWN),
         )
