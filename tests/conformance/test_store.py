@@ -487,6 +487,7 @@ def test_words_are_found_and_syntax_is_words_too(engine: Engine, query: str, wan
         ),
         given(3, thread="th-3", messages=(message("user", "growing"),)),
     )
+    engine.store.tidy()
     found = [row.thread_id for row in engine.reader.calls(CallFilter(text=query), None, 10).items]
     assert found == [f"th-{number}" for number in wanted]
 
@@ -496,12 +497,14 @@ def test_words_of_a_history_are_found_where_they_were_said(engine: Engine) -> No
     one = given(1, messages=(asked,)).finished(told)
     two = given(2, messages=(asked, told, message("user", "second giraffe")), parent=one).finished("spots")
     put_all(engine.store, one, two)
+    engine.store.tidy()
     for word, wanted in (("zebra", one), ("stripes", one), ("giraffe", two), ("spots", two)):
         assert [row.call_id for row in engine.reader.calls(CallFilter(text=word), None, 10).items] == [wanted.call_id], word
 
 
 def test_searching_narrows_and_pages(engine: Engine) -> None:
     put_all(engine.store, *(given(number, thread=f"th-{number % 2}", model=f"m{number % 2}").finished("common") for number in range(1, 10)))
+    engine.store.tidy()
     first = engine.reader.calls(CallFilter(text="common", model="m1"), None, 3)
     second = engine.reader.calls(CallFilter(text="common", model="m1"), first.next_cursor, 3)
     assert [row.prompt_preview for row in (*first.items, *second.items)] == [f"question {number}" for number in (9, 7, 5, 3, 1)]

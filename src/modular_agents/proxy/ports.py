@@ -78,6 +78,13 @@ class Store(Protocol):
     def batch(self) -> AbstractContextManager[Transaction]:
         """Open a batch: commits when the block ends, rolls back when it raises."""
 
+    def tidy(self) -> bool:
+        """Do a slice of housekeeping, at most some 50 ms; return whether there is more to do at once.
+
+        To be called whenever there is nothing to write, and now and then under load: words that wait are indexed, what has
+        expired is deleted, space is given back.
+        """
+
     def close(self) -> None:
         """Release the database. Idempotent."""
 

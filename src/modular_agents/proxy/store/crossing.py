@@ -1,4 +1,4 @@
-"""An exchange as it crossed is one compressed record: heads, times, answer bytes. The request body stands elsewhere (recipe.py).
+"""An exchange as it crossed is two compressed records: what was asked, and what came of it. The request body stands elsewhere (recipe.py).
 
 Layout: MessagePack arrays, then zstd (zstd.py). Fields are only ever added at the end, with a default, so that old records are read
 by newer code. Times of chunks are microseconds since the chunk before; all other times are nanoseconds of UTC.
@@ -36,7 +36,7 @@ class _Answer(msgspec.Struct, array_like=True, frozen=True):
     chunks: list[int]
 
 
-class _Record(msgspec.Struct, array_like=True, frozen=True):
+class _Asked(msgspec.Struct, array_like=True, frozen=True):
     connection_id: str
     client: str
     upstream: str
@@ -47,11 +47,13 @@ class _Record(msgspec.Struct, array_like=True, frozen=True):
     target: str
     target_received: str
     headers: Headers
-    body_size: int
-    body_sha256: str | None
     body_crc32: int
-    complete_ns: int | None
     chunks: list[int]
+    body_size: int
+    complete_ns: int | None
+
+
+class _Ended(msgspec.Struct, array_like=True, frozen=True):
     answer: _Answer | None
     informational: tuple[tuple[int, str], ...]
     tunnel: tuple[tuple[int, bool, bytes], ...]
@@ -59,15 +61,41 @@ class _Record(msgspec.Struct, array_like=True, frozen=True):
     outcome_detail: str
     ended_ns: int | None
     flags: tuple[str, ...]
+    body_size: int
+    body_sha256: str | None
+    complete_ns: int | None
 
 
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(_Record)
+_ASKED = msgspec.msgpack.Decoder(_Asked)
+_ENDED = msgspec.msgpack.Decoder(_Ended)
 
 
-def encode(exchange: Exchange) -> bytes:
-    """Return the record of an exchange, all but the bytes of its request body."""
-    request, response, hints = exchange.request, exchange.response, exchange.hints
+def encode_asked(exchange: Exchange) -> bytes:
+    """Return the record of what was asked, all but the bytes of the body."""
+    request, hints = exchange.request, exchange.hints
+    record = _Asked(
+        exchange.connection_id,
+        exchange.client,
+        exchange.upstream,
+        exchange.upstream_url,
+        (hints.trace, hints.agent, hints.parent_call, hints.replay_of),
+        exchange.started_ns,
+        request.method,
+        request.target,
+        request.target_received,
+        request.headers,
+        crc32(request.body),
+        _pack_chunks(request.chunks, exchange.started_ns),
+        request.body_size,
+        request.complete_ns,
+    )
+    return zstd.pack(_ENCODER.encode(record))
+
+
+def encode_ended(exchange: Exchange) -> bytes:
+    """Return the record of what came of it."""
+    request, response = exchange.request, exchange.response
     answer = None
     if response is not None:
         answer = _Answer(
@@ -81,22 +109,7 @@ def encode(exchange: Exchange) -> bytes:
             response.trailers,
             _pack_chunks(response.chunks, exchange.started_ns),
         )
-    record = _Record(
-        exchange.connection_id,
-        exchange.client,
-        exchange.upstream,
-        exchange.upstream_url,
-        (hints.trace, hints.agent, hints.parent_call, hints.replay_of),
-        exchange.started_ns,
-        request.method,
-        request.target,
-        request.target_received,
-        request.headers,
-        request.body_size,
-        request.body_sha256,
-        crc32(request.body),
-        request.complete_ns,
-        _pack_chunks(request.chunks, exchange.started_ns),
+    record = _Ended(
         answer,
         exchange.informational,
         tuple((frame.at_ns, frame.up, frame.data) for frame in exchange.tunnel),
@@ -104,14 +117,18 @@ def encode(exchange: Exchange) -> bytes:
         exchange.outcome_detail,
         exchange.ended_ns,
         tuple(sorted(exchange.flags)),
+        request.body_size,
+        request.body_sha256,
+        request.complete_ns,
     )
     return zstd.pack(_ENCODER.encode(record))
 
 
-def decode(call_id: str, data: bytes, request_body: bytes) -> Exchange:
-    """Return the exchange of a record. Chunk times are exact to the microsecond."""
-    record = _DECODER.decode(zstd.unpack(data))
-    answer = record.answer
+def decode(call_id: str, asked: bytes, ended: bytes | None, request_body: bytes) -> Exchange:
+    """Return the exchange of its records; one without an end is still running. Chunk times are exact to the microsecond."""
+    record = _ASKED.decode(zstd.unpack(asked))
+    end = _ENDED.decode(zstd.unpack(ended)) if ended is not None else None
+    answer = end.answer if end else None
     response = None
     if answer is not None:
         response = ResponseSide(
@@ -125,6 +142,17 @@ def decode(call_id: str, data: bytes, request_body: bytes) -> Exchange:
             answer.trailers,
             _unpack_chunks(answer.chunks, record.started_ns),
         )
+    request = RequestSide(
+        record.method,
+        record.target,
+        record.target_received,
+        record.headers,
+        request_body,
+        end.body_size if end else record.body_size,
+        end.body_sha256 if end else None,
+        end.complete_ns if end else record.complete_ns,
+        _unpack_chunks(record.chunks, record.started_ns),
+    )
     return Exchange(
         call_id,
         record.connection_id,
@@ -133,24 +161,14 @@ def decode(call_id: str, data: bytes, request_body: bytes) -> Exchange:
         record.upstream_url,
         Hints(*record.hints),
         record.started_ns,
-        RequestSide(
-            record.method,
-            record.target,
-            record.target_received,
-            record.headers,
-            request_body,
-            record.body_size,
-            record.body_sha256,
-            record.complete_ns,
-            _unpack_chunks(record.chunks, record.started_ns),
-        ),
+        request,
         response,
-        record.informational,
-        tuple(TunnelFrame(*frame) for frame in record.tunnel),
-        None if record.outcome is None else Outcome(record.outcome),
-        record.outcome_detail,
-        record.ended_ns,
-        frozenset(record.flags),
+        end.informational if end else (),
+        tuple(TunnelFrame(*frame) for frame in end.tunnel) if end else (),
+        Outcome(end.outcome) if end and end.outcome is not None else None,
+        end.outcome_detail if end else "",
+        end.ended_ns if end else None,
+        frozenset(end.flags) if end else frozenset(),
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from modular_agents.proxy.model.call import Message
 from modular_agents.proxy.model.query import MessageView, PartView
+from modular_agents.proxy.store.rows import storable
 
 INLINE_BYTES = 24
 """Shorter text costs less in the reading than the place where it stands."""
@@ -28,6 +29,13 @@ _TEXT = msgspec.json.Decoder(str)
 
 def encode(message: Message) -> str:
     """Return the reading of a message."""
+    try:
+        return _encode(message)
+    except UnicodeEncodeError:
+        return _encode(storable(message))
+
+
+def _encode(message: Message) -> str:
     raw = message.raw
     parts = []
     at = 0

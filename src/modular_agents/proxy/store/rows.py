@@ -4,7 +4,8 @@ Every engine stores a `CallRecord`, and every list shows `CallRecord.row(…)`. 
 half a surrogate pair, not-a-number) is mended here, before an engine sees it: hostile text is data, never an error.
 """
 
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 from math import isfinite
@@ -12,10 +13,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from modular_agents.proxy.model.call import Call, Cost, Delta, Message, Status
+from modular_agents.proxy.model.call import Call, Cost, Delta, Message, Part, Status
 from modular_agents.proxy.model.event import DeltaRow
 from modular_agents.proxy.model.exchange import Exchange
-from modular_agents.proxy.model.query import CallRow, EdgeRow
+from modular_agents.proxy.model.query import CallRow, EdgeRow, MessageView
 from modular_agents.proxy.model.trace import Edge, Placement
 
 Value = TypeVar("Value")
@@ -39,8 +40,7 @@ def iso(ns: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{rest // 1000:06d}Z"
 
 
-@dataclass(frozen=True, slots=True)
-class CallSummary:
+class CallSummary(msgspec.Struct, frozen=True, gc=False):
     """What lists read of a stored call. Lists inside are JSON text; truths are 0 and 1."""
 
     call_id: str
@@ -134,8 +134,7 @@ class CallSummary:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class CallRecord(CallSummary):
+class CallRecord(CallSummary, frozen=True, gc=False):
     """One version of a call as it is stored: what lists show, then what only its detail shows."""
 
     model_response: str | None
@@ -151,20 +150,23 @@ class CallRecord(CallSummary):
     error_kind: str | None
     unreadable_where: str | None
     unreadable_reason: str | None
-    usage_raw: str | None
-    tool_calls: str
     root_id: str
     opener_id: str | None
     agent_given: int
     task_description: str | None
+
+
+class AnswerRecord(msgspec.Struct, frozen=True, gc=False):
+    """What the end of a call brings beside its row: the provider's usage as sent, the tools it asked for (JSON list), its text."""
+
+    usage_raw: str | None
+    tool_calls: str
     response: str
 
 
 def make_record(call: Call, exchange: Exchange, placement: Placement, cost: Cost) -> CallRecord:
     """Return the row of one version of a call. Pure."""
     usage, error, unreadable = call.usage, call.error, call.unreadable
-    tools = [part for part in call.answers[0].parts if part.kind == "tool_use"] if call.answers else []
-    answer = call.answer_text
     return CallRecord(
         call_id=call.call_id,
         status=str(call.status),
@@ -197,10 +199,10 @@ def make_record(call: Call, exchange: Exchange, placement: Placement, cost: Cost
         error=(error.message or error.kind) if error else None,
         is_error=int(error is not None or call.status in _FAILED),
         prompt_preview=_prompt_preview(call.messages),
-        answer_preview=_preview(answer),
-        tool_names=_json([part.name or "" for part in tools]),
+        answer_preview=_preview(call.answer_text),
+        tool_names=_json([part.name or "" for part in tools]) if (tools := _tools(call)) else "[]",
         replay_of=call.hints.replay_of,
-        flags=_json(sorted(call.flags | exchange.flags)),
+        flags=_json(sorted(call.flags | exchange.flags)) if call.flags or exchange.flags else "[]",
         model_response=call.model_response,
         request_id=call.request_id,
         response_id=call.response_id,
@@ -214,19 +216,23 @@ def make_record(call: Call, exchange: Exchange, placement: Placement, cost: Cost
         error_kind=error.kind if error else None,
         unreadable_where=unreadable.where if unreadable else None,
         unreadable_reason=unreadable.reason if unreadable else None,
-        usage_raw=None if usage.raw is None else usage.raw.decode("utf-8", "replace"),
-        tool_calls=_json([{"id": part.tool_id, "name": part.name, "arguments": part.arguments} for part in tools]),
         root_id=placement.root_id or call.call_id,
         opener_id=placement.opener_id,
         agent_given=int(placement.agent_given),
         task_description=placement.task_description,
-        response=answer,
     )
+
+
+def make_answer(call: Call) -> AnswerRecord:
+    """Return what the end of a call brings beside its row. Pure."""
+    raw = call.usage.raw
+    tools = [{"id": part.tool_id, "name": part.name, "arguments": part.arguments} for part in _tools(call)]
+    return AnswerRecord(None if raw is None else raw.decode("utf-8", "replace"), _json(tools) if tools else "[]", call.answer_text)
 
 
 def placed(record: CallRecord, placement: Placement) -> CallRecord:
     """Return the record of a call that stands where `placement` says."""
-    return replace(
+    return msgspec.structs.replace(
         record,
         thread_id=placement.thread_id,
         parent_id=placement.parent_id,
@@ -278,7 +284,7 @@ def new_from(messages: tuple[Message, ...], continued: int | None) -> int:
     return start
 
 
-def searched(messages: tuple[Message, ...], limit_chars: int) -> str:
+def searched(messages: Sequence[Message | MessageView], limit_chars: int) -> str:
     """Return the words of messages that search finds: texts, tool names and arguments; at most `limit_chars`."""
     words: list[str] = []
     size = 0
@@ -311,6 +317,10 @@ def _storable(value: Any) -> Any:  # noqa: ANN401 - any value of the model
     if is_dataclass(value) and not isinstance(value, type):
         return replace(value, **{field.name: _storable(getattr(value, field.name)) for field in fields(value)})
     return value
+
+
+def _tools(call: Call) -> list[Part]:
+    return [part for part in call.answers[0].parts if part.kind == "tool_use"] if call.answers else []
 
 
 def _count(number: int | None) -> int | None:

@@ -25,6 +25,7 @@ from modular_agents.proxy.store.memory.state import State, Stored
 from modular_agents.proxy.store.rows import (
     edge_row,
     iso,
+    make_answer,
 )
 
 Row = TypeVar("Row")
@@ -105,7 +106,7 @@ class MemoryReader:
             tools=tuple(tool.decode("utf-8", "replace") for tool in call.tools),
             params=call.params.decode("utf-8", "replace"),
             answers=_views("message", call, call.answers),
-            usage_raw=record.usage_raw,
+            usage_raw=make_answer(call).usage_raw,
             cost=CostView(record.cost_usd, cost.model, cost.catalogue, cost.tier, cost.why),
             error_whose=record.error_whose,
             error_kind=record.error_kind,

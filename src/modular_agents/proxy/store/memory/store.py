@@ -50,6 +50,10 @@ class MemoryStore:
         """Return a reader."""
         return MemoryReader(lambda: self._state, self._now_ns)
 
+    def tidy(self) -> bool:
+        """There is nothing to tidy."""
+        return False
+
     def close(self) -> None:
         """Release nothing. Idempotent."""
         self._closed = True

@@ -4,8 +4,7 @@ What is remembered between batches (numbers of contents, open calls, the last ev
 a batch that fails forgets all of it. A final version is never replaced; a version that is already there changes nothing.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 
 import apsw
 import msgspec
@@ -17,8 +16,8 @@ from modular_agents.proxy.model.link import Candidate, Indexed, LinkChanges, Loo
 from modular_agents.proxy.model.trace import Evidence, Placement
 from modular_agents.proxy.ports import JournalPosition
 from modular_agents.proxy.store import crossing
-from modular_agents.proxy.store.rows import SEARCH_CHARS, CallRecord, delta_row, make_record, placed, searched, storable
-from modular_agents.proxy.store.sqlite.calls import Calls, Stored, encodable
+from modular_agents.proxy.store.rows import CallRecord, delta_row, make_answer, make_record, placed, storable
+from modular_agents.proxy.store.sqlite.calls import Calls, Stored
 from modular_agents.proxy.store.sqlite.contents import Contents
 from modular_agents.proxy.store.sqlite.edges import Edges
 from modular_agents.proxy.store.sqlite.engine import statements
@@ -26,14 +25,15 @@ from modular_agents.proxy.store.sqlite.events import Events
 from modular_agents.proxy.store.sqlite.hours import Hours
 from modular_agents.proxy.store.sqlite.links import Links
 from modular_agents.proxy.store.sqlite.progress import Progress
-from modular_agents.proxy.store.sqlite.requests import Request, Requests
+from modular_agents.proxy.store.sqlite.requests import Requests
 from modular_agents.proxy.store.sqlite.traces import Gone, Traces
+from modular_agents.proxy.store.sqlite.words import Words
 
 
 class SqliteBatch:
     """A `ports.Transaction`; the store reuses one, so that what it remembers outlives a batch."""
 
-    def __init__(self, db: apsw.Connection) -> None:
+    def __init__(self, db: apsw.Connection, monotonic_ns: Callable[[], int]) -> None:
         self._db = db
         self._sql = statements()
         self._contents = Contents(db)
@@ -44,6 +44,7 @@ class SqliteBatch:
         self._edges = Edges(db, self._events)
         self._traces = Traces(db)
         self._hours = Hours(db)
+        self.words = Words(db, monotonic_ns)
         self.progress = Progress(db)
         self._placements: dict[str, tuple[Placement, Indexed]] = {}
         """Of open calls, as they were put."""
@@ -55,37 +56,45 @@ class SqliteBatch:
 
     def put_call(self, call: Call, exchange: Exchange, placement: Placement, cost: Cost, indexed: Indexed) -> None:
         """Write a version of a call (see `ports.Transaction`)."""
-        record = make_record(call, exchange, placement, cost)
-        try:
-            crossed = crossing.encode(exchange) if encodable(record) else None
+        record, answer = make_record(call, exchange, placement, cost), make_answer(call)
+        body = exchange.request.body
+        try:  # nothing is written before every text has been found fit to store
+            before = self._calls.stored(call.call_id)
+            if before is not None and (not before.record.is_running or record.is_running):
+                return
+            is_same = before is not None and before.request.is_of(call, body)
+            msgspec.json.encode((record, answer))
+            asked = b"" if is_same else crossing.encode_asked(exchange)
+            ended = b"" if record.is_running else crossing.encode_ended(exchange)
         except UnicodeEncodeError:
-            crossed = None
-        if crossed is None:
             self.put_call(*storable((call, exchange, placement, cost)), indexed)
             return
-        before = self._calls.stored(call.call_id)
-        if before is not None and (not before.record.is_running or record.is_running):
-            return
-        request = self._requests.put(call, exchange, self._continued(placement), before.request if before else None)
-        answers = self._contents.messages(f"message {call.format}", call.answers)
-        self._contents.hold(answers)
+        request = before.request if before is not None and is_same else self._requests.put(call, body, self._continued(placement))
+        if before is not None and not is_same:
+            self._requests.release(before.request)
         trace = self._traces.enter(placement.trace_id, record.started_ns, placement.trace_evidence, placement.trace_name)
         if before is None:
-            number = self._calls.add(trace, record, request, answers)
+            number = self._calls.add(trace, record, request)
             self._traces.add(trace, number, record)
             self._edges.add(trace, number, placement.trace_id, placement.edges)
             self._links.put(number, record.started_ns, indexed, None)
         else:
             number = before.number
-            self._contents.release(before.answers)
-            self._calls.finish(before, record, request, answers)
+            self._calls.finish(before, record, request)
             self._follow(before, trace, placement, indexed, record)
-        self._db.execute(self._sql["put_exchange"], (number, request.recipe, request.body, crossed))
+        if not is_same:
+            self._db.execute(self._sql["put_asked"], (number, request.recipe, request.body, asked))
         self._events.announce(EventKind.CALL, trace, number)
         if record.is_running:
             self._placements[call.call_id] = (placement, indexed)
-        else:
-            self._end(number, call, request, record)
+            return
+        answers = self._contents.messages(f"message {call.format}", call.answers)
+        self._contents.hold(answers)
+        self._db.execute(self._sql["add_answer"], (number, answers, *msgspec.structs.astuple(answer), ended))
+        said = call.messages[request.new_from :]
+        self.words.add(number, (*call.system, *said) if request.system_is_new else said, call.answers)
+        self._hours.count(record, 1)
+        self._events.end_deltas(number)
 
     def relink(self, changes: LinkChanges) -> None:
         """Move earlier calls as told."""
@@ -108,6 +117,7 @@ class SqliteBatch:
     def flush(self) -> None:
         """Write what was gathered: counts of contents, sums, events."""
         self._contents.flush()
+        self.words.flush()
         self._hours.flush()
         self._traces.flush(lambda trace: self._events.announce(EventKind.TRACE, trace), self._announce_gone)
         self._events.flush()
@@ -122,6 +132,7 @@ class SqliteBatch:
         self._contents.forget()
         self._calls.forget()
         self._hours.forget()
+        self.words.forget()
         self._traces.forget()
         self._events.forget()
         self.progress.forget()
@@ -152,14 +163,6 @@ class SqliteBatch:
         if before.trace != trace or not self._calls.stands_alike(before.record, record):
             self._calls.place(before, trace, record)
 
-    def _end(self, number: int, call: Call, request: Request, record: CallRecord) -> None:
-        """Make the words of what this turn added findable: its new messages, a system prompt not seen before, the answer."""
-        said = call.messages[request.new_from :]
-        prompt = searched((*call.system, *said) if request.system_is_new else said, SEARCH_CHARS)
-        self._db.execute(self._sql["add_search"], (number, prompt, searched(call.answers, SEARCH_CHARS)))
-        self._hours.count(record, 1)
-        self._events.end_deltas(number)
-
     def _replace(self, change: Replaced) -> None:
         before = self._calls.stored(change.call_id)
         if before is None:
@@ -177,7 +180,7 @@ class SqliteBatch:
             before = self._calls.stored(call_id)
             if before is None:
                 continue
-            record = replace(
+            record = msgspec.structs.replace(
                 before.record,
                 thread_id=move.into,
                 root_id=move.root_id,

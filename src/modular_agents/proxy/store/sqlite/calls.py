@@ -6,34 +6,32 @@ the next thing that is written of them.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 import apsw
+import msgspec
 
 from modular_agents.proxy.store.rows import CallRecord
-from modular_agents.proxy.store.sqlite.contents import NO_NODE
 from modular_agents.proxy.store.sqlite.engine import statements
-from modular_agents.proxy.store.sqlite.numbers import free_number
+from modular_agents.proxy.store.sqlite.numbers import Numbers
 from modular_agents.proxy.store.sqlite.requests import Request
 
 OPEN_CALLS_MAX = 20_000
 """Open calls that are remembered; the others are read again."""
-_FIELDS = tuple(field.name for field in fields(CallRecord))
-_VALUES = attrgetter(*_FIELDS)
+_VALUES = msgspec.structs.astuple
 _ASSIGNED = re.compile(r"(\w+) = \?")
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A call's newest version, as the file has it. `number` and `trace` are ids of rows, `answers` is a chain node."""
+    """A call's newest version, as the file has it. `number` and `trace` are ids of rows."""
 
     number: int
     trace: int
     record: CallRecord
     request: Request
-    answers: int = NO_NODE
 
 
 class Calls:
@@ -42,6 +40,7 @@ class Calls:
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
         self._sql = statements()
+        self._free = Numbers(db, "call")
         self._open: dict[str, Stored] = {}
         self._answer = _assigned(self._sql["finish_call"])
         self._request = _assigned(self._sql["rewrite_request"])
@@ -55,28 +54,28 @@ class Calls:
         row = self._db.execute(self._sql["stored_call"], (call_id,)).get
         if row is None:
             return None
-        number, trace, messages, count, new, system, tools, params, answers, *values = row
-        recipe, body = self._db.execute(self._sql["stored_exchange"], (number,)).get
-        return Stored(number, trace, CallRecord(*values), Request(messages, count, new, system, tools, params, recipe, body), answers)
+        number, trace, messages, count, new, system, tools, params, *values = row
+        recipe, body, _ = self._db.execute(self._sql["asked"], (number,)).get
+        return Stored(number, trace, CallRecord(*values), Request(messages, count, new, system, tools, params, recipe, body))
 
-    def add(self, trace: int, record: CallRecord, request: Request, answers: int) -> int:
+    def add(self, trace: int, record: CallRecord, request: Request) -> int:
         """Write a call's first version; return its number."""
-        number = free_number(self._db, "call", record.started_ns)
-        self._db.execute(self._sql["add_call"], (number, 1, trace, *_VALUES(record), *request.columns, answers))
-        self._remember(Stored(number, trace, record, request, answers))
+        number = self._free.take(record.started_ns)
+        self._db.execute(self._sql["add_call"], (number, 1, trace, *_VALUES(record), *request.columns))
+        self._remember(Stored(number, trace, record, request))
         return number
 
-    def finish(self, before: Stored, record: CallRecord, request: Request, answers: int) -> None:
+    def finish(self, before: Stored, record: CallRecord, request: Request) -> None:
         """Write a call's next version where it stands."""
-        self._db.execute(self._sql["finish_call"], (*self._answer(record), answers, before.number))
+        self._db.execute(self._sql["finish_call"], (*self._answer(record), before.number))
         if before.request is not request or self._request(before.record) != self._request(record):
             self._db.execute(self._sql["rewrite_request"], (*self._request(record), *request.columns, before.number))
-        self._remember(Stored(before.number, before.trace, record, request, answers))
+        self._remember(Stored(before.number, before.trace, record, request))
 
     def place(self, before: Stored, trace: int, record: CallRecord) -> None:
         """Write where a call stands."""
         self._db.execute(self._sql["place_call"], (*self._place(record), trace, before.number))
-        self._remember(Stored(before.number, trace, record, before.request, before.answers))
+        self._remember(Stored(before.number, trace, record, before.request))
 
     def stands_alike(self, one: CallRecord, other: CallRecord) -> bool:
         """Say whether two records stand in the same place of their trace."""
@@ -85,6 +84,7 @@ class Calls:
     def forget(self) -> None:
         """Forget what is remembered."""
         self._open.clear()
+        self._free.forget()
 
     def _remember(self, stored: Stored) -> None:
         call_id = stored.record.call_id
@@ -96,15 +96,6 @@ class Calls:
         self._open[call_id] = stored
 
 
-def encodable(record: CallRecord) -> bool:
-    """Say whether every text of a record is valid Unicode."""
-    try:
-        "".join([value for value in _VALUES(record) if isinstance(value, str)]).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _assigned(statement: str) -> Callable[[CallRecord], tuple[Any, ...]]:
     """Return what takes from a record the values of the columns that an UPDATE sets, in its order."""
-    return attrgetter(*(name for name in _ASSIGNED.findall(statement) if name in _FIELDS))
+    return attrgetter(*(name for name in _ASSIGNED.findall(statement) if name in CallRecord.__struct_fields__))

@@ -48,8 +48,8 @@ class Contents:
         person = _person(kind)
         for depth, message in enumerate(messages):
             digest = blake2b(message.raw, digest_size=HASH_BYTES, person=person).digest()
-            content = self._contents.get(digest) or self._find(digest) or self._add(digest, message.raw, reading.encode(message))
-            parent = self._node(parent, content, depth)
+            content = self._contents.get(digest) or self._put(digest, message.raw, message)
+            parent = self._nodes.get((parent, content)) or self._node(parent, content, depth)
         return parent
 
     def texts(self, kind: str, raws: Sequence[bytes], parent: int = NO_NODE) -> int:
@@ -57,8 +57,8 @@ class Contents:
         person = _person(kind)
         for depth, raw in enumerate(raws):
             digest = blake2b(raw, digest_size=HASH_BYTES, person=person).digest()
-            content = self._contents.get(digest) or self._find(digest) or self._add(digest, raw, None)
-            parent = self._node(parent, content, depth)
+            content = self._contents.get(digest) or self._put(digest, raw, None)
+            parent = self._nodes.get((parent, content)) or self._node(parent, content, depth)
         return parent
 
     def is_new(self, tip: int) -> bool:
@@ -101,41 +101,38 @@ class Contents:
         self._uses = {}
         self._unclaimed.clear()
 
-    def _find(self, digest: bytes) -> int | None:
-        found: int | None = self._db.execute(self._sql["find_content"], (digest,)).get
-        if found is not None:
-            self._contents[digest] = found
-        return found
-
-    def _add(self, digest: bytes, raw: bytes, read: str | None) -> int:
-        pieces = list(_cut(raw)) if len(raw) >= CUT_FROM_BYTES else []
+    def _put(self, digest: bytes, raw: bytes, message: Message | None) -> int:
+        """Return the number of a content, stored now if it was not."""
+        pieces = list(_cut(raw)) if len(raw) >= CUT_FROM_BYTES and message is not None else []
         whole = None if len(pieces) > 1 else raw.decode("utf-8", "replace")
-        self._db.execute(self._sql["add_content"], (digest, whole, read))
-        content = self._contents[digest] = self._db.last_insert_rowid()
-        if whole is None:
-            self._db.executemany(self._sql["add_piece"], [(content, place, self._piece(piece)) for place, piece in enumerate(pieces)])
-        return content
+        number, is_new = self._insert(digest, whole, None if message is None else reading.encode(message))
+        if is_new and whole is None:
+            person = _person("piece")
+            rows = []
+            for place, piece in enumerate(pieces):
+                named = blake2b(piece, digest_size=HASH_BYTES, person=person).digest()
+                part = self._contents.get(named) or self._insert(named, piece.decode("utf-8", "replace"), None)[0]
+                rows.append((number, place, part))
+            self._db.executemany(self._sql["add_piece"], rows)
+        return number
 
-    def _piece(self, raw: bytes) -> int:
-        digest = blake2b(raw, digest_size=HASH_BYTES, person=_person("piece")).digest()
-        found = self._contents.get(digest) or self._find(digest)
-        if found is None:
-            self._db.execute(self._sql["add_content"], (digest, raw.decode("utf-8", "replace"), None))
-            found = self._contents[digest] = self._db.last_insert_rowid()
-        return found
+    def _insert(self, digest: bytes, body: str | None, read: str | None) -> tuple[int, bool]:
+        self._db.execute(self._sql["add_content"], (digest, body, read))
+        is_new = self._db.changes() > 0
+        number: int = self._db.last_insert_rowid() if is_new else self._db.execute(self._sql["find_content"], (digest,)).get
+        self._contents[digest] = number
+        return number, is_new
 
     def _node(self, parent: int, content: int, depth: int) -> int:
-        known = self._nodes.get((parent, content))
-        if known is not None:
-            return known
-        found: int | None = self._db.execute(self._sql["find_node"], (content, parent)).get
-        if found is None:
-            self._db.execute(self._sql["add_node"], (parent, content, depth))
-            found = self._db.last_insert_rowid()
-            self._unclaimed.add(found)
+        self._db.execute(self._sql["add_node"], (parent, content, depth))
+        if self._db.changes():
+            node: int = self._db.last_insert_rowid()
+            self._unclaimed.add(node)
             self.hold(parent)
-        self._nodes[parent, content] = found
-        return found
+        else:
+            node = self._db.execute(self._sql["find_node"], (content, parent)).get
+        self._nodes[parent, content] = node
+        return node
 
     def _sweep(self, node: int) -> None:
         """Delete a node that nobody names any more, and its content when no other node holds it."""

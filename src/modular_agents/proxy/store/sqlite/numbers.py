@@ -7,9 +7,24 @@ from modular_agents.proxy.store.sqlite.engine import statements
 MS_NS = 1_000_000
 
 
-def free_number(db: apsw.Connection, table: str, time_ns: int) -> int:
-    """Return the first free number of `call` or `trace` from a time on."""
-    number = max(1, time_ns // MS_NS)
-    if db.execute(statements()[f"{table}_id_taken"], (number,)).get:
-        number = db.execute(statements()[f"free_{table}_id"], (number,)).get
-    return number
+class Numbers:
+    """Free numbers of the table `call` or `trace`."""
+
+    def __init__(self, db: apsw.Connection, table: str) -> None:
+        self._db = db
+        self._last_of, self._taken, self._free = (
+            statements()[name] for name in (f"last_{table}_id", f"{table}_id_taken", f"free_{table}_id")
+        )
+        self._last = 0
+
+    def take(self, time_ns: int) -> int:
+        """Return the first free number from a time on; whoever takes it uses it."""
+        number = max(1, time_ns // MS_NS)
+        if number <= self._last and self._db.execute(self._taken, (number,)).get:
+            number = self._db.execute(self._free, (number,)).get
+        self._last = max(self._last, number)
+        return number
+
+    def forget(self) -> None:
+        """Read again which is the last."""
+        self._last = self._db.execute(self._last_of).get

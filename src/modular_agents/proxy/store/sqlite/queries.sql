@@ -1,19 +1,13 @@
 -- Every statement the engine runs, by name. Parameters are positional; `?1` is the first.
 
--- name: find_content
-SELECT id FROM content WHERE hash = ?
-
 -- name: add_content
-INSERT INTO content (hash, body, reading) VALUES (?, ?, ?)
+INSERT INTO content (hash, body, reading) VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING
 
 -- name: add_piece
 INSERT INTO piece (content, place, piece) VALUES (?, ?, ?)
 
--- name: find_node
-SELECT id FROM chain WHERE content = ? AND parent = ?
-
 -- name: add_node
-INSERT INTO chain (parent, content, depth, uses) VALUES (?, ?, ?, 1)
+INSERT INTO chain (parent, content, depth, uses) VALUES (?, ?, ?, 1) ON CONFLICT (content, parent) DO NOTHING
 
 -- name: use_node
 UPDATE chain SET uses = uses + ? WHERE id = ?
@@ -55,14 +49,8 @@ FROM up JOIN content AS k ON k.id = up.content ORDER BY up.depth
 -- name: free_call_id
 SELECT id + 1 FROM call AS a WHERE id >= ?1 AND NOT EXISTS (SELECT 1 FROM call WHERE id = a.id + 1) ORDER BY id LIMIT 1
 
--- name: call_id_taken
-SELECT EXISTS (SELECT 1 FROM call WHERE id = ?)
-
 -- name: free_trace_id
 SELECT id + 1 FROM trace AS a WHERE id >= ?1 AND NOT EXISTS (SELECT 1 FROM trace WHERE id = a.id + 1) ORDER BY id LIMIT 1
-
--- name: trace_id_taken
-SELECT EXISTS (SELECT 1 FROM trace WHERE id = ?)
 
 -- name: add_call
 INSERT INTO call (
@@ -71,39 +59,31 @@ INSERT INTO call (
   tokens_cache_write_5m, tokens_cache_write_1h, tokens_output, tokens_reasoning, usage_source, cost_usd, finish_reason,
   http_status, error, is_error, prompt_preview, answer_preview, tool_names, replay_of, flags, model_response, request_id,
   response_id, client, connection_id, cost_model, cost_catalogue, cost_tier, cost_why, error_whose, error_kind, unreadable_where,
-  unreadable_reason, usage_raw, tool_calls, root_id, opener_id, agent_given, task_description, response, messages, message_count,
-  new_from, system, tools, params, answers
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  unreadable_reason, root_id, opener_id, agent_given, task_description, messages, message_count, new_from, system, tools, params
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: finish_call
 UPDATE call SET
   status = ?, ended_ns = ?, first_token_ns = ?, tokens_input = ?, tokens_input_uncached = ?, tokens_cache_read = ?,
   tokens_cache_write_5m = ?, tokens_cache_write_1h = ?, tokens_output = ?, tokens_reasoning = ?, usage_source = ?, cost_usd = ?,
   finish_reason = ?, http_status = ?, error = ?, is_error = ?, answer_preview = ?, tool_names = ?, flags = ?, model_response = ?,
-  request_id = ?, response_id = ?, cost_model = ?, cost_catalogue = ?, cost_tier = ?, cost_why = ?, error_whose = ?, error_kind = ?, unreadable_where = ?, unreadable_reason = ?, usage_raw = ?, tool_calls = ?, response = ?,
-  answers = ?, version = version + 1
+  request_id = ?, response_id = ?, cost_model = ?, cost_catalogue = ?, cost_tier = ?, cost_why = ?, error_whose = ?,
+  error_kind = ?, unreadable_where = ?, unreadable_reason = ?,
+  version = version + 1
 WHERE id = ?
 
 -- name: stored_call
 SELECT
-  id, trace, messages, message_count, new_from, system, tools, params, answers, call_id, status, thread_id, parent_id, kind,
-  started_ns, ended_ns, first_token_ns, provider, format, operation, method, path, upstream, model, agent_name, stream,
-  tokens_input, tokens_input_uncached, tokens_cache_read, tokens_cache_write_5m, tokens_cache_write_1h, tokens_output,
-  tokens_reasoning, usage_source, cost_usd, finish_reason, http_status, error, is_error, prompt_preview, answer_preview,
-  tool_names, replay_of, flags, model_response, request_id, response_id, client, connection_id, cost_model, cost_catalogue,
-  cost_tier, cost_why, error_whose, error_kind, unreadable_where, unreadable_reason, usage_raw, tool_calls, root_id, opener_id,
-  agent_given, task_description, response
+  id, trace, messages, message_count, new_from, system, tools, params, call_id, status, thread_id, parent_id, kind, started_ns,
+  ended_ns, first_token_ns, provider, format, operation, method, path, upstream, model, agent_name, stream, tokens_input,
+  tokens_input_uncached, tokens_cache_read, tokens_cache_write_5m, tokens_cache_write_1h, tokens_output, tokens_reasoning,
+  usage_source, cost_usd, finish_reason, http_status, error, is_error, prompt_preview, answer_preview, tool_names, replay_of,
+  flags, model_response, request_id, response_id, client, connection_id, cost_model, cost_catalogue, cost_tier, cost_why,
+  error_whose, error_kind, unreadable_where, unreadable_reason, root_id, opener_id, agent_given, task_description
 FROM call WHERE call_id = ?
 
 -- name: drop_trace
 DELETE FROM trace WHERE id = ?
-
--- name: put_exchange
-INSERT INTO exchange (call, recipe, body, record) VALUES (?, ?, ?, ?)
-ON CONFLICT (call) DO UPDATE SET recipe = excluded.recipe, body = excluded.body, record = excluded.record
-
--- name: stored_exchange
-SELECT recipe, body FROM exchange WHERE call = ?
 
 -- name: find_body
 SELECT id FROM body WHERE hash = ?
@@ -286,9 +266,6 @@ WHERE e.seq > max(?1, (SELECT value FROM number WHERE name = 'event_floor')) ORD
 -- name: deltas
 SELECT body FROM event WHERE kind = 'delta' AND call = ? ORDER BY seq
 
--- name: exchange
-SELECT recipe, body, record FROM exchange WHERE call = ?
-
 -- name: body
 SELECT data FROM body WHERE id = ?
 
@@ -400,3 +377,48 @@ SELECT id FROM call WHERE call_id = ?
 INSERT INTO edge (to_call, from_call, edge_type, evidence, detail, confidence) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (to_call, from_call, edge_type) DO UPDATE SET
   evidence = excluded.evidence, detail = excluded.detail, confidence = excluded.confidence
+
+-- name: put_asked
+INSERT INTO asked (call, recipe, body, record) VALUES (?, ?, ?, ?)
+ON CONFLICT (call) DO UPDATE SET recipe = excluded.recipe, body = excluded.body, record = excluded.record
+
+-- name: asked
+SELECT recipe, body, record FROM asked WHERE call = ?
+
+-- name: add_answer
+INSERT INTO answer (call, answers, usage_raw, tool_calls, response, record) VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: answer
+SELECT answers, usage_raw, record FROM answer WHERE call = ?
+
+-- name: find_content
+SELECT id FROM content WHERE hash = ?
+
+-- name: find_node
+SELECT id FROM chain WHERE content = ? AND parent = ?
+
+-- name: call_id_taken
+SELECT EXISTS (SELECT 1 FROM call WHERE id = ?)
+
+-- name: trace_id_taken
+SELECT EXISTS (SELECT 1 FROM trace WHERE id = ?)
+
+-- name: last_call_id
+SELECT coalesce(max(id), 0) FROM call
+
+-- name: last_trace_id
+SELECT coalesce(max(id), 0) FROM trace
+
+-- name: add_unsearched
+INSERT OR IGNORE INTO unsearched (call) VALUES (?)
+
+-- name: unsearched
+SELECT call FROM unsearched
+
+-- name: clear_unsearched
+DELETE FROM unsearched
+
+-- name: words_of_call
+SELECT c.messages, c.new_from, c.system, a.answers,
+  c.system <> 0 AND (SELECT uses FROM chain WHERE id = c.system) <= 1
+FROM call AS c JOIN answer AS a ON a.call = c.id WHERE c.id = ?

@@ -121,7 +121,8 @@ class SqliteReader:
             row = self._resolve(db, call_id)
             if row is None:
                 return None
-            number, trace, messages, _count, _new, system, tools, params, answers, *values = row
+            number, trace, messages, _count, _new, system, tools, params, *values = row
+            answers, usage_raw, _ = db.execute(self._sql["answer"], (number,)).get or (NO_NODE, None, None)
             record = CallRecord(*values)
             trace_id = db.execute(self._sql["trace_name"], (trace,)).get
             return CallDetail(
@@ -131,7 +132,7 @@ class SqliteReader:
                 tools=tuple(body for _, body, _ in self._entries(db, tools)),
                 params="".join(body for _, body, _ in self._entries(db, params)),
                 answers=self._messages(db, answers),
-                usage_raw=record.usage_raw,
+                usage_raw=usage_raw,
                 cost=CostView(record.cost_usd, record.cost_model, record.cost_catalogue, record.cost_tier, record.cost_why),
                 error_whose=record.error_whose,
                 error_kind=record.error_kind,
@@ -153,7 +154,8 @@ class SqliteReader:
             if row is None:
                 return None
             number, _trace, messages, _count, _new, system, tools, *_ = row
-            how, body, record = db.execute(self._sql["exchange"], (number,)).get
+            how, body, asked = db.execute(self._sql["asked"], (number,)).get
+            ended = db.execute(self._sql["answer"], (number,)).get
             sent = b""
             if how != NO_NODE:
                 groups = {recipe.MESSAGES: messages, recipe.SYSTEM: system, recipe.TOOLS: tools}
@@ -161,7 +163,7 @@ class SqliteReader:
                 sent = recipe.rebuild("".join(text for _, text, _ in self._entries(db, how)), raws)
             elif body:
                 sent = zstd.unpack(db.execute(self._sql["body"], (body,)).get)
-        return crossing.raw(crossing.decode(row[9], record, sent), rebuilt=how != NO_NODE)
+        return crossing.raw(crossing.decode(row[8], asked, ended[2] if ended else None, sent), rebuilt=how != NO_NODE)
 
     def close(self) -> None:
         """Release the database. Idempotent."""

@@ -11,7 +11,6 @@ from zlib import crc32
 import apsw
 
 from modular_agents.proxy.model.call import Call
-from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.store import recipe, zstd
 from modular_agents.proxy.store.rows import new_from
 from modular_agents.proxy.store.sqlite.contents import HASH_BYTES, NO_NODE, Contents
@@ -33,6 +32,10 @@ class Request:
     mark: tuple[int, int] | None = None
     system_is_new: bool = False
 
+    def is_of(self, call: Call, body: bytes) -> bool:
+        """Say whether this is the request of `call`, as far as a size, a CRC and a count can tell two versions apart."""
+        return self.message_count == len(call.messages) and self.mark == _mark(body)
+
     @property
     def tips(self) -> tuple[int, ...]:
         """Every chain node it names."""
@@ -52,15 +55,8 @@ class Requests:
         self._sql = statements()
         self._contents = contents
 
-    def put(self, call: Call, exchange: Exchange, continued: int | None, before: Request | None) -> Request:
-        """Store what was sent, unless the version before has stored the same.
-
-        `continued` is the message count of the call that this one continues, if any.
-        """
-        body = exchange.request.body
-        mark = (len(body), crc32(body))
-        if before is not None and before.mark == mark and before.message_count == len(call.messages):
-            return before
+    def put(self, call: Call, body: bytes, continued: int | None) -> Request:
+        """Store what was sent. `continued` is the message count of the call that this one continues, if any."""
         contents = self._contents
         messages = contents.messages(f"message {call.format}", call.messages)
         system = contents.messages(f"system {call.format}", call.system)
@@ -81,16 +77,22 @@ class Requests:
             params,
             contents.texts("recipe", (how.encode(),)) if how else NO_NODE,
             self._put_body(body) if body and how is None else 0,
-            mark,
+            _mark(body),
             contents.is_new(system),
         )
         for tip in request.tips:
             contents.hold(tip)
-        if before is not None:
-            for tip in before.tips:
-                contents.release(tip)
-        self._use_bodies(before.body if before else 0, request.body)
+        if request.body:
+            self._db.execute(self._sql["use_body"], (1, request.body))
         return request
+
+    def release(self, request: Request) -> None:
+        """Give back what a request refers to."""
+        for tip in request.tips:
+            self._contents.release(tip)
+        if request.body:
+            self._db.execute(self._sql["use_body"], (-1, request.body))
+            self._db.execute(self._sql["drop_unused_body"], (request.body,))
 
     def _put_body(self, body: bytes) -> int:
         digest = blake2b(body, digest_size=HASH_BYTES).digest()
@@ -100,11 +102,7 @@ class Requests:
             found = self._db.last_insert_rowid()
         return found
 
-    def _use_bodies(self, before: int, now: int) -> None:
-        if before == now:
-            return
-        if now:
-            self._db.execute(self._sql["use_body"], (1, now))
-        if before:
-            self._db.execute(self._sql["use_body"], (-1, before))
-            self._db.execute(self._sql["drop_unused_body"], (before,))
+
+def _mark(body: bytes) -> tuple[int, int]:
+    """Return what tells two bodies of one call apart."""
+    return len(body), crc32(body)

@@ -3,8 +3,8 @@
 A batch waits a moment for a lock and then gives up (`StoreUnavailable`): the journal waits better than we do.
 """
 
-import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,22 +13,24 @@ import apsw
 from modular_agents.proxy.errors import StoreUnavailable
 from modular_agents.proxy.ports import JournalPosition
 from modular_agents.proxy.store.sqlite.batch import SqliteBatch
-from modular_agents.proxy.store.sqlite.engine import open_writer, translated
+from modular_agents.proxy.store.sqlite.engine import PAGE_BYTES, open_writer, translated
 
-CHECKPOINT_BYTES = 8 * 1024 * 1024
-"""Write-ahead log at which its pages are copied into the database."""
-WAL_LIMIT_BYTES = 32 * 1024 * 1024
+CHECKPOINT_PAGES = 8 * 1024 * 1024 // PAGE_BYTES
+"""Write-ahead log at which its pages are copied into the database; the next batch then writes from its beginning."""
+LOG_LIMIT_PAGES = 32 * 1024 * 1024 // PAGE_BYTES
 """Write-ahead log at which no batch begins before it has been emptied: half of the 64 MB promised, for the batch itself."""
 
 
 class SqliteStore:
     """The writing side on SQLite. One per file, in one thread of one process."""
 
-    def __init__(self, path: Path) -> None:
-        self._wal = path.with_name(path.name + "-wal")
+    def __init__(self, path: Path, monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self._db: apsw.Connection | None = open_writer(path)
+        self._log_pages = 0
+        self._db.set_wal_hook(self._note_log)
         with translated():
-            self._batch = SqliteBatch(self._db)
+            self._batch = SqliteBatch(self._db, monotonic_ns)
+            self._db.wal_checkpoint()
 
     def position(self) -> JournalPosition:
         """Return the committed position."""
@@ -53,9 +55,16 @@ class SqliteStore:
                 self._batch.forget()
                 raise
             self._batch.land()
-        with suppress(StoreUnavailable), translated():
-            if self._log_bytes() > CHECKPOINT_BYTES:
+        if self._log_pages > CHECKPOINT_PAGES:
+            with suppress(StoreUnavailable), translated():
                 self._db.wal_checkpoint()
+
+    def tidy(self) -> bool:
+        """Do a slice of housekeeping; return whether there is more to do."""
+        if self._db is not None and self._batch.words.waits:
+            with self.batch() as batch:
+                batch.words.flush(is_idle=True)
+        return False
 
     def close(self) -> None:
         """Release the database. Idempotent."""
@@ -64,12 +73,11 @@ class SqliteStore:
                 self._db.close()
             self._db = None
 
-    def _log_bytes(self) -> int:
-        try:
-            return os.stat(self._wal).st_size  # noqa: PTH116 - once per batch, and Path.stat makes three objects more
-        except FileNotFoundError:
-            return 0
+    def _note_log(self, _db: apsw.Connection, _name: str, pages: int) -> int:
+        self._log_pages = pages
+        return apsw.SQLITE_OK
 
     def _bound_log(self) -> None:
-        if self._db is not None and self._log_bytes() > WAL_LIMIT_BYTES:
+        if self._db is not None and self._log_pages > LOG_LIMIT_PAGES:
             self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self._log_pages = 0

@@ -15,7 +15,7 @@ from modular_agents.proxy.model.query import TraceRow
 from modular_agents.proxy.model.trace import Evidence
 from modular_agents.proxy.store.rows import TRACE_IDLE_NS, CallRecord, iso
 from modular_agents.proxy.store.sqlite.engine import statements
-from modular_agents.proxy.store.sqlite.numbers import free_number
+from modular_agents.proxy.store.sqlite.numbers import Numbers
 
 KNOWN_MAX = 20_000
 """Traces whose number is remembered; then forgotten all at once."""
@@ -133,6 +133,7 @@ class Traces:
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
         self._sql = statements()
+        self._free = Numbers(db, "trace")
         self._numbers: dict[str, int] = {}
         self._sums: dict[int, TraceSums] = {}
         self._unsure: dict[int, str | None] = {}
@@ -144,7 +145,7 @@ class Traces:
         """Return the number of a trace; it is opened if need be. The last name holds, the surest evidence is kept."""
         number = self._numbers.get(trace_id) or self._db.execute(self._sql["find_trace"], (trace_id,)).get
         if number is None:
-            number = free_number(self._db, "trace", started_ns)
+            number = self._free.take(started_ns)
             self._open(TraceSums(number, trace_id, started_ns, started_ns, name, None, evidence.rule, evidence.detail, evidence.confidence))
         if len(self._numbers) >= KNOWN_MAX:
             self._numbers.clear()
@@ -216,6 +217,7 @@ class Traces:
     def forget(self) -> None:
         """Drop what was not written: the batch was rolled back."""
         self._numbers.clear()
+        self._free.forget()
         self._drop_changes()
 
     def _drop_changes(self) -> None:

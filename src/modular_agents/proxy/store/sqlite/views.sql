@@ -55,7 +55,7 @@ SELECT
       FROM up JOIN content AS k ON k.id = up.content ORDER BY up.depth
     )
   ), '[]') AS messages,
-  c.response,
+  r.response,
   c.finish_reason,
   (c.ended_ns - c.started_ns) / 1000000.0 AS duration_ms,
   c.tokens_input,
@@ -100,7 +100,7 @@ SELECT
     ))
     FROM chain AS n JOIN content AS k ON k.id = n.content WHERE n.id = c.params
   ) AS params,
-  c.tool_calls,
+  r.tool_calls,
   c.tokens_cache_read,
   CASE WHEN c.tokens_cache_write_5m IS NOT NULL OR c.tokens_cache_write_1h IS NOT NULL THEN
     coalesce(c.tokens_cache_write_5m, 0) + coalesce(c.tokens_cache_write_1h, 0)
@@ -120,9 +120,9 @@ SELECT
   CASE WHEN c.ended_ns IS NOT NULL THEN
     strftime('%Y-%m-%dT%H:%M:%S', c.ended_ns / 1000000000, 'unixepoch') || printf('.%06dZ', c.ended_ns / 1000 % 1000000)
   END AS ended_at,
-  c.usage_raw AS usage,
+  r.usage_raw AS usage,
   c.flags
-FROM call AS c JOIN trace AS t ON t.id = c.trace;
+FROM call AS c JOIN trace AS t ON t.id = c.trace LEFT JOIN answer AS r ON r.call = c.id;
 
 DROP VIEW IF EXISTS call_graph;
 CREATE VIEW call_graph AS

@@ -74,7 +74,7 @@ CREATE TABLE thread (
   PRIMARY KEY (trace, thread_id, agent_name)
 ) STRICT, WITHOUT ROWID;
 
--- One row per call: its newest version. What lists read stands first, long texts last.
+-- One row per call: its newest version, what lists read first. It does not grow much at its end: what an answer brings stands apart.
 CREATE TABLE call (
   id INTEGER PRIMARY KEY,
   version INTEGER NOT NULL,           -- counts the versions; a final one is the last
@@ -127,20 +127,16 @@ CREATE TABLE call (
   error_kind TEXT,
   unreadable_where TEXT,
   unreadable_reason TEXT,
-  usage_raw TEXT,
-  tool_calls TEXT NOT NULL,           -- JSON list
   root_id TEXT NOT NULL,              -- call_id of the call that opened the thread
   opener_id TEXT,                     -- call_id of the call of another thread that opened it
   agent_given INTEGER NOT NULL,       -- the call itself was given its agent's name
   task_description TEXT,
-  response TEXT NOT NULL,
   messages INTEGER NOT NULL,          -- chain.id; 0: none
   message_count INTEGER NOT NULL,
   new_from INTEGER NOT NULL,          -- index of the first message that this turn adds
   system INTEGER NOT NULL,            -- chain.id
   tools INTEGER NOT NULL,             -- chain.id
-  params INTEGER NOT NULL,            -- chain.id of one entry
-  answers INTEGER NOT NULL            -- chain.id
+  params INTEGER NOT NULL             -- chain.id of one entry
 ) STRICT;
 CREATE UNIQUE INDEX call_call_id ON call (call_id);
 CREATE INDEX call_trace ON call (trace);
@@ -152,11 +148,21 @@ CREATE INDEX call_agent ON call (agent_name);
 CREATE INDEX call_unfinished ON call (status) WHERE status <> 'completed';
 CREATE INDEX call_error ON call (is_error) WHERE is_error <> 0;
 
--- What crossed the wire (crossing.py).
-CREATE TABLE exchange (
+-- What was asked, as it crossed the wire (crossing.py).
+CREATE TABLE asked (
   call INTEGER PRIMARY KEY,           -- call.id
   recipe INTEGER NOT NULL,            -- chain.id of one entry; 0: the request body is kept whole
   body INTEGER NOT NULL,              -- body.id; 0: it has a recipe, or is empty
+  record BLOB NOT NULL
+) STRICT;
+
+-- What came of it; written once, when a call ends.
+CREATE TABLE answer (
+  call INTEGER PRIMARY KEY,           -- call.id
+  answers INTEGER NOT NULL,           -- chain.id
+  usage_raw TEXT,                     -- the provider's own, as sent
+  tool_calls TEXT NOT NULL,           -- JSON list
+  response TEXT NOT NULL,
   record BLOB NOT NULL
 ) STRICT;
 
@@ -253,6 +259,11 @@ CREATE TABLE number (
   value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 INSERT INTO number VALUES ('event_floor', 0);
+
+-- Calls whose words have not been indexed yet: indexing many at once costs half.
+CREATE TABLE unsearched (
+  call INTEGER PRIMARY KEY            -- call.id
+) STRICT;
 
 -- Words of prompts and answers, row by row as in `call`; the text itself stands in `content` and `call`.
 CREATE VIRTUAL TABLE search USING fts5 (prompt, answer, content = '', contentless_delete = 1);
