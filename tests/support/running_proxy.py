@@ -84,11 +84,7 @@ class RunningProxy:
         process = self.process
         assert process is not None
         process.send_signal(number)
-        try:
-            return process.wait(deadline_s)
-        finally:
-            if process.stdout is not None:
-                process.stdout.close()
+        return process.wait(deadline_s)
 
     def kill(self, pid: int | None) -> None:
         """kill -9 one of its processes."""
@@ -101,10 +97,12 @@ class RunningProxy:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self.process is not None and self.process.poll() is None:
             try:
-                self.stop(deadline_s=5)
+                self.stop(deadline_s=10)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        if self.process is not None and self.process.stdout is not None:
+            self.process.stdout.close()
         if kind is not None:
             sys.stderr.write(self.log.read_text())
 

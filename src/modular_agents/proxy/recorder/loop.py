@@ -81,8 +81,9 @@ class Recorder:
                 wait_s = max(RETRY_S, min(wait_s * 2, RETRY_MAX_S))
             has_more = self._pipeline is not None and self._pipeline.assembler.has_more
             stopping = pause(0.0 if has_more and turn is Turn.WORKED else wait_s) or stopping
-        if self._pipeline is not None:
-            self._pipeline.tidy()
+        if self._pipeline is not None and turn is Turn.IDLE:
+            with contextlib.suppress(StoreUnavailable, StoreDamaged):
+                self._pipeline.finish()
         self._say()
         self._close()
 

@@ -107,16 +107,21 @@ class Pipeline:
         """
         if self._waiting is None:
             self._waiting = self._next_batch()
-        if self._waiting is None:
-            return False
-        self._commit(self._waiting)
-        self._committed, self._waiting = self._waiting.position, None
+        worked = self._waiting is not None
+        if self._waiting is not None:
+            self._commit(self._waiting)
+            self._waiting = None
         if self._clock.monotonic_ns() - self._tidied_ns > TIDY_NS:
-            self.tidy()
-        return True
+            self._tidy()
+        return worked
 
-    def tidy(self) -> None:
-        """Delete the segments that nothing needs any more."""
+    def finish(self) -> None:
+        """Commit what nobody has seen a change of, and delete what is needed no more. Raises as `step`."""
+        if self._moved:
+            self._commit(_Batch(self.assembler.position()))
+        self._tidy()
+
+    def _tidy(self) -> None:
         self._tidied_ns = self._clock.monotonic_ns()
         self.assembler.forget(self.journal.release(self._committed.offsets, self.assembler.needed_segments()))
 
@@ -182,7 +187,7 @@ class Pipeline:
                 break
         self.tally.batches += 1
         self.tally.calls_ended += sum(version.exchange.outcome is not None for version in batch.versions)
-        self._committed_ns = self._clock.monotonic_ns()
+        self._committed, self._committed_ns = batch.position, self._clock.monotonic_ns()
         self._moved = self.assembler.has_more
 
     def _put(self, transaction: Transaction, version: _Version) -> None:

@@ -82,7 +82,7 @@ class Supervisor:
                 self._note_change()
                 self._on_ready(self._runtime)
                 await self._wait_for_signal()
-                await self._drain()
+                await self._drain(sockets)
             finally:
                 for life in lives:
                     life.cancel()
@@ -133,7 +133,9 @@ class Supervisor:
             await self._changed.wait()
             self._changed.clear()
 
-    async def _drain(self) -> None:
+    async def _drain(self, sockets: Sequence[socket.socket]) -> None:
+        for sock in sockets:
+            sock.close()  # or new connections would queue here with nobody to take them
         for relay in self._relays:
             relay.stop()
         await self._wait_until_gone(self._relays, self._settings.limits.drain_s + DRAIN_EXTRA_S)
