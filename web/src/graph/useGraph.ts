@@ -1,0 +1,27 @@
+// From the open trace and the URL to nodes and wires, computed anew only when what they are made of changed.
+import { useMemo, useRef } from "preact/hooks";
+import { trace } from "../state/app";
+import { place } from "../state/route";
+import { readAgents } from "../trace/agents";
+import { layOut } from "./layout";
+import type { Layout } from "./node";
+import { hideHelpers, isThreadOpen } from "./unfold";
+import { wire } from "./wires";
+
+export function useGraph() {
+  trace.version.value;
+  const { calls, edges } = trace;
+  const { open } = place.value;
+  const pins = useRef<{ key: string; pins: Layout["pins"] }>({ key: "", pins: new Map() });
+  const shown = useMemo(() => hideHelpers(calls, open), [calls, open]);
+  const agents = useMemo(() => readAgents(shown.calls, edges), [shown.calls, edges]);
+  const isOpen = (threadId: string) => isThreadOpen(threadId, open, agents);
+  const layout = useMemo(() => {
+    const key = `${trace.traceId} ${open.join(" ")}`;
+    const made = layOut(agents, isOpen, pins.current.key === key ? pins.current.pins : new Map());
+    pins.current = { key, pins: made.pins };
+    return made;
+  }, [agents, open]);
+  const wires = useMemo(() => wire(agents, edges, layout), [agents, edges, layout]);
+  return { agents, layout, wires, isOpen, helpers: shown.helpers };
+}

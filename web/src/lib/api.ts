@@ -1,0 +1,44 @@
+// The only place that speaks HTTP. A failure is always a `Problem`: what happened and what to do, in words for the person.
+import type { CallDetail, CallPage, ErrorView, RawView, StatusView, TraceDetail, TracePage } from "../types.gen";
+
+export class Problem extends Error {
+  readonly status: number;
+  readonly hint: string;
+
+  /** `status` is 0 when no answer came at all. */
+  constructor(status: number, message: string, hint: string) {
+    super(message);
+    this.status = status;
+    this.hint = hint;
+  }
+}
+
+function isErrorView(value: unknown): value is ErrorView {
+  return typeof value === "object" && value !== null && "error" in value && typeof value.error === "object" && value.error !== null;
+}
+
+export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
+  let answer: Response;
+  try {
+    answer = await fetch(path, { headers: { accept: "application/json" }, ...(signal ? { signal } : {}) });
+  } catch (failure) {
+    if (signal?.aborted) throw failure;
+    throw new Problem(0, "The dashboard does not answer.", "Is `anton proxy dashboard` still running? The page tries again by itself.");
+  }
+  const body: unknown = await answer.json().catch(() => null);
+  if (answer.ok && body !== null) return body as T;
+  if (isErrorView(body)) throw new Problem(answer.status, body.error.message, body.error.hint);
+  throw new Problem(answer.status, `The dashboard answered with ${answer.status} ${answer.statusText}.`, "");
+}
+
+const id = encodeURIComponent;
+
+export const api = {
+  traces: (params: URLSearchParams, signal?: AbortSignal) => getJson<TracePage>(`/api/traces?${params}`, signal),
+  trace: (traceId: string, signal?: AbortSignal) => getJson<TraceDetail>(`/api/traces/${id(traceId)}`, signal),
+  calls: (params: URLSearchParams, signal?: AbortSignal) => getJson<CallPage>(`/api/calls?${params}`, signal),
+  call: (callId: string, signal?: AbortSignal) => getJson<CallDetail>(`/api/calls/${id(callId)}`, signal),
+  raw: (callId: string, signal?: AbortSignal) => getJson<RawView>(`/api/calls/${id(callId)}/raw`, signal),
+  rawUrl: (callId: string, side: "request" | "response") => `/api/calls/${id(callId)}/raw/${side}`,
+  status: (signal?: AbortSignal) => getJson<StatusView>("/api/status", signal),
+};
