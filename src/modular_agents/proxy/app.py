@@ -8,6 +8,7 @@ Each function imports what it joins when it is called: a relay worker loads no p
 import logging
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,9 +51,10 @@ def build_rooms() -> "Rooms":
     from modular_agents.proxy.linking.link import settle
     from modular_agents.proxy.pricing.price import price
     from modular_agents.proxy.recorder.pipeline import Rooms
+    from modular_agents.proxy.wire.memo import Memo
     from modular_agents.proxy.wire.reader import CallReader
 
-    return Rooms(CallReader, settle, price)
+    return Rooms(partial(CallReader, memo=Memo()), settle, price)
 
 
 def start(settings: "Settings", on_ready: Callable[["Runtime"], None]) -> int:

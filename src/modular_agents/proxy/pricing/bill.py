@@ -36,6 +36,8 @@ class Bill:
 
 
 _FREE_OPERATIONS = {"models", "count_tokens", "moderations"}
+_ASKING = {"POST", "WEBSOCKET"}
+"""Methods that ask a model; the second is a turn's on a WebSocket."""
 _FIRST_ERROR = 400
 
 
@@ -57,7 +59,7 @@ def _free(call: Call) -> str | None:
         return f"{call.operation} costs nothing"
     if call.status is Status.FAILED and call.http_status is not None and call.http_status >= _FIRST_ERROR:
         return f"answered with HTTP {call.http_status}: not billed"
-    if call.method != "POST" and not call.answers:
+    if call.method not in _ASKING and not call.answers:
         return f"{call.method} asks no model"
     return None
 

@@ -53,6 +53,8 @@ _TAILS: dict[tuple[str, ...], Route] = {
     ("rerank",): Route("raw", "rerank"),
     ("realtime",): Route("raw", "realtime"),
 }
+_ASKING = frozenset({"POST", "WEBSOCKET"})
+"""Methods that ask a model; the second is a turn's (see `tunnel`)."""
 _ASKED_BY_POST = frozenset({"chat", "count_tokens", "embeddings", "completion", "compact"})
 """On their paths another method manages what is stored."""
 _VERBS: dict[str, Route] = {
@@ -88,7 +90,7 @@ def detect(method: str, path: str) -> Route:
         return _OTHER
     route = _of_google(segments) or _of_bedrock(segments) or _TAILS.get(segments[-2:]) or _TAILS.get(segments[-1:])
     if route is not None:
-        return route if method == "POST" or route.operation not in _ASKED_BY_POST else Route("raw", "stored")
+        return route if method in _ASKING or route.operation not in _ASKED_BY_POST else Route("raw", "stored")
     return next((Route("raw", found) for segment in segments[:-1] if (found := _collection(segment)) is not None), _OTHER)
 
 

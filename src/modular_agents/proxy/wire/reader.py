@@ -21,6 +21,8 @@ FORMATS: dict[str, Format] = {
 _REQUEST_IDS = ("request-id", "x-request-id", "apim-request-id", "x-amzn-requestid", "cf-ray")
 """Response headers that carry the provider's id of a request, the most telling first."""
 _FIRST_ERROR = 400
+_SWITCHED = 101
+"""The connection became a WebSocket: this call is the handshake, its turns are calls of their own (see `tunnel`)."""
 _ESTIMATED = {"chat", "completion"}
 """Operations whose tokens are estimated when the provider does not count them."""
 
@@ -139,7 +141,7 @@ class CallReader:
             provider=provider_of(start.upstream),
             upstream=start.upstream,
             format=self._route.format,
-            operation=self._route.operation,
+            operation="websocket" if response is not None and response.status == _SWITCHED and not is_stream else self._route.operation,
             method=start.request.method,
             path=start.request.target,
             client=start.client,
