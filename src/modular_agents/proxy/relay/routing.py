@@ -26,7 +26,7 @@ _KNOWN = re.compile(
 _ANTHROPIC_PATH = re.compile(rb"/v1/(messages|complete)(?=[/?]|$)")
 _GEMINI_PATH = re.compile(rb"/v1beta(?=[/?]|$)|/v1/[^?]*:(generateContent|streamGenerateContent|countTokens|embedContent)(?=\?|$)")
 _MODELS_PATH = re.compile(rb"/v1/models(?=[/?]|$)")
-_PRIVATE_PATH = re.compile(rb"/(oauth2?|oauth\w*)(?=[/?]|$)", re.IGNORECASE)
+_PRIVATE_PATH = re.compile(rb"/oauth2?(?=/|$)", re.IGNORECASE)
 _CACHE = 1024
 """Routes remembered; then afresh. Targets repeat, their prefixes too."""
 

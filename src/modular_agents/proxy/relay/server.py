@@ -182,6 +182,10 @@ class ClientConnection(asyncio.Protocol):
             self._exchange.interrupt()
         self._close()
 
+    def abort(self) -> None:
+        """Close without waiting for what is not flushed."""
+        self.transport.abort()
+
     # ── reading ──
 
     def _take(self, data: bytes) -> None:

@@ -283,6 +283,7 @@ class Pool:
         self._sizes = ChunkSizes(lenient=True)
         self._idle: dict[Destination, list[UpstreamConnection]] = {}
         self._connecting: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     def chunked_reader(self) -> ChunkedReader:
         """Return a reader for a chunked answer."""
@@ -307,7 +308,7 @@ class Pool:
         keep_s = self.limits.upstream_keepalive_s
         if idle_s:
             keep_s = min(keep_s, idle_s - 1)
-        if len(idle) >= IDLE_PER_UPSTREAM or keep_s <= 0:
+        if self._closed or len(idle) >= IDLE_PER_UPSTREAM or keep_s <= 0:
             connection.drop()
             return
         connection.idle_until_ns = self._monotonic_ns() + int(keep_s * 1e9)
@@ -329,7 +330,8 @@ class Pool:
                 self._counters.upstream_idle -= 1
 
     def close(self) -> None:
-        """Close every idle connection."""
+        """Close every idle connection, and from now on each that becomes idle."""
+        self._closed = True
         for idle in self._idle.values():
             while idle:
                 idle.pop().drop()

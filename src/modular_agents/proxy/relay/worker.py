@@ -49,6 +49,7 @@ class Worker:
         self._stops = 0
         self._changed = asyncio.Event()
         self._parent = os.getppid()
+        self._next_sweep: asyncio.TimerHandle | None = None
         nonce = secrets.randbits(48)
         self.worker_id = f"{nonce:012x}"
         self._nonce = nonce
@@ -91,6 +92,8 @@ class Worker:
                 server.close()
             await self._drain()
         finally:
+            if self._next_sweep is not None:
+                self._next_sweep.cancel()
             self._count()
             journal.close()
             self._count()
@@ -136,6 +139,9 @@ class Worker:
             client.interrupt()
         if shared.clients:
             await asyncio.sleep(FAREWELL_S)
+        for client in list(shared.clients):
+            client.abort()
+        await asyncio.sleep(0)
 
     async def _pause(self) -> None:
         """Wait for a moment, or until `stop` is called again."""
@@ -154,7 +160,7 @@ class Worker:
         if os.getppid() != self._parent and not self._stops:
             _log.warning("the supervisor is gone: this worker finishes its calls and stops")
             self.stop()
-        shared.loop.call_later(self._sweep_s, self._sweep)
+        self._next_sweep = shared.loop.call_later(self._sweep_s, self._sweep)
 
     def _count(self) -> None:
         """Take the journal's counts over into the worker's."""

@@ -1,0 +1,163 @@
+"""Clients that go away, and those that only stop sending; nothing is left behind."""
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.provider_server import ProviderServer
+from tests.support.raw_client import RawClient, request_bytes
+from tests.support.relay_thread import RelayThread, Taken, until
+from tests.support.script import Script
+
+CHAT = b'{"model":"gpt-x","messages":[{"role":"user","content":"hello"}]}'
+STREAM = b'{"model":"gpt-x","stream":true,"messages":[{"role":"user","content":"hello"}]}'
+GONE_WITHIN_S = 1.0
+NOISE_S = 0.5
+"""What a loaded machine may add."""
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[ProviderServer]:
+    with ProviderServer() as server:
+        yield server
+
+
+@pytest.fixture
+def relay(provider: ProviderServer, tmp_path: Path) -> Iterator[RelayThread]:
+    provider.reset()
+    with RelayThread({"openai": provider.url}, tmp_path) as thread:
+        yield thread
+
+
+def leave(client: RawClient, how: str) -> float:
+    if how == "rst":
+        client.abort()
+    else:
+        client.close()
+    return time.monotonic()
+
+
+def outcome(taken: Taken) -> str:
+    assert taken.end is not None
+    return taken.end.outcome
+
+
+@pytest.mark.parametrize("how", ["rst", "fin"])
+@pytest.mark.parametrize("moment", ["in-request", "before-head", "after-head", "in-stream"])
+def test_a_client_that_goes_closes_the_provider_connection(how: str, moment: str, relay: RelayThread, provider: ProviderServer) -> None:
+    stall = {"in-request": None, "before-head": -1, "after-head": 0, "in-stream": 2}[moment]
+    provider.on(Script(stall_at=stall), path="/v1/chat")
+    body = STREAM if moment in {"after-head", "in-stream"} else CHAT
+    raw = request_bytes("POST", "/v1/chat/completions", body)
+    client = RawClient(relay.port)
+    client.send(raw[:-10] if moment == "in-request" else raw)
+    provider.wait_for(lambda: provider.requests)
+    if moment == "in-stream":
+        client.read_until(b"data: ")
+    elif moment == "after-head":
+        client.read_until(b"\r\n\r\n")
+    elif moment == "before-head":
+        provider.wait_requests(1)
+    left = leave(client, how)
+    connection = provider.requests[0].connection
+    provider.wait_for(lambda: connection.gone_at)
+    assert connection.gone_at is not None
+    assert connection.gone_at - left < GONE_WITHIN_S + NOISE_S
+    (taken,) = relay.ended()
+    assert outcome(taken) == "client_gone"
+    assert taken.request_last == (moment != "in-request")
+    if moment == "in-stream":
+        assert taken.response_body
+    until(lambda: relay.worker.counters.requests_open == 0 and not relay.worker._shared.clients)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_half_close_is_not_going_away(relay: RelayThread, provider: ProviderServer, *, stream: bool) -> None:
+    provider.on(Script(stall_at=1 if stream else -1), path="/v1/chat")
+    with RawClient(relay.port) as client:
+        client.send(request_bytes("POST", "/v1/chat/completions", STREAM if stream else CHAT))
+        client.half_close()
+        provider.wait_requests(1)
+        time.sleep(3 * relay.worker._sweep_s)  # several looks at the client: it must still be thought to be there
+        provider.release()
+        assert client.read_response().complete
+        assert client.read_to_end() == b""
+    assert outcome(relay.ended()[0]) == "complete"
+
+
+def test_a_client_that_vanishes_while_nothing_flows_is_noticed_by_the_next_bytes(relay: RelayThread, provider: ProviderServer) -> None:
+    provider.on(Script(stall_at=2), path="/v1/chat")
+    client = RawClient(relay.port)
+    client.send(request_bytes("POST", "/v1/chat/completions", STREAM))
+    client.read_until(b"data: ")
+    client.half_close()
+    time.sleep(2 * relay.worker._sweep_s)
+    assert relay.worker.counters.requests_open == 1
+    client.close()
+    until(lambda: relay.worker.counters.requests_open == 0, GONE_WITHIN_S + NOISE_S)
+
+
+def test_a_client_that_is_not_read_is_still_seen_to_go(relay: RelayThread, provider: ProviderServer) -> None:
+    """Requests sent ahead fill the buffer, so reading stops: the reset must be noticed all the same."""
+    provider.on(Script(stall_at=-1), path="/v1/models")
+    client = RawClient(relay.port)
+    client.send(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n" * 4000)
+    provider.wait_requests(1)
+    client.abort()
+    until(lambda: relay.worker.counters.requests_open == 0, GONE_WITHIN_S + NOISE_S)
+
+
+def test_many_cancels_leave_nothing(relay: RelayThread, provider: ProviderServer) -> None:
+    provider.on(Script(stall_at=2), path="/v1/chat")
+    for number in range(300):
+        client = RawClient(relay.port)
+        client.send(request_bytes("POST", "/v1/chat/completions", STREAM))
+        if number % 3:
+            client.read_until(b"data: ")
+        leave(client, "rst" if number % 2 else "fin")
+    until(lambda: relay.worker.counters.client_gone_total == 300)
+    until(lambda: not relay.worker._shared.clients)
+    assert relay.worker.counters.requests_open == 0
+    assert not relay.worker._shared.pool._connecting
+    assert sum(outcome(taken) == "client_gone" for taken in relay.ended(300)) == 300
+
+
+def test_slow_readers_throttle_the_provider(relay: RelayThread, provider: ProviderServer) -> None:
+    size = 30_000_000
+    provider.on(Script(fill_bytes=size), path="/v1/chat")
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    sock.connect(("127.0.0.1", relay.port))
+    sock.sendall(request_bytes("POST", "/v1/chat/completions", CHAT))
+    until(lambda: any(client.stalled for client in list(relay.worker._shared.clients)))
+    time.sleep(0.3)  # whatever would flow now, flows
+    held = [client.transport.get_write_buffer_size() for client in list(relay.worker._shared.clients)]
+    assert max(held) < 1_000_000
+    got = 0
+    while got < size:
+        data = sock.recv(1 << 20)
+        assert data
+        got += len(data)
+    sock.close()
+    assert outcome(relay.ended()[0]) == "complete"
+
+
+def test_a_provider_that_does_not_take_the_request_stops_the_client(relay: RelayThread, tmp_path: Path) -> None:
+    with socket.socket() as deaf:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        with (
+            RelayThread({"openai": f"http://127.0.0.1:{deaf.getsockname()[1]}"}, tmp_path / "deaf") as slow,
+            RawClient(slow.port) as client,
+        ):
+            client.sock.settimeout(0.5)
+            size = 50_000_000
+            with pytest.raises(TimeoutError):
+                client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size + bytes(size))
+            (connection,) = list(slow.worker._shared.clients)
+            upstream = connection._exchange.upstream  # type: ignore[union-attr]
+            assert upstream is not None
+            assert upstream.transport.get_write_buffer_size() < 1_000_000

@@ -1,0 +1,125 @@
+"""Credentials of a connection never reach the disk: by name, by shape, in headers, targets and trailers."""
+
+import time
+
+import pytest
+from tests.support.relay_in_memory import MemoryRelay
+
+from modular_agents.proxy.relay.redaction import Redactor, is_secret_name
+
+R = Redactor(b"key")
+CANARY = "CANARY0123456789abcdef"
+
+
+SECRET_NAMES = """authorization proxy-authorization x-api-key api-key x-goog-api-key x-amz-security-token x-amz-signature cookie set-cookie
+    helicone-auth x-portkey-api-key ocp-apim-subscription-key x-my-token x_secret db-password x-credential x-auth-token private-key
+    cf-access-client-secret aws-access-key-id x-forwarded-authorization x-anton-token"""
+HARMLESS_NAMES = """anthropic-ratelimit-tokens-remaining x-ratelimit-limit-token max-tokens x-max-token content-type idempotency-key
+    sec-websocket-key x-tokenizer secretary x-token-count anthropic-version x-amz-date etag keep-alive"""
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES.split())
+def test_names_that_hold_credentials(name: str) -> None:
+    assert is_secret_name(name.encode())
+
+
+@pytest.mark.parametrize("name", HARMLESS_NAMES.split())
+def test_names_that_do_not(name: str) -> None:
+    assert not is_secret_name(name.encode())
+
+
+def test_fingerprints_tell_keys_apart_and_schemes_stay() -> None:
+    one, two = R.value(b"authorization", b"Bearer one"), R.value(b"authorization", b"Bearer two")
+    assert one != two
+    assert one.startswith(b"Bearer [redacted:")
+    assert len(one) == len(b"Bearer [redacted:12345678]")
+    assert R.value(b"x-api-key", b"one") == one.removeprefix(b"Bearer ")
+    assert Redactor(b"other").value(b"authorization", b"Bearer one") != one
+    assert R.value(b"authorization", b"sesame open").startswith(b"[redacted:"), "an unknown first word may be the secret"
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        (b"/v1beta/m:g?alt=sse&key=CANARY", b"/v1beta/m:g?alt=sse&key=*"),
+        (b"/x?KEY=CANARY", b"/x?KEY=*"),
+        (b"/x?%6bey=CANARY", b"/x?%6bey=*"),
+        (b"/x?api_key=CANARY;token=CANARY", b"/x?api_key=*;token=*"),
+        (b"/x?access_token=CANARY&sig=CANARY&page=2", b"/x?access_token=*&sig=*&page=2"),
+        (b"/x?X-Amz-Signature=CANARY&X-Amz-Date=CANARY", b"/x?X-Amz-Signature=*&X-Amz-Date=*"),
+        (b"/x?max_tokens=5&monkey=1&keyboard=2&key=", b"/x?max_tokens=5&monkey=1&keyboard=2&key="),
+        (b"/x?client_secret=CANARY&a=b=c", b"/x?client_secret=*&a=b=c"),
+        (b"/u/x/sk-ant-CANARY000/y?z=sk-proj-CANARY00", b"/u/x/*/y?z=*"),
+        (b"/plain", b"/plain"),
+        (b"/?", b"/?"),
+    ],
+)
+def test_targets(target: bytes, shown: bytes) -> None:
+    import re  # noqa: PLC0415 - only here
+
+    assert re.sub(rb"\[redacted:[0-9a-f]{8}\]", b"*", R.target(target)) == shown
+
+
+SHAPES = """sk-ant-oat01-* sk-proj-* sk-or-v1-* AIza* ya29.* AKIA^ ASIA^ gsk_* xai-* hf_* ghp_* xoxb-* eyJhbGciOiJI.*.* github_pat_*
+    -----BEGIN_RSA_PRIVATE_KEY-----*"""
+
+
+@pytest.mark.parametrize("shape", SHAPES.split())
+def test_values_that_look_like_keys_wherever_they_stand(shape: str) -> None:
+    secret = shape.replace("_RSA_PRIVATE_", " RSA PRIVATE ").replace("*", CANARY).replace("^", CANARY.upper()[:16])
+    for text in (secret, f"a {secret}", f'{{"k":"{secret}"}}'):
+        shown = R.value(b"x-harmless", text.encode())
+        assert CANARY[:16].encode() not in shown.replace(CANARY.upper()[:16].encode(), CANARY[:16].encode())
+        assert b"[redacted:" in shown
+
+
+def test_ordinary_words_are_left_alone() -> None:
+    for text in (
+        b"task-force-one-two-three",
+        b"risk-assessment-2026",
+        b"desk-lamp-brilliant",
+        b"whatever.eyJx",
+        b"application/json",
+        b"MAXAIza",
+    ):
+        assert R.text(text) == text
+
+
+def test_redaction_is_linear() -> None:
+    for pattern in (b"sk-", b"eyJa", b"a=", b"-----BEGIN ", b"&key", b"AKIA", b"eyJaaaaaaaaa."):
+        times = []
+        for size in (20_000, 160_000):
+            text = pattern * (size // len(pattern))
+            began = time.perf_counter()
+            R.target(b"/x?" + text)
+            R.text(text)
+            times.append(time.perf_counter() - began)
+        assert times[1] < 40 * times[0] + 0.05, pattern
+
+
+@pytest.mark.parametrize("outcome", ["complete", "refused-route", "refused-framing", "cut", "unreachable"])
+def test_canaries_in_heads_never_reach_the_journal(outcome: str) -> None:
+    relay = MemoryRelay()
+    host = b"" if outcome == "refused-framing" else b"Host: x\r\n"
+    prefix = b"/u/none" if outcome == "refused-route" else b"/t/x"
+    relay.send(
+        b"POST " + prefix + b"/v1/responses?key=CANARY01&token=CANARY02 HTTP/1.1\r\n" + host + b"Authorization: Bearer CANARY03\r\n"
+        b"x-API-key: CANARY04\r\nCookie: a=CANARY05\r\nCookie: a=CANARY05\r\nX-Amz-Security-Token:CANARY06\r\nX-My-Secret:   CANARY07\t\r\n"
+        b"X-Odd: sk-CANARY08CANARY08\r\nX-Trace-ID: sk-CANARY09CANARY09\r\nX-Agent-Name: sk-CANARY10CANARY10\r\nX-Anton-Token: CANARY11\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-Token: CANARY12\r\n\r\n"
+    )
+    if relay.pool.made:
+        assert relay.forwarded.count(b"CANARY") == 11, "the bytes forwarded stay exact: all but what is ours"
+        relay.provide(b"HTTP/1.1 103 Early\r\nSet-Cookie: CANARY13\r\n\r\n")
+        if outcome == "complete":
+            relay.provide(b"HTTP/1.1 200 OK\r\nSet-Cookie: CANARY14\r\nset-cookie: CANARY15\r\nX-Odd: sk-CANARY16CANARY16\r\n")
+            relay.provide(b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Secret: CANARY17\r\n\r\n")
+            assert relay.received.count(b"CANARY") == 6
+        elif outcome == "cut":
+            relay.provide(b"HTTP/1.1 200 OK\r\nSet-Cookie: CANARY14\r\nContent-Length: 5\r\n\r\n")
+            relay.provider_closes()
+        else:
+            relay.provider_closes(ConnectionResetError())
+    (taken,) = relay.journal.exchanges()
+    assert taken.end is not None
+    assert b"CANARY" not in b"".join(relay.journal.appends)
