@@ -79,6 +79,7 @@ def test_a_stream_that_keeps_speaking_is_not_silent(relay: RelayThread, provider
 
 
 def test_a_client_that_does_not_read_is_not_the_providers_silence(provider: ProviderServer, tmp_path: Path) -> None:
+    provider.reset()
     provider.on(Script(fill_bytes=20_000_000), path="/v1/chat")
     with RelayThread({"openai": provider.url}, tmp_path, limits=Limits(stream_silence_s=0.3)) as relay, socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
