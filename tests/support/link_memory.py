@@ -6,7 +6,7 @@ An oracle for the engines and a fast bed for properties; it keeps no bodies.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from modular_agents.proxy.linking import settle
+from modular_agents.proxy.linking import revise, settle
 from modular_agents.proxy.model.call import Call
 from modular_agents.proxy.model.link import CALLS_PER_THREAD, CALLS_PER_TOKEN, Candidate, Indexed, LinkChanges, Linked, Lookup
 from modular_agents.proxy.model.trace import Placement
@@ -29,7 +29,7 @@ class LinkMemory:
         """What the recorder does with a call."""
         linked = settle(call, self.find)
         self._put(Row(call.call_id, call.started_ns, linked.placement, linked.indexed))
-        self.relink(linked.changes)
+        revise(call.call_id, linked.loose, self.find, self.relink)
         return linked
 
     def find(self, lookup: Lookup) -> Sequence[Candidate]:
@@ -70,9 +70,12 @@ class LinkMemory:
 
     def _put(self, row: Row) -> None:
         old = self.rows.get(row.call_id)
-        for token in old.indexed.tokens if old else ():
+        for token in (*old.indexed.tokens, *(old.indexed.passing_tokens or ())) if old else ():
             self.by_token[token].discard(row.call_id)
-        for token in row.indexed.tokens:
+        if old and row.indexed.passing_tokens is None:
+            kept = old.indexed
+            row = replace(row, indexed=replace(row.indexed, passing_tokens=kept.passing_tokens, passing_facts=kept.passing_facts))
+        for token in (*row.indexed.tokens, *(row.indexed.passing_tokens or ())):
             self.by_token.setdefault(token, set()).add(row.call_id)
         self.rows[row.call_id] = row
 
@@ -95,4 +98,5 @@ class LinkMemory:
             at.root_id,
             at.opener_id,
             at.agent_name,
+            row.indexed.passing_facts or b"",
         )

@@ -48,13 +48,13 @@ def build_reader(path: Path) -> "Reader":
 
 def build_rooms() -> "Rooms":
     """Return the pure rooms that the recorder works with."""
-    from modular_agents.proxy.linking.link import settle
+    from modular_agents.proxy.linking import revise, settle
     from modular_agents.proxy.pricing.price import price
     from modular_agents.proxy.recorder.pipeline import Rooms
     from modular_agents.proxy.wire.memo import Memo
     from modular_agents.proxy.wire.reader import CallReader
 
-    return Rooms(partial(CallReader, memo=Memo()), settle, price)
+    return Rooms(partial(CallReader, memo=Memo()), settle, price, revise)
 
 
 def start(settings: "Settings", on_ready: Callable[["Runtime"], None]) -> int:

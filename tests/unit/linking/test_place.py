@@ -67,7 +67,8 @@ def test_two_equal_conversations_are_marked_ambiguous() -> None:
     one, two = made("one", "Hi", answer="Hello"), made("two", "Hi", answer="Hello", connection_id="c2", at=1)
     where = place(one, two, made("three", "Hi", "Hello", "More", at=5, connection_id="c1"))
     assert where.parent_id == "one"
-    assert where.edges[0].evidence.confidence == 0.5
+    assert where.edges[0].evidence.confidence == 0.8
+    assert where.edges[0].evidence.detail.startswith("ambiguous: 2")
 
 
 def test_a_retry_hangs_on_the_first_attempt() -> None:

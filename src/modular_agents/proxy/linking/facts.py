@@ -3,26 +3,27 @@
 Facts are made from a call once and never from another call. Where a call stands (`Stand`) is kept beside them and may change.
 """
 
+from typing import NamedTuple
+
 import msgspec
 
-from modular_agents.proxy.linking.identity import Identity, identify
-from modular_agents.proxy.linking.kinds import kind_of
-from modular_agents.proxy.linking.names import named_agent, task_of
-from modular_agents.proxy.linking.tokens import token
-from modular_agents.proxy.model.call import Call
-from modular_agents.proxy.model.chain import prefixes
+from modular_agents.proxy.linking.offers import Offer
+from modular_agents.proxy.linking.text import Said
 
-ANSWER_ROLES = frozenset({"assistant", "model"})
-MAX_TIPS = 3
-"""How many answers back a continued call is looked for: the last nearly always matches, others serve when the client cut or wrote it."""
+COMPLETED = "completed"
+UNANSWERED = frozenset({"failed", "cancelled", "interrupted"})
+
+
+class Heard(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a turn brings back: the result of one tool use (`tool_id`), or a person's words (empty id); tokens of its lines."""
+
+    tool_id: str
+    keys: tuple[int, ...]
+    is_error: bool = False
 
 
 class Facts(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A call in the eyes of linking. A token of 0 says nothing.
-
-    tips: histories up to an answer, longest first: a call that ended one of them is continued by this one.
-    tip: its history with its answer. request: the same request sent again has the same. previous, response: provider's ids.
-    """
+    """A call in the eyes of linking. A token of 0 says nothing."""
 
     call_id: str
     started_ns: int
@@ -30,114 +31,120 @@ class Facts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     status: str
     connection: str
     kind: str
+    attempt: int
+    # who says so
     said: str | None
     said_rule: str
     session: str | None
     session_rule: str
     thread: str | None
     parent_thread: str | None
-    agent: str | None
-    intro: str | None
-    task: str | None
     parent_call: str | None
     replay_of: str | None
-    attempt: int
+    agent: str | None
+    intro: str | None
+    """The agent's name as its system prompt introduces it."""
+    task: str | None
+    # what it goes on from
+    system: int
+    """System prompt and number of tools."""
     request: int
+    """The same request sent again has the same."""
     previous: int
+    """The provider's id of the answer it goes on from."""
     tips: tuple[int, ...]
-    tip: int
+    """Its history up to an answer, longest first: a call that ended one of them is continued by this one."""
+    recalled: tuple[int, ...]
+    """Its last answers by themselves, newest first: their history may have been edited."""
+    reasked: tuple[int, ...]
+    """Its last questions before the newest, with the beginning of the answer it has to them: the rest may have been edited or cut."""
+    is_first: bool
+    """It has no answer in its history: a conversation's first turn."""
+    heard: tuple[Heard, ...]
+    """What came back since the last answer."""
+    # what it leaves behind
+    asked: int
+    """Its last question with the beginning of its answer: the other half of `reasked`."""
+    tip: tuple[int, ...]
+    """Its history with its answer, one for each choice."""
+    answer: int
+    """Its answer by itself."""
     response: int
+    """The provider's id of its answer."""
+    offers: tuple[Offer, ...]
+    handed: Said | None
+    """Its answer's text, where it asked for no tool: what it may hand to somebody else."""
+    handed_keys: tuple[int, ...]
+    """Of the same text: the whole, the first line and the last, as a later turn may bring them back."""
+
+    @property
+    def moment(self) -> tuple[int, str]:
+        """Its place in time."""
+        return self.started_ns, self.call_id
+
+
+class Words(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a first turn was told, as `text.Reading` needs it: kept only while a call that comes late may still have said it."""
+
+    texts: tuple[str, ...] = ()
+    """Its new user texts."""
+    briefing: str = ""
+    """Its system prompt's ends."""
+
+
+class Came(NamedTuple):
+    """An edge that leads to a call, as it is kept."""
+
+    source: str
+    type: str
+    rule: str
+    detail: str
+    confidence: float
 
 
 class Stand(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """Where a call was put: `edges` lead to it, as (from, type, rule, detail, confidence)."""
+    """Where a call was put: what leads to it, and what ties its thread to another without an edge (`kin`)."""
 
     parent: str | None = None
     kind: str = "turn"
-    edges: tuple[tuple[str, str, str, str, float], ...] = ()
+    came: tuple[Came, ...] = ()
+    kin: str | None = None
+    kin_rule: str = ""
+    took: int = 0
+    """Token of the piece of text by which its thread was opened, 0 when it was by another rule."""
+    use: str = ""
+    """Id of the tool use that opened its thread."""
+    is_doubtful: bool = False
+    """Other calls might as well have led here."""
 
 
-class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """`Indexed.facts`, decoded."""
-
+class _Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
     facts: Facts
     stand: Stand
 
 
+NO_WORDS = Words()
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(Record)
+_RECORDS = msgspec.msgpack.Decoder(_Record)
+_WORDS = msgspec.msgpack.Decoder(Words)
 
 
 def encode(facts: Facts, stand: Stand) -> bytes:
     """Return the bytes that the store keeps."""
-    return _ENCODER.encode(Record(facts, stand))
+    return _ENCODER.encode(_Record(facts, stand))
 
 
-def decode(data: bytes) -> Record:
+def decode(data: bytes) -> tuple[Facts, Stand]:
     """Return what `encode` was given."""
-    return _DECODER.decode(data)
+    record = _RECORDS.decode(data)
+    return record.facts, record.stand
 
 
-def gather(call: Call) -> Facts:
-    """Return the facts of a call."""
-    identity = identify(call)
-    digests = [message.digest for message in call.messages]
-    answered = _answered(call)
-    answer = [call.answers[0].digest] if call.answers else []
-    lengths = [*reversed(answered), len(digests), len(digests) + len(answer)]
-    names = prefixes(digests + answer, lengths)
-    previous = call.previous_response_id
-    return Facts(
-        call_id=call.call_id,
-        started_ns=call.started_ns,
-        ended_ns=call.ended_ns,
-        status=str(call.status),
-        connection=call.connection_id,
-        kind=kind_of(call, identity),
-        said=identity.trace,
-        said_rule=identity.trace_rule,
-        session=identity.session,
-        session_rule=identity.session_rule,
-        thread=identity.thread,
-        parent_thread=identity.parent_thread,
-        agent=identity.agent,
-        intro=named_agent(call),
-        task=None if answered else task_of(call),
-        parent_call=identity.parent_call,
-        replay_of=identity.replay_of,
-        attempt=identity.attempt,
-        request=_request(call, identity, names[-2]) if digests else 0,
-        previous=token("response", previous) if previous else 0,
-        tips=tuple(token("tip", name) for name in reversed(names[:-2])),
-        tip=token("tip", names[-1]) if answer else 0,
-        response=token("response", call.response_id) if call.response_id else 0,
-    )
+def encode_words(words: Words) -> bytes:
+    """Return the bytes that the store keeps for a while; none when there is nothing to keep."""
+    return _ENCODER.encode(words) if words != NO_WORDS else b""
 
 
-def _request(call: Call, identity: Identity, history: bytes) -> int:
-    """What makes two requests the same: all that the model reads, and who asks as far as they say."""
-    system = b"".join(message.digest for message in call.system)
-    said = "\0".join(
-        (
-            call.operation,
-            call.model or "",
-            str(len(call.tools)),
-            call.previous_response_id or "",
-            identity.trace or "",
-            identity.thread or "",
-        )
-    )
-    return token("request", history + system + said.encode("utf-8", "surrogatepass"))
-
-
-def _answered(call: Call) -> list[int]:
-    """Return the lengths of the last few prefixes that end with an answer, longest first."""
-    found: list[int] = []
-    messages = call.messages
-    for length in range(len(messages), 0, -1):
-        message = messages[length - 1]
-        if message.role in ANSWER_ROLES and message.digest:
-            found.append(length)
-            if len(found) == MAX_TIPS:
-                break
-    return found
+def decode_words(data: bytes) -> Words:
+    """Return what `encode_words` was given."""
+    return _WORDS.decode(data) if data else NO_WORDS

@@ -7,7 +7,7 @@ Sources: captures of the clients named (tests/corpus), W3C Trace Context, docs o
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -31,7 +31,6 @@ _METADATA_NAMES = ("session_id", "trace_id", "conversation_id", "litellm_session
 """Fields of a body's `metadata` that people use for what X-Trace-ID says."""
 _USER_ID_SESSION = re.compile(r"_session_([0-9a-f-]{36})$")
 """Claude Code before 2.1 wrote `user_…_account_…_session_<uuid>` where later ones write JSON."""
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class _Turn(msgspec.Struct, rename={"thread": "thread_id", "parent_thread": "parent_thread_id"}):
@@ -49,10 +48,15 @@ class _Hinted(msgspec.Struct):
 
     metadata: Any = None
     conversation: Any = None
+    max_tokens: Any = None
+    max_completion_tokens: Any = None
+    max_output_tokens: Any = None
     litellm_session_id: Any = None
     client_metadata: Any = None
 
 
+MAIN = "main"
+"""Stands for the thread of a session that has no id of its own."""
 _TURN = msgspec.json.Decoder(_Turn)
 _HINTED = msgspec.json.Decoder(_Hinted)
 
@@ -64,7 +68,7 @@ class Identity:
     trace: given by the person or app, with the rule that found it. session: groups calls, with its rule.
     thread, parent_thread: the tooling's own name for the conversation and for the one that opened it.
     agent: a name that was given. request_kind: what the tooling calls this request (Codex: `turn`, `prewarm`, `compact` …).
-    attempt: the SDK's count of retries before this request.
+    attempt: the SDK's count of retries before this request. max_tokens: the answer's limit, which tells a probe.
     """
 
     trace: str | None = None
@@ -79,8 +83,7 @@ class Identity:
     replay_of: str | None = None
     request_kind: str | None = None
     attempt: int = 0
-    traceparent: str | None = None
-    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    max_tokens: int | None = None
 
 
 def identify(call: Call) -> Identity:
@@ -94,7 +97,6 @@ def identify(call: Call) -> Identity:
         trace, trace_rule = clean_opaque_id(task), "header.x-task-id"
     thread, parent_thread = _threads(headers, turn, session)
     agent, agent_rule = _agent(call, headers, turn)
-    match = _TRACEPARENT.fullmatch(headers.get("traceparent", "").strip().lower())
     return Identity(
         trace=trace,
         trace_rule=trace_rule if trace else "",
@@ -108,8 +110,7 @@ def identify(call: Call) -> Identity:
         replay_of=call.hints.replay_of,
         request_kind=turn.request_kind,
         attempt=_count(headers.get("x-stainless-retry-count")),
-        traceparent=match[1] if match else None,
-        headers=headers,
+        max_tokens=_limit(hinted),
     )
 
 
@@ -161,10 +162,9 @@ def _body_session(hinted: _Hinted) -> tuple[str | None, str]:
 def _threads(headers: dict[str, str], turn: _Turn, session: str | None) -> tuple[str | None, str | None]:
     """Return the tooling's names for this thread and the one that opened it."""
     if "x-claude-code-session-id" in headers and session:
-        agent = headers.get("x-claude-code-agent-id")
-        if agent is None:
-            return f"{session}/main", None
-        return f"{session}/{clean_opaque_id(agent)}", f"{session}/{clean_opaque_id(headers.get('x-claude-code-parent-agent-id', 'main'))}"
+        # Title helpers and probes carry the session too, so only a sub-agent's id names a conversation.
+        agent, opener = headers.get("x-claude-code-agent-id"), headers.get("x-claude-code-parent-agent-id")
+        return (f"{session}/{agent}" if agent else None), (f"{session}/{opener or MAIN}" if agent else None)
     thread = headers.get("thread-id") or turn.thread
     if thread and (own := clean_opaque_id(thread)):
         parent = headers.get("x-codex-parent-thread-id") or turn.parent_thread
@@ -186,3 +186,10 @@ def _agent(call: Call, headers: dict[str, str], turn: _Turn) -> tuple[str | None
 
 def _count(text: str | None) -> int:
     return int(text) if text and len(text) < 4 and text.isdecimal() else 0  # noqa: PLR2004 - a count of retries has at most three digits
+
+
+def _limit(hinted: _Hinted) -> int | None:
+    for value in (hinted.max_tokens, hinted.max_completion_tokens, hinted.max_output_tokens):
+        if isinstance(value, int):
+            return value
+    return None

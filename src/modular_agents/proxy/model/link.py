@@ -10,6 +10,8 @@ from modular_agents.proxy.model.trace import Placement
 
 CALLS_PER_TOKEN = 16
 """How many calls one token finds. Bounds the cost of a look-up; a text that more calls than this hold tells nothing apart."""
+LATE_NS = 3600 * 10**9
+"""Calls that reach the store within an hour of one another's start are linked the same in any order; beyond it, `relink` does it again."""
 CALLS_PER_THREAD = 4
 """How many calls `before` and `after` find."""
 
@@ -50,14 +52,23 @@ class Candidate:
     root_id: str
     opener_id: str | None
     agent_name: str | None
+    passing_facts: bytes = b""
+    """As `Indexed.passing_facts` were given; empty when they have been dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """What a call leaves behind: the tokens by which it is found and the facts that linking reads when it was."""
+    """What a call leaves behind: the tokens by which it is found and the facts that linking reads when it was.
+
+    What is `passing` serves calls that arrive late, or out of order, and may be dropped `LATE_NS` after the call began.
+    """
 
     tokens: tuple[int, ...] = ()
     facts: bytes = b""
+    passing_tokens: tuple[int, ...] | None = ()
+    """None: those that an earlier version of the call left stay."""
+    passing_facts: bytes | None = b""
+    """None: likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +97,7 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class LinkChanges:
-    """What a new call changes of earlier ones. Applied in this order; changing nothing is no event."""
+    """What a call changes of others that are stored. Applied in this order; changing nothing is no event."""
 
     replaced: tuple[Replaced, ...] = ()
     moves: tuple[ThreadMove, ...] = ()
@@ -94,8 +105,9 @@ class LinkChanges:
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """All that linking says about a call."""
+    """All that linking says about a call before it is stored."""
 
     placement: Placement
     indexed: Indexed
-    changes: LinkChanges = LinkChanges()
+    loose: tuple[str, ...] = ()
+    """Traces that this call may have joined: they are grouped anew once it is stored."""

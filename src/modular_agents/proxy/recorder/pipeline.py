@@ -15,7 +15,7 @@ from modular_agents.proxy.errors import ProxyError
 from modular_agents.proxy.journal.cursor import Piece
 from modular_agents.proxy.model.call import Call, Cost, Delta
 from modular_agents.proxy.model.exchange import Exchange
-from modular_agents.proxy.model.link import Candidate, Linked, Lookup
+from modular_agents.proxy.model.link import Candidate, LinkChanges, Linked, Lookup
 from modular_agents.proxy.ports import Clock, JournalPosition, OpenCall, Store, Transaction
 from modular_agents.proxy.recorder.assemble import Answering, Asked, Assembler, Change, Ended, Grew
 from modular_agents.proxy.recorder.bare import alone, bare_call, guarded
@@ -56,6 +56,8 @@ class Rooms:
     start: Callable[[Exchange], Reads]
     link: Callable[[Call, Callable[[Lookup], Sequence[Candidate]]], Linked]
     price: Callable[[Call], Cost]
+    revise: Callable[[str, Sequence[str], Callable[[Lookup], Sequence[Candidate]], Callable[[LinkChanges], None]], None]
+    """(call, loose traces, find, relink): changes what a stored call shows in another light."""
 
 
 @dataclass(slots=True)
@@ -195,7 +197,7 @@ class Pipeline:
         linked = guarded(call.call_id, lambda: rooms.link(call, transaction.find), lambda: alone(call))
         cost = guarded(call.call_id, lambda: rooms.price(call), lambda: Cost(None, why="pricing failed on this call"))
         transaction.put_call(call, version.exchange, linked.placement, cost, linked.indexed)
-        transaction.relink(linked.changes)
+        guarded(call.call_id, lambda: rooms.revise(call.call_id, linked.loose, transaction.find, transaction.relink), lambda: None)
 
     def _spare(self, batch: _Batch, current: _Version | None) -> bool:
         """Change what the store failed on, so that the batch can be tried again; False when there is nothing left to change."""

@@ -74,7 +74,9 @@ class MemoryBatch:
         matched: dict[str, list[int]] = {}
         for tokens, sign in ((lookup.earlier, -1), (lookup.later, 1)):
             for token in tokens:
-                holding = (stored for stored in calls.values() if token in stored.indexed.tokens)
+                holding = (
+                    stored for stored in calls.values() if token in stored.indexed.tokens or token in (stored.indexed.passing_tokens or ())
+                )
                 for stored in _near(holding, lookup.at_ns, sign, CALLS_PER_TOKEN):
                     matched.setdefault(stored.call.call_id, []).append(token)
         found = [calls[call_id] for call_id in lookup.calls if call_id in calls]
@@ -98,7 +100,7 @@ class MemoryBatch:
         is_new = before.system_is_new if before else self._sees_system(call)
         self._enter(placement.trace_id, call.started_ns, placement.trace_evidence, placement.trace_name)
         words = self._words(call, placement, system_is_new=is_new)
-        self._put(Stored(number, call, exchange, placement, cost, record, indexed, words, is_new), before)
+        self._put(Stored(number, call, exchange, placement, cost, record, _kept(indexed, before), words, is_new), before)
         self._announce_edges(placement.edges, before.placement.edges if before else ())
 
     def relink(self, changes: LinkChanges) -> None:
@@ -108,7 +110,7 @@ class MemoryBatch:
             if before is not None:
                 placement = storable(change.placement)
                 self._enter(placement.trace_id, before.call.started_ns, placement.trace_evidence, placement.trace_name)
-                self._move(before, placement, change.indexed)
+                self._move(before, placement, _kept(change.indexed, before))
                 self._announce_edges(placement.edges, before.placement.edges)
         for move in changes.moves:
             for before in self._members(move.thread_id):
@@ -215,6 +217,17 @@ def _candidate(stored: Stored, tokens: Sequence[int]) -> Candidate:
         record.root_id,
         record.opener_id,
         record.agent_name,
+        stored.indexed.passing_facts or b"",
+    )
+
+
+def _kept(indexed: Indexed, before: Stored | None) -> Indexed:
+    """Let what was passing stay where a later version says nothing of it. Nothing is ever dropped here."""
+    tokens, facts = (before.indexed.passing_tokens, before.indexed.passing_facts) if before else ((), b"")
+    return replace(
+        indexed,
+        passing_tokens=tokens if indexed.passing_tokens is None else indexed.passing_tokens,
+        passing_facts=facts if indexed.passing_facts is None else indexed.passing_facts,
     )
 
 

@@ -10,11 +10,13 @@ from typing import Any
 
 import apsw
 
-from modular_agents.proxy.model.link import CALLS_PER_THREAD, CALLS_PER_TOKEN, Candidate, Indexed, Lookup
+from modular_agents.proxy.model.link import CALLS_PER_THREAD, CALLS_PER_TOKEN, LATE_NS, Candidate, Indexed, Lookup
 from modular_agents.proxy.store.sqlite.engine import statements
 
-Found = tuple[int, str, bytes, str, str, str, str | None, str | None]
-"""number, call, facts, trace, thread, root, opener, agent"""
+Found = tuple[int, str, bytes, bytes, str, str, str, str | None, str | None]
+"""number, call, facts, passing facts, trace, thread, root, opener, agent"""
+DROPPED_PER_CALL = 4
+"""How many calls lose what was `passing` for each call that is new: more than come, so that none is left behind."""
 
 
 class Links:
@@ -39,17 +41,30 @@ class Links:
         """Let call `number` be found by `indexed`, and no longer by what it was put with `before`."""
         if before == indexed:
             return
-        old, new = set(before.tokens if before else ()), set(indexed.tokens)
-        for token in old - new:
-            self._db.execute(self._sql["drop_token"], (token, started_ns, number))
-        for token in new - old:
-            self._db.execute(self._sql["add_token"], (token, started_ns, number))
-        self._db.execute(self._sql["put_standing"], (number, _pack(indexed.tokens), indexed.facts))
+        passing = indexed.passing_tokens if indexed.passing_tokens is not None else before.passing_tokens or () if before else ()
+        old, new = _all_tokens(before), {*indexed.tokens, *passing}
+        self._db.executemany(self._sql["drop_token"], [(token, started_ns, number) for token in old - new])
+        self._db.executemany(self._sql["add_token"], [(token, started_ns, number) for token in new - old])
+        self._db.execute(
+            self._sql["put_standing"], (number, _pack(indexed.tokens), indexed.facts, _pack(passing), indexed.passing_facts or b"")
+        )
+        if indexed.passing_facts is not None:
+            self._db.execute(self._sql["put_passing_facts"], (indexed.passing_facts, number))
+        if before is None:
+            self._drop_passed(started_ns - LATE_NS)
 
     def stored(self, number: int) -> Indexed:
         """Return the tokens of a stored call, without its facts."""
-        packed: bytes | None = self._db.execute(self._sql["stood"], (number,)).get
-        return Indexed(_unpack(packed) if packed else ())
+        row: Any = self._db.execute(self._sql["stood"], (number,)).fetchone()
+        return Indexed(_unpack(row[0]), b"", _unpack(row[1])) if row else Indexed()
+
+    def _drop_passed(self, before_ns: int) -> None:
+        """Drop what calls left for those that come late, when nobody will come any more."""
+        passed: Any = self._db.execute(self._sql["passed"], (before_ns // 1_000_000, DROPPED_PER_CALL)).fetchall()
+        for number, started_ns, tokens, packed in passed:
+            gone = set(_unpack(packed)) - set(_unpack(tokens))
+            self._db.executemany(self._sql["drop_token"], [(token, started_ns, number) for token in gone])
+            self._db.execute(self._sql["drop_passing"], (number,))
 
     def _by_token(self, lookup: Lookup) -> Iterator[tuple[Found, int]]:
         for statement, wanted in (("found_earlier", lookup.earlier), ("found_later", lookup.later)):
@@ -74,8 +89,12 @@ class Links:
 
 
 def _candidate(row: Found, matched: Iterable[int]) -> Candidate:
-    _, call_id, facts, trace_id, thread_id, root_id, opener_id, agent_name = row
-    return Candidate(call_id, tuple(matched), facts, trace_id, thread_id, root_id, opener_id, agent_name)
+    _, call_id, facts, passing, trace_id, thread_id, root_id, opener_id, agent_name = row
+    return Candidate(call_id, tuple(matched), facts, trace_id, thread_id, root_id, opener_id, agent_name, passing)
+
+
+def _all_tokens(indexed: Indexed | None) -> set[int]:
+    return {*indexed.tokens, *(indexed.passing_tokens or ())} if indexed else set()
 
 
 def _pack(tokens: tuple[int, ...]) -> bytes:

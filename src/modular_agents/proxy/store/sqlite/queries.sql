@@ -311,37 +311,37 @@ SELECT id, task_description FROM call
 WHERE trace = ? AND root_id = call_id AND task_description IS NOT NULL ORDER BY id LIMIT 1
 
 -- name: found_earlier
-SELECT c.id, c.call_id, coalesce(s.facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
+SELECT c.id, c.call_id, coalesce(s.facts, x''), coalesce(s.passing_facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
 FROM token AS k JOIN call AS c ON c.id = k.call LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
 WHERE k.token = ? AND k.started_ns <= ? ORDER BY k.started_ns DESC, k.call DESC LIMIT ?
 
 -- name: found_later
-SELECT c.id, c.call_id, coalesce(s.facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
+SELECT c.id, c.call_id, coalesce(s.facts, x''), coalesce(s.passing_facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
 FROM token AS k JOIN call AS c ON c.id = k.call LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
 WHERE k.token = ? AND k.started_ns >= ? ORDER BY k.started_ns, k.call LIMIT ?
 
 -- name: found_call
-SELECT c.id, c.call_id, coalesce(s.facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
+SELECT c.id, c.call_id, coalesce(s.facts, x''), coalesce(s.passing_facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
 FROM call AS c LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
 WHERE c.call_id = ?
 
 -- name: found_before
-SELECT c.id, c.call_id, coalesce(s.facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
+SELECT c.id, c.call_id, coalesce(s.facts, x''), coalesce(s.passing_facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
 FROM call AS c LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
 WHERE c.thread_id = ? AND c.started_ns <= ? ORDER BY c.started_ns DESC, c.id DESC LIMIT ?
 
 -- name: found_after
-SELECT c.id, c.call_id, coalesce(s.facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
+SELECT c.id, c.call_id, coalesce(s.facts, x''), coalesce(s.passing_facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
 FROM call AS c LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
 WHERE c.thread_id = ? AND c.started_ns >= ? ORDER BY c.started_ns, c.id LIMIT ?
 
 -- name: found_members
-SELECT c.id, c.call_id, coalesce(s.facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
+SELECT c.id, c.call_id, coalesce(s.facts, x''), coalesce(s.passing_facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
 FROM call AS c LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
 WHERE c.thread_id = ?
 
 -- name: found_roots
-SELECT c.id, c.call_id, coalesce(s.facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
+SELECT c.id, c.call_id, coalesce(s.facts, x''), coalesce(s.passing_facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
 FROM call AS c LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
 WHERE c.trace = (SELECT id FROM trace WHERE trace_id = ?) AND c.root_id = c.call_id
 
@@ -352,11 +352,21 @@ INSERT OR IGNORE INTO token (token, started_ns, call) VALUES (?, ?, ?)
 DELETE FROM token WHERE token = ? AND started_ns = ? AND call = ?
 
 -- name: stood
-SELECT tokens FROM standing WHERE call = ?
+SELECT tokens, passing FROM standing WHERE call = ?
 
 -- name: put_standing
-INSERT INTO standing (call, tokens, facts) VALUES (?, ?, ?)
-ON CONFLICT (call) DO UPDATE SET tokens = excluded.tokens, facts = excluded.facts
+INSERT INTO standing (call, tokens, facts, passing, passing_facts) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (call) DO UPDATE SET tokens = excluded.tokens, facts = excluded.facts, passing = excluded.passing
+
+-- name: put_passing_facts
+UPDATE standing SET passing_facts = ?1 WHERE call = ?2 AND passing_facts <> ?1
+
+-- name: passed
+SELECT s.call, c.started_ns, s.tokens, s.passing FROM standing AS s JOIN call AS c ON c.id = s.call
+WHERE s.passing <> x'' AND s.call < ? ORDER BY s.call LIMIT ?
+
+-- name: drop_passing
+UPDATE standing SET passing = x'', passing_facts = x'' WHERE call = ?
 
 -- name: edges_to
 SELECT a.call_id, e.edge_type, e.evidence, e.detail, e.confidence FROM edge AS e JOIN call AS a ON a.id = e.from_call WHERE e.to_call = ?

@@ -187,8 +187,11 @@ CREATE TABLE token (
 CREATE TABLE standing (
   call INTEGER PRIMARY KEY,           -- call.id
   tokens BLOB NOT NULL,               -- its tokens, 8 bytes each, little-endian
-  facts BLOB NOT NULL                 -- linking's own
+  facts BLOB NOT NULL,                -- linking's own
+  passing BLOB NOT NULL,              -- tokens left only for calls that come late; emptied after an hour
+  passing_facts BLOB NOT NULL         -- likewise
 ) STRICT;
+CREATE INDEX standing_passing ON standing (call) WHERE passing <> x'';
 
 CREATE TABLE edge (
   to_call INTEGER NOT NULL,           -- call.id

@@ -1,0 +1,55 @@
+"""Helpers and probes belong to the conversation they stand beside: without an edge, but in the same trace.
+
+A title helper repeats the conversation's first words; anything else is placed by the client connection it shares. The nearest
+in time is meant, before or after: a title is often asked for first.
+"""
+
+from collections.abc import Sequence
+
+from modular_agents.proxy.linking.facts import Facts, Words
+from modular_agents.proxy.linking.kinds import NOISE
+from modular_agents.proxy.linking.known import MINUTE_NS, Known, Step, ask
+from modular_agents.proxy.linking.text import MIN_CHARS
+from modular_agents.proxy.linking.threads import agrees
+from modular_agents.proxy.linking.tokens import token, tokens
+from modular_agents.proxy.model.link import Lookup
+
+KIN_WINDOW_NS = 5 * MINUTE_NS
+"""A helper's call stands this near to what it helps."""
+SAME_PROMPT = "same-prompt"
+CONNECTION = "connection"
+
+
+def kin_keys(me: Facts, words: Words) -> tuple[int, ...]:
+    """Return the tokens that the first call of a thread leaves, and noise looks for: its prompts and its connection."""
+    return (*prompts(me, words), token("connection", me.connection))
+
+
+def prompts(me: Facts, words: Words) -> tuple[int, ...]:
+    """Return tokens of its own user texts, whole and by line."""
+    texts = [text.replace("\n", " ") for text in words.texts[:4]]
+    lines = [line for text in words.texts[:4] for line in text.split("\n")[:4]] if me.kind in NOISE else []
+    return tokens("prompt", dict.fromkeys(text for text in (*texts, *lines) if len(text) >= MIN_CHARS))
+
+
+def kin(me: Facts, words: Words) -> Step[tuple[Known, str] | None]:
+    """Return the call of another thread that `me`, which is noise, stands beside, and the rule that says so."""
+    keys = kin_keys(me, words)
+    found = yield from ask(Lookup(me.started_ns, earlier=keys, later=keys))
+    beside = [other for other in found if other.facts.kind not in NOISE and other.is_root and _is_near(me, other.facts)]
+    alike = set(prompts(me, words))
+    same_prompt = [other for other in beside if alike & set(prompts(other.facts, other.words))]
+    if same_prompt:
+        return _nearest(me, same_prompt), SAME_PROMPT
+    connected = [other for other in beside if other.facts.connection == me.connection]
+    return (_nearest(me, connected), CONNECTION) if connected else None
+
+
+def _is_near(me: Facts, other: Facts) -> bool:
+    if not agrees(me, other) or (me.session and other.session and me.session != other.session):
+        return False
+    return other.started_ns - KIN_WINDOW_NS <= me.started_ns <= (other.ended_ns or other.started_ns) + KIN_WINDOW_NS
+
+
+def _nearest(me: Facts, others: Sequence[Known]) -> Known:
+    return min(others, key=lambda other: (abs(other.facts.started_ns - me.started_ns), other.facts.moment))

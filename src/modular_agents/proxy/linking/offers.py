@@ -1,0 +1,111 @@
+"""What an answer may set off: each string it gives to a tool, or names as a sub-task in a plan, may become another agent's prompt.
+
+A plan is an answer that is (or holds) JSON, or a list. Strings too short to mean anything are not offered.
+"""
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from modular_agents.proxy.linking.text import Said, said
+from modular_agents.proxy.model.call import Message
+
+MAX_OFFERS = 48
+"""Strings of one answer that are kept. A plan with more sub-tasks than this is linked by its answers instead."""
+MAX_DEPTH = 6
+MAX_PLAN_CHARS = 64 * 1024
+"""Longer answers are documents, not plans."""
+_QUOTED_CHARS = 4096
+"""Longer strings are files, not commands: nothing quoted in them is a prompt."""
+_NAMES = ("subagent_type", "agent", "agent_name", "agent_type", "role", "module", "name", "worker", "assignee")
+"""Arguments that name who shall do it, most telling first."""
+_QUOTED = re.compile(r"\"([^\"\n]{12,})\"|'([^'\n]{12,})'")
+_FENCED = re.compile(r"```(?:json|JSON)?\s*\n(.*?)```", re.DOTALL)
+_ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s+(\S.{14,})$", re.MULTILINE)
+
+
+class Offer(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A string that an answer hands out: by which tool use (empty: a plan), to whom as far as its neighbours say."""
+
+    tool_id: str
+    tool: str
+    agent: str
+    piece: Said
+
+
+def offers(answer: Message) -> tuple[Offer, ...]:
+    """Return what the answer offers, at most `MAX_OFFERS`."""
+    found: list[Offer] = []
+    counts: dict[str, int] = {}
+    for part in answer.parts:
+        if part.kind == "tool_use":
+            name = part.name or ""
+            counts[name] = counts.get(name, 0) + 1
+            tool_id = part.tool_id or unnamed_use(name, counts[name])
+            for text, agent in _strings(_json(part.arguments or ""), "", 0):
+                _add(found, tool_id, name, agent, text)
+        elif part.kind == "text":
+            for text, agent in _planned(part.text):
+                _add(found, "", "", agent, text)
+    return tuple(found)
+
+
+def unnamed_use(tool: str, nth: int) -> str:
+    """Return the id of a tool use in a format that has none (Gemini, Ollama): results come back by name, in order."""
+    return f"{tool}#{nth}"
+
+
+def _add(found: list[Offer], tool_id: str, tool: str, agent: str, text: str) -> None:
+    if len(found) < MAX_OFFERS and (" " in text.strip() or not text.isascii()) and (piece := said(text)):
+        found.append(Offer(tool_id, tool, agent, piece))
+
+
+def _planned(text: str) -> Iterator[tuple[str, str]]:
+    """Yield (string, agent) of a plan in plain text."""
+    if len(text) > MAX_PLAN_CHARS:
+        return
+    value = _embedded(text)
+    if value is not None:
+        yield from _strings(value, "", 0)
+        return
+    for item in _ITEM.finditer(text):
+        yield item[1], ""
+
+
+def _embedded(text: str) -> object:
+    """Return the JSON object or array that an answer is, or holds; None when there is none."""
+    if "{" not in text and "[" not in text:
+        return None
+    for block in _FENCED.findall(text):
+        if isinstance(value := _json(block), (dict, list)):
+            return value
+    for opens, closes in ("{}", "[]"):
+        start, end = text.find(opens), text.rfind(closes)
+        if 0 <= start < end and isinstance(value := _json(text[start : end + 1]), (dict, list)):
+            return value
+    return None
+
+
+def _json(text: str) -> object:
+    try:
+        value: object = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return text
+    return value
+
+
+def _strings(value: object, agent: str, depth: int) -> Iterator[tuple[str, str]]:
+    """Yield (string, agent) of every string in a JSON value, and of what a command quotes."""
+    if isinstance(value, str):
+        yield value, agent
+        if len(value) <= _QUOTED_CHARS:
+            for double, single in _QUOTED.findall(value):
+                yield double or single, agent
+    elif depth < MAX_DEPTH and isinstance(value, dict):
+        named = next((name for key in _NAMES if isinstance(name := value.get(key), str) and name), agent)
+        for item in value.values():
+            yield from _strings(item, named, depth + 1)
+    elif depth < MAX_DEPTH and isinstance(value, list):
+        for item in value:
+            yield from _strings(item, agent, depth + 1)

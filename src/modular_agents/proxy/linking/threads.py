@@ -1,0 +1,129 @@
+"""A call goes on from the one whose conversation it repeats; the longest repeated history wins.
+
+Rules, strongest first: `retry` (the same request again, after it failed), `response_id` (the provider's id says so),
+`continuation` (history and answer repeated), `edited` (the last answer repeated, its history changed), `reasked` (the last
+question repeated, its answer changed), `header.thread` (the tooling says it is the same conversation).
+Every choice looks at earlier calls only, so that a later arrival never changes it.
+"""
+
+from collections.abc import Sequence
+
+from modular_agents.proxy.linking.facts import COMPLETED, Facts
+from modular_agents.proxy.linking.kinds import NOISE
+from modular_agents.proxy.linking.known import MINUTE_NS, SLACK_NS, Known, Link, Step, ask, asked_for, before, mirrored
+from modular_agents.proxy.linking.tokens import token
+from modular_agents.proxy.model.link import Lookup
+
+REQUEST = "request"
+RETRY_WINDOW_NS = 2 * MINUTE_NS
+"""The same request this long after a failure counts as a retry even if no header says so: SDKs wait up to a minute."""
+
+
+def predecessor(me: Facts) -> Step[Link | None]:
+    """Return the earlier call of the same thread that leads to `me`."""
+    found = yield from ask(Lookup(me.started_ns, earlier=asked_for((me.request, me.previous, *me.tips[:1]))))
+    earlier = [other for other in before(me, found) if agrees(me, other.facts)]
+    if retry := _retried(me, earlier):
+        return retry
+    for other in reversed(earlier):
+        if me.previous and other.facts.response == me.previous:
+            return Link(other, REQUEST, "response_id", "previous_response_id")
+    for tip in me.tips:
+        repeated = earlier
+        if tip != me.tips[0]:
+            repeated = before(me, (yield from ask(Lookup(me.started_ns, earlier=(tip,)))))
+        matches = [other for other in repeated if tip in other.facts.tip and other.ended_before(me) and agrees(me, other.facts)]
+        if matches:
+            return (yield from _continued(me, tip, matches))
+    return (yield from _edited(me))
+
+
+def agrees(me: Facts, other: Facts) -> bool:
+    """Return whether nothing that was said keeps the two apart."""
+    return (not me.said or not other.said or me.said == other.said) and (not me.thread or not other.thread or me.thread == other.thread)
+
+
+def _retried(me: Facts, earlier: Sequence[Known]) -> Link | None:
+    """Follow the same request through its attempts: each failure is tried again by at most one later call."""
+    if not me.request:
+        return None
+    attempts = [other for other in earlier if other.facts.request == me.request]
+    first = {other.call_id: other for other in attempts}
+    failed: list[Facts] = []
+    for facts in (*(other.facts for other in attempts), me):
+        open_failures = [failure for failure in failed if _may_retry(facts, failure)]
+        if open_failures:
+            tried = max(open_failures, key=lambda failure: (failure.attempt == facts.attempt - 1, failure.ended_ns or 0, failure.call_id))
+            failed.remove(tried)
+            first[facts.call_id] = first[tried.call_id]
+        if facts.status != COMPLETED:
+            failed.append(facts)
+    origin = first.get(me.call_id)
+    if origin is None:
+        return None
+    return Link(origin, REQUEST, "retry", f"attempt {me.attempt + 1}" if me.attempt else "the same request after a failure")
+
+
+def _may_retry(facts: Facts, failure: Facts) -> bool:
+    if failure.ended_ns is None:
+        return facts.attempt > 0  # the client gave up on it, which has not been seen yet
+    if failure.ended_ns > facts.started_ns + SLACK_NS:
+        return False
+    return facts.attempt > 0 or facts.started_ns - failure.ended_ns <= RETRY_WINDOW_NS
+
+
+def _continued(me: Facts, tip: int, matches: Sequence[Known]) -> Step[Link]:
+    """Choose among calls that were told the same and answered the same."""
+    if len(matches) == 1:
+        return Link(matches[0], REQUEST, "continuation")
+    rivals = yield from ask(Lookup(me.started_ns, earlier=mirrored((tip,))))
+    used = {rival.stand.parent for rival in before(me, rivals)}
+
+    def rank(other: Known) -> tuple[bool, ...]:
+        facts = other.facts
+        return (same(me.session, facts.session), facts.system == me.system, other.call_id not in used)
+
+    best = max(map(rank, matches))
+    equal = [other for other in matches if rank(other) == best]
+    near = [other for other in equal if other.facts.connection == me.connection] or equal
+    chosen = max(near, key=lambda other: other.facts.moment)
+    if len(equal) == 1:
+        return Link(chosen, REQUEST, "continuation")
+    if near is not equal and len(near) == 1:
+        detail = f"ambiguous: {len(equal)} calls have this history and answer, one came on the same connection"
+        return Link(chosen, REQUEST, "continuation", detail, 0.8, is_doubtful=True)
+    return Link(
+        chosen, REQUEST, "continuation", f"ambiguous: {len(equal)} calls have this history and answer", 1 / len(near), is_doubtful=True
+    )
+
+
+def same(one: str | None, other: str | None) -> bool:
+    """Return whether both were said and are equal."""
+    return one is not None and one == other
+
+
+def _edited(me: Facts) -> Step[Link | None]:
+    native = token("thread", me.thread) if me.thread and me.kind not in NOISE else 0
+    keys = asked_for((*me.recalled, *me.reasked, native))
+    if not keys:
+        return None
+    found = yield from ask(Lookup(me.started_ns, earlier=keys))
+    earlier = [other for other in before(me, found) if other.ended_before(me) and agrees(me, other.facts)]
+    mine = [other for other in earlier if other.facts.system == me.system]
+    for key in me.recalled:
+        if matches := [other for other in mine if other.facts.answer == key]:
+            return _newest(me, matches, "edited", "its answer comes back, the history before it was changed", 0.9)
+    for key in me.reasked:
+        if matches := [other for other in mine if other.facts.asked == key]:
+            return _newest(me, matches, "reasked", "its question comes back, the answer was changed", 0.6)
+    speaking = [other for other in earlier if same(me.thread, other.facts.thread) and other.facts.kind not in NOISE]
+    return Link(speaking[-1], REQUEST, "header.thread", "the tooling names the same conversation", 0.9) if native and speaking else None
+
+
+def _newest(me: Facts, matches: Sequence[Known], rule: str, detail: str, confidence: float) -> Link:
+    near = [other for other in matches if same(me.session, other.facts.session)] or matches
+    near = [other for other in near if other.facts.connection == me.connection] or near
+    threads = len({other.thread_id for other in near})
+    if threads == 1:
+        return Link(near[-1], REQUEST, rule, detail, confidence)
+    return Link(near[-1], REQUEST, rule, f"ambiguous: {threads} threads; {detail}", confidence / threads, is_doubtful=True)

@@ -1,0 +1,23 @@
+"""Linking over a real store: what the recorder does with calls, without exchanges worth the name."""
+
+from collections.abc import Iterable
+
+from modular_agents.proxy.linking import revise, settle
+from modular_agents.proxy.model.call import Call, Cost
+from modular_agents.proxy.model.exchange import Exchange, RequestSide
+from modular_agents.proxy.ports import Store
+
+
+def record(store: Store, calls: Iterable[Call], *, per_batch: int = 3) -> None:
+    """Link and store calls in this order, a few in each batch."""
+    waiting = list(calls)
+    while waiting:
+        with store.batch() as batch:
+            for call in waiting[:per_batch]:
+                linked = settle(call, batch.find)
+                request = RequestSide(call.method, call.path, call.path, call.request_headers)
+                url = "https://api.anthropic.com"
+                crossed = Exchange(call.call_id, call.connection_id, call.client, call.upstream, url, call.hints, call.started_ns, request)
+                batch.put_call(call, crossed, linked.placement, Cost(None), linked.indexed)
+                revise(call.call_id, linked.loose, batch.find, batch.relink)
+        del waiting[:per_batch]
