@@ -103,11 +103,20 @@ def _slice(raw: bytes, piece: bytes, at: int) -> Place | str:
 def _text(raw: bytes, text: str, at: int) -> Place | str:
     if len(text) <= INLINE_BYTES:
         return text
-    for literal in (msgspec.json.encode(text), json.dumps(text).encode()):
+    for spell in _SPELLINGS:
+        literal = spell(text)
         found = raw.find(literal, at)
         if found >= 0:
             return (_LITERAL, found, len(literal))
     return text
+
+
+def _ascii(text: str) -> bytes:
+    return json.dumps(text).encode()
+
+
+_SPELLINGS = (msgspec.json.encode, _ascii)
+"""How clients spell a string: as it is, or in ASCII only. Others exist; their text is kept in the reading."""
 
 
 def _arguments(raw: bytes, arguments: str, at: int) -> Place | str:

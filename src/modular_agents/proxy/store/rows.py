@@ -341,6 +341,10 @@ def _json(value: object) -> str:
 
 
 def _preview(text: str) -> str:
+    """Return the beginning of a text on one line."""
+    start = text[:PREVIEW_CHARS]
+    if start.isprintable() and "  " not in start:
+        return start.strip()
     return " ".join(text[: 4 * PREVIEW_CHARS].split())[:PREVIEW_CHARS]
 
 

@@ -1,29 +1,43 @@
-"""Compression of what no contract view reads: zstd, from the standard library where it has it (Python 3.14)."""
+"""Compression of what no contract view reads: zstd, from the standard library where it has it (Python 3.14).
+
+The first byte says how: 0 as it is, 1 zstd, 2 zstd with the words of `phrases.PHRASES_1`.
+"""
 
 import sys
 
+from modular_agents.proxy.store.phrases import PHRASES_1
+
 if sys.version_info >= (3, 14):
-    from compression.zstd import compress as _compress
-    from compression.zstd import decompress as _decompress
+    from compression.zstd import ZstdCompressor, ZstdDict, decompress
 else:
-    from backports.zstd import compress as _compress
-    from backports.zstd import decompress as _decompress
+    from backports.zstd import ZstdCompressor, ZstdDict, decompress
 
 LEVEL = 3
 """zstd's own default: on 4 KB of answers levels above it save 2 % and cost twice the time."""
-SMALL_BYTES = 128
+SMALL_BYTES = 32
 """Shorter than this nothing is gained."""
-_PLAIN, _ZSTD = b"\0", b"\1"
+WORDY_BYTES = 64 * 1024
+"""Longer data knows its own words by then."""
+
+_PLAIN, _ZSTD, _WORDED = b"\0", b"\1", b"\2"
+_WORDS = ZstdDict(PHRASES_1, is_raw=True)
+_LONG = ZstdCompressor(LEVEL)
+_SHORT = ZstdCompressor(LEVEL, zstd_dict=_WORDS.as_digested_dict)
+"""Made once, for making one costs more than using it. Each `FLUSH_FRAME` ends a frame that knows nothing of the one before."""
 
 
 def pack(data: bytes) -> bytes:
-    """Return `data` compressed, or as it is where that is shorter; the first byte says which."""
+    """Return `data` compressed, or as it is where that is shorter."""
     if len(data) < SMALL_BYTES:
         return _PLAIN + data
-    packed = _compress(data, LEVEL)
-    return _ZSTD + packed if len(packed) < len(data) else _PLAIN + data
+    mark, compressor = (_WORDED, _SHORT) if len(data) < WORDY_BYTES else (_ZSTD, _LONG)
+    packed = compressor.compress(data, compressor.FLUSH_FRAME)
+    return mark + packed if len(packed) < len(data) else _PLAIN + data
 
 
 def unpack(data: bytes) -> bytes:
     """Return what `pack` was given."""
-    return _decompress(memoryview(data)[1:]) if data[:1] == _ZSTD else data[1:]
+    mark, rest = data[:1], memoryview(data)[1:]
+    if mark == _WORDED:
+        return decompress(rest, zstd_dict=_WORDS)
+    return decompress(rest) if mark == _ZSTD else bytes(rest)

@@ -138,8 +138,8 @@ class Traces:
         self._sums: dict[int, TraceSums] = {}
         self._unsure: dict[int, str | None] = {}
         """Traces that a call has left, with the trace it went to."""
-        self._agents: set[int] = set()
-        """Traces whose agents must be counted again."""
+        self._threads: dict[tuple[int, str, str], int] = {}
+        """Changes of how many calls a thread has under a name."""
 
     def enter(self, trace_id: str, started_ns: int, evidence: Evidence, name: str | None) -> int:
         """Return the number of a trace; it is opened if need be. The last name holds, the surest evidence is kept."""
@@ -202,11 +202,10 @@ class Traces:
                 continue
             del self._sums[number]
             self._numbers.pop(sums.trace_id, None)
-            self._agents.discard(number)
             self._db.execute(self._sql["drop_threads"], (number,))
             self._db.execute(self._sql["drop_trace"], (number,))
             gone(Gone(number, sums.trace_id, into if into != sums.trace_id else None))
-        for number in self._agents:
+        for number in self._flush_threads():
             self._db.execute(self._sql["drop_empty_threads"], (number,))
             self.sums(number).agent_count = self._db.execute(self._sql["count_agents"], (number,)).get
         self._db.executemany(self._sql["update_trace"], ((*_COLUMNS(sums)[1:], sums.id) for sums in self._sums.values()))
@@ -221,16 +220,25 @@ class Traces:
         self._drop_changes()
 
     def _drop_changes(self) -> None:
-        self._sums, self._unsure, self._agents = {}, {}, set()
+        self._sums, self._unsure, self._threads = {}, {}, {}
 
     def _open(self, sums: TraceSums) -> None:
         self._db.execute(self._sql["add_trace"], _COLUMNS(sums))
         self._sums[sums.id] = sums
 
     def _count_thread(self, trace: int, call: CallRecord, sign: int) -> None:
-        count = self._db.execute(self._sql["count_thread"], (trace, call.thread_id, call.agent_name or "", sign)).get
-        if count == max(sign, 0):
-            self._agents.add(trace)
+        key = (trace, call.thread_id, call.agent_name or "")
+        self._threads[key] = self._threads.get(key, 0) + sign
+
+    def _flush_threads(self) -> set[int]:
+        """Write how many calls the threads have; return the traces in which a thread or name came or went."""
+        traces = set()
+        for (trace, thread_id, agent_name), change in self._threads.items():
+            if change and trace in self._sums:
+                count = self._db.execute(self._sql["count_thread"], (trace, thread_id, agent_name, change)).get
+                if count in {0, change}:
+                    traces.add(trace)
+        return traces
 
     def _look_again(self, sums: TraceSums) -> None:
         """Ask the calls what subtraction cannot tell."""

@@ -32,6 +32,8 @@ class Words:
         self._monotonic_ns = monotonic_ns
         self._indexed_ns = 0
         self._waiting: dict[int, tuple[str, str]] = {}
+        self._new: list[tuple[int]] = []
+        """Those of this batch."""
         self._chars = 0
         self._stored = False
         """Calls wait in the file that are not in memory."""
@@ -41,7 +43,7 @@ class Words:
         prompt, answer = _clean(searched(said, SEARCH_CHARS)), _clean(searched(answers, SEARCH_CHARS))
         self._waiting[number] = (prompt, answer)
         self._chars += len(prompt) + len(answer)
-        self._db.execute(self._sql["add_unsearched"], (number,))
+        self._new.append((number,))
 
     def flush(self, *, is_idle: bool = False) -> None:
         """Index what waits, if it is time to."""
@@ -50,6 +52,8 @@ class Words:
         now_ns = self._monotonic_ns()
         full = len(self._waiting) >= HOLD_CALLS or self._chars >= HOLD_CHARS
         if not full and not is_idle and now_ns - self._indexed_ns < HOLD_NS:
+            self._db.executemany(self._sql["add_unsearched"], self._new)
+            self._new.clear()
             return
         if self._stored:
             for number in [row[0] for row in self._db.execute(self._sql["unsearched"])]:
@@ -57,6 +61,7 @@ class Words:
         self._db.executemany(self._sql["add_search"], ((number, *words) for number, words in sorted(self._waiting.items())))
         self._db.execute(self._sql["clear_unsearched"])
         self._waiting, self._chars, self._stored = {}, 0, False
+        self._new.clear()
         self._indexed_ns = now_ns
 
     @property
@@ -67,6 +72,7 @@ class Words:
     def forget(self) -> None:
         """Read again what waits in the file."""
         self._waiting, self._chars = {}, 0
+        self._new.clear()
         self._stored = self._db.execute(self._sql["unsearched"]).get is not None
 
     def _read(self, number: int) -> tuple[str, str]:
