@@ -8,7 +8,7 @@ set the file aside (`StoreDamaged`), use a newer version (`StoreTooNew`), or nam
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -74,14 +74,12 @@ def migrations() -> tuple[str, ...]:
 def open_writer(path: Path) -> apsw.Connection:
     """Open a database for writing; make it or bring it up to date first. At most one process at a time does this."""
     _make_file(path)
-    with translated():
+    with translated(), ExitStack() as undo:
         db = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=STATEMENTS)
-        try:
-            _prepare_file(db)
-            _migrate(db, path)
-        except BaseException:
-            db.close()
-            raise
+        undo.callback(db.close)
+        _prepare_file(db)
+        _migrate(db, path)
+        undo.pop_all()
     return db
 
 
@@ -90,19 +88,15 @@ def open_reader(path: Path) -> apsw.Connection:
     if not path.exists():
         msg = f"there is no database at {path} yet: start the proxy"
         raise StoreUnavailable(msg)
-    with translated():
+    with translated(), ExitStack() as undo:
         db = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READONLY, statementcachesize=STATEMENTS)
-        try:
-            db.set_busy_timeout(BUSY_MS)
-            db.pragma("cache_size", -CACHE_KIB)
-            version = _version(db, path)
-        except BaseException:
-            db.close()
-            raise
-        if version != len(migrations()):
-            db.close()
+        undo.callback(db.close)
+        db.set_busy_timeout(BUSY_MS)
+        db.pragma("cache_size", -CACHE_KIB)
+        if _version(db, path) != len(migrations()):
             msg = f"the database at {path} has not been brought up to date yet: start the proxy"
             raise StoreUnavailable(msg)
+        undo.pop_all()
     return db
 
 
@@ -148,25 +142,22 @@ def _prepare_file(db: apsw.Connection) -> None:
 
 
 def _migrate(db: apsw.Connection, path: Path) -> None:
-    have, steps = _version(db, path), migrations()
-    db.execute("BEGIN IMMEDIATE")
-    try:
+    """Bring the schema up to date, all steps or none."""
+    views, steps = _text("views.sql"), migrations()
+    if _version(db, path) == len(steps) and _stored_views(db) == views:
+        return
+    db.transaction_mode = "IMMEDIATE"
+    with db:
         have = _version(db, path)
         for number, step in enumerate(steps[have:], have + 1):
             db.execute(step)
             db.execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER PRIMARY KEY, applied_at TEXT NOT NULL) STRICT")
             db.execute("INSERT INTO schema_version VALUES (?, strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))", (number,))
-        views = _text("views.sql")
-        if have < len(steps) or views != _stored_views(db):
-            db.execute(views)
-            db.execute("CREATE TABLE IF NOT EXISTS contract (views TEXT NOT NULL) STRICT")
-            db.execute("DELETE FROM contract")
-            db.execute("INSERT INTO contract VALUES (?)", (views,))
+        db.execute(views)
+        db.execute("CREATE TABLE IF NOT EXISTS contract (views TEXT NOT NULL) STRICT")
+        db.execute("DELETE FROM contract")
+        db.execute("INSERT INTO contract VALUES (?)", (views,))
         db.pragma("application_id", APPLICATION_ID)
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
 
 
 def _stored_views(db: apsw.Connection) -> str | None:

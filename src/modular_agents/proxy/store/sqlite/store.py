@@ -42,6 +42,7 @@ class SqliteStore:
         if self._db is None:
             msg = "the database is closed"
             raise StoreUnavailable(msg)
+        landed = False
         with translated():
             self._bound_log()
             self._db.execute("BEGIN IMMEDIATE")
@@ -49,11 +50,10 @@ class SqliteStore:
                 yield self._batch
                 self._batch.flush()
                 self._db.execute("COMMIT")
-            except BaseException:
-                if not self._db.get_autocommit():
-                    self._db.execute("ROLLBACK")
-                self._batch.forget()
-                raise
+                landed = True
+            finally:
+                if not landed:
+                    self._roll_back(self._db)
             self._batch.land()
         if self._log_pages > CHECKPOINT_PAGES:
             with suppress(StoreUnavailable), translated():
@@ -72,6 +72,11 @@ class SqliteStore:
             with translated():
                 self._db.close()
             self._db = None
+
+    def _roll_back(self, db: apsw.Connection) -> None:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        self._batch.forget()
 
     def _note_log(self, _db: apsw.Connection, _name: str, pages: int) -> int:
         self._log_pages = pages

@@ -1,0 +1,88 @@
+"""Traces on every engine: what their calls add up to, and where calls move."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+from tests.conformance.conftest import Engine
+from tests.support.stored import SECOND, T0, given, put_all, tool_use
+
+from modular_agents.proxy.model.call import CallError, Status
+from modular_agents.proxy.model.event import RemovedRow
+from modular_agents.proxy.model.query import CallFilter
+from modular_agents.proxy.model.trace import EdgeType, Evidence
+
+ALL = CallFilter()
+
+
+def test_a_trace_shows_its_calls_and_edges(engine: Engine) -> None:
+    root = given(1, agent="planner", task="Build it").finished(tool_use("task", {"prompt": "do"}), tokens=(10, 5))
+    child = given(2, thread="th-2", agent="worker", parent=root, edge=EdgeType.DELEGATION, task="do").finished(tokens=(20, 6))
+    last = given(3, parent=root, agent="planner").finished(tokens=(30, None))
+    put_all(engine.store, root, child, last)
+    detail = engine.reader.trace("tr-1")
+    assert detail is not None
+    assert [row.call_id for row in detail.calls] == [root.call_id, child.call_id, last.call_id]
+    assert [(edge.from_call_id, edge.to_call_id, edge.edge_type) for edge in detail.edges] == [
+        (root.call_id, child.call_id, "delegation"),
+        (root.call_id, last.call_id, "request"),
+    ]
+    assert {(edge.evidence, edge.confidence, edge.trace_id) for edge in detail.edges} == {("continuation", 0.75, "tr-1")}
+    assert len({edge.edge_id for edge in detail.edges}) == 2
+    trace = detail.trace
+    assert (trace.task_description, trace.agent_count, trace.call_count) == ("Build it", 2, 3)
+    assert (trace.tokens_input, trace.tokens_output) == (60, 11)
+    assert trace.cost_usd == pytest.approx(0.03)
+    assert detail.seq == engine.reader.seq()[1]
+
+
+def test_an_edge_to_a_call_that_is_not_there_is_left_out(engine: Engine) -> None:
+    ghost = given(1)
+    put_all(engine.store, given(2, parent=ghost))
+    detail = engine.reader.trace("tr-1")
+    assert detail is not None
+    assert detail.edges == ()
+    assert detail.calls[0].parent_id == ghost.call_id
+
+
+def test_a_trace_that_waits_for_a_tool_is_running_for_a_while(engine: Engine) -> None:
+    put_all(engine.store, given(1).finished(tool_use("bash", {})))
+    engine.now_ns = T0 + 20 * SECOND
+    assert engine.reader.traces(ALL, None, 1).items[0].status == "running"
+    assert engine.reader.traces(CallFilter(status="running"), None, 1).items != ()
+    engine.now_ns = T0 + 3600 * SECOND
+    assert engine.reader.traces(ALL, None, 1).items[0].status == "completed"
+    assert engine.reader.traces(CallFilter(status="running"), None, 1).items == ()
+
+
+def test_a_failure_is_the_last_word_only_in_the_root_thread(engine: Engine) -> None:
+    failed = {"status": Status.FAILED, "error": CallError("provider", "x", "y")}
+    put_all(engine.store, given(1).finished(), given(2, thread="th-2").finished(**failed))  # type: ignore[arg-type]  # keyword values differ
+    assert engine.reader.traces(ALL, None, 1).items[0].status == "completed"
+    put_all(engine.store, given(3).finished(**failed))  # type: ignore[arg-type]  # likewise
+    assert engine.reader.traces(ALL, None, 1).items[0].status == "failed"
+    put_all(engine.store, given(4).finished())
+    assert engine.reader.traces(ALL, None, 1).items[0].status == "completed"
+
+
+def test_a_trace_takes_the_surest_source_and_the_last_name(engine: Engine) -> None:
+    weak = given(1)
+    weak = replace(weak, placement=replace(weak.placement, trace_evidence=Evidence("conversation", "", 0.5), trace_name="draft"))
+    put_all(engine.store, weak)
+    assert engine.reader.traces(ALL, None, 1).items[0].source == "conversation"
+    sure = given(2)
+    put_all(engine.store, replace(sure, placement=replace(sure.placement, trace_name="final")), given(3))
+    (row,) = engine.reader.traces(ALL, None, 1).items
+    assert (row.source, row.name) == ("said.trace", "final")
+
+
+def test_a_call_whose_end_stands_elsewhere_moves(engine: Engine) -> None:
+    call = given(1, trace="guess", thread="th-1")
+    put_all(engine.store, call)
+    final = call.finished()
+    put_all(engine.store, replace(final, placement=replace(final.placement, trace_id="known", thread_id="th-9", agent_name="coder")))
+    assert [row.trace_id for row in engine.reader.traces(ALL, None, 5).items] == ["known"]
+    assert engine.reader.trace("guess") is None
+    removed = [event for event in engine.reader.events(0, 100) if event.kind == "removed"]
+    assert [msgspec.json.decode(event.body, type=RemovedRow) for event in removed] == [RemovedRow("guess", None, "known")]
+    assert removed[0].trace_id == "guess"
