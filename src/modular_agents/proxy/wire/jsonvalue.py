@@ -16,6 +16,11 @@ import msgspec
 
 Json = dict[str, object]
 
+
+class Loose(dict[str, bytes]):
+    """Members of an object that strict readers refuse: some slice may be no valid JSON."""
+
+
 MAX_DIGITS = 4000
 """Longer integers are kept as text: Python refuses to convert beyond 4300 digits, to bound the time it takes."""
 MAX_COUNT = 2**63
@@ -51,7 +56,7 @@ def members(data: bytes) -> dict[str, bytes]:
     try:
         return {key: bytes(raw) for key, raw in _object.decode(data).items()}
     except ValueError:
-        return {key: value for key, value in _slices(_text(data), "{") if key is not None}
+        return Loose({key: value for key, value in _slices(_text(data), "{") if key is not None})
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
 
@@ -105,7 +110,9 @@ def _encode(encoder: msgspec.json.Encoder, value: object) -> bytes:
 
 
 def join_members(slices: dict[str, bytes], without: frozenset[str] = frozenset()) -> bytes:
-    """Return an object made of exact slices, some left out."""
+    """Return an object made of exact slices, some left out. It is valid JSON even where the slices are not quite."""
+    if isinstance(slices, Loose):
+        slices = {key: compact(parse(value)) for key, value in slices.items() if key not in without}
     return b"{" + b",".join([compact(key) + b":" + value for key, value in slices.items() if key not in without]) + b"}"
 
 
