@@ -93,6 +93,8 @@ function Heading({ detail }: { detail: CallDetail }) {
         <span class="said">{visible(row.provider)}</span>
         <span>{row.kind === "turn" ? row.operation : row.kind}</span>
         {row.stream && <span>streamed</span>}
+      </p>
+      <p class="detail-sub">
         <time dateTime={row.created_at}>{fullTime(row.created_at)}</time>
         <Id id={row.call_id} label="call id" />
       </p>

@@ -12,6 +12,8 @@ export interface Extent {
 export type Pins = ReadonlyMap<string, number>;
 
 export function arrange(items: readonly Extent[], pins: Pins, gap: number, centre?: string): ReadonlyMap<string, number> {
+  const only = items.length === 1 ? items[0] : undefined;
+  if (only) return new Map([[only.id, pins.get(only.id) ?? 0]]);
   const placed = items.filter((item) => pins.has(item.id)).sort((left, right) => (pins.get(left.id) ?? 0) - (pins.get(right.id) ?? 0));
   const fresh = items.filter((item) => !pins.has(item.id));
   const at = new Map<string, number>();

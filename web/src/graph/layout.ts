@@ -19,7 +19,6 @@ const ROW_GAP_PX = 62;
 /** Agents beside each other before a second row begins. */
 const MOST_IN_ROW = 10;
 
-
 export function toolHalfWidth(name: string, times: number): number {
   return Math.min(66, 20 + (Math.min(name.length, 16) + (times > 1 ? 3 : 0)) * 3.3);
 }
@@ -133,7 +132,7 @@ class Builder {
     });
     if (items.length > 0) {
       stack.row(items, this.places, under);
-      if (blocks.length > 0) stack.skip(STEP_PX);
+      if (blocks.length > 0) stack.skip(ROW_GAP_PX - STEP_PX / 2);
     }
     this.rows(blocks, under, isFollowed, stack);
   }

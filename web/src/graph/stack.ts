@@ -29,6 +29,11 @@ export interface Places {
   readonly after: Map<string, number>;
 }
 
+/** Spelt out: a spread of thousands of nodes is felt. */
+function moved({ id, kind, x, y, rx, ry, agent, call, name, times }: Node, dx: number, dy: number): Node {
+  return { id, kind, x: x + dx, y: y + dy, rx, ry, agent, call, name, times };
+}
+
 export function asItem(block: Block): Item {
   return { extent: block, block, tool: null };
 }
@@ -81,7 +86,7 @@ export class Stack {
       const dx = at.get(extent.id) ?? 0;
       places.after.set(extent.id, dx);
       if (block) {
-        for (const node of block.nodes) this.nodes.push({ ...node, x: node.x + dx, y: node.y + top });
+        for (const node of block.nodes) this.nodes.push(moved(node, dx, top));
         for (const [id, lane] of block.lanes) this.lanes.push([id, { x: lane.x + dx, top: lane.top + top, bottom: lane.bottom + top }]);
         bottom = Math.max(bottom, top + block.height);
       } else if (tool && under.agent) {

@@ -23,6 +23,17 @@ export function isThreadOpen(threadId: string, open: readonly string[], agents: 
   return open.includes("*") ? !open.includes(`-${threadId}`) : isAlone !== isNamed;
 }
 
+/** An agent that stood unfolded because it was alone stays so when the next one comes. */
+export function keepUnfolded(agents: Agents, wasAlone: string | null): string | null {
+  const only = agents.order.length === 1 ? (agents.order[0] ?? null) : null;
+  if (only) return only.calls.length <= MOST_CALLS_UNFOLDED_ALONE ? only.threadId : null;
+  const { open } = place.peek();
+  if (wasAlone !== null && agents.byThread.has(wasAlone) && !open.includes("*")) {
+    go({ open: open.includes(wasAlone) ? open.filter((each) => each !== wasAlone) : [...open, wasAlone] }, "replace");
+  }
+  return null;
+}
+
 export function toggleThread(threadId: string, agents: Agents): void {
   const { open } = place.peek();
   const key = open.includes("*") ? `-${threadId}` : threadId;

@@ -1,11 +1,11 @@
 // From the open trace and the URL to nodes and wires, computed anew only when what they are made of changed.
-import { useMemo, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { trace } from "../state/app";
 import { place } from "../state/route";
 import { readAgents } from "../trace/agents";
 import { layOut } from "./layout";
 import type { Layout } from "./node";
-import { hideHelpers, isThreadOpen } from "./unfold";
+import { hideHelpers, isThreadOpen, keepUnfolded } from "./unfold";
 import { wire } from "./wires";
 
 export function useGraph() {
@@ -15,6 +15,10 @@ export function useGraph() {
   const pins = useRef<{ key: string; pins: Layout["pins"] }>({ key: "", pins: new Map() });
   const shown = useMemo(() => hideHelpers(calls, open), [calls, open]);
   const agents = useMemo(() => readAgents(shown.calls, edges), [shown.calls, edges]);
+  const alone = useRef<string | null>(null);
+  useLayoutEffect(() => {
+    alone.current = keepUnfolded(agents, alone.current);
+  }, [agents]);
   const isOpen = (threadId: string) => isThreadOpen(threadId, open, agents);
   const layout = useMemo(() => {
     const key = `${trace.traceId} ${open.join(" ")}`;

@@ -139,7 +139,7 @@ function continues(lines: readonly string[], at: number, indent: number): boolea
 
 // Every repetition is bounded or stops at its own mark: a hostile text costs no more than its length times that bound.
 const INLINE =
-  /(`{1,8})([\s\S]{0,1000}?[^`])\1(?!`)|\*\*(?=\S)([\s\S]{0,1000}?\S)\*\*|(?<![\w*])[*_](?=\S)([^*_\n]{0,500}\S)[*_](?!\w)|!?\[([^[\]\n]{0,300})\]\(([^()\s]{1,1000})(?:\s"[^"]{0,200}")?\)|(https?:\/\/[^\s<>()"'`]{0,1000}[^\s<>()"'`.,;:!?])/;
+  /(?<!`)(`{1,3})(?!`)([\s\S]{0,1000}?[^`])\1(?!`)|\*\*(?=\S)([\s\S]{0,1000}?\S)\*\*|(?<![\w*])[*_](?=\S)([^*_\n]{0,500}\S)[*_](?!\w)|!?\[([^[\]\n]{0,300})\]\(([^()\s]{1,1000})(?:\s"[^"]{0,200}")?\)|(https?:\/\/[^\s<>()"'`]{0,1000}[^\s<>()"'`.,;:!?])/;
 
 /** Only these schemes are ever linked; anything else stays the text it is. */
 function isSafe(href: string): boolean {

@@ -7,6 +7,8 @@ import { Snapshot } from "./snapshot";
 /** What is known of a running answer between two versions of its row. */
 export interface Growth {
   readonly chars: number;
+  /** When its first piece came. */
+  readonly since: string;
   /** Kind of the part that grows: text, thinking, tool_use. */
   readonly kind: string;
   readonly tail: string;
@@ -180,6 +182,7 @@ export class OpenTrace {
     const old = this.growth.get(delta.call_id);
     this.growth.set(delta.call_id, {
       chars: (old?.chars ?? 0) + delta.text.length,
+      since: old?.since ?? delta.at,
       kind: delta.kind,
       tail: ((old?.kind === delta.kind ? old.tail : "") + delta.text).slice(-TAIL_CHARS),
     });

@@ -26,7 +26,7 @@ export function Timeline() {
   const agents = useMemo(() => readAgents(calls, edges), [calls, edges]);
   const isRunning = calls.some((call) => call.status === "running");
   const nowMs = isRunning ? now.value : 0;
-  const picture = useMemo(() => readLanes(agents, nowMs), [agents, nowMs]);
+  const picture = useMemo(() => readLanes(agents, nowMs, trace.growth), [agents, nowMs]);
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<SVGSVGElement>(null);
   const width = useSignal(600);

@@ -1,5 +1,6 @@
 // The trace in time: a lane for each agent, as many lines in it as calls ran at once. Pure.
 import { instant } from "../lib/format";
+import type { Growth } from "../state/trace";
 import type { Agent, Agents } from "../trace/agents";
 import type { CallRow } from "../types.gen";
 
@@ -30,7 +31,11 @@ export interface Lanes {
   readonly lengthMs: number;
 }
 
-export function readLanes(agents: Agents, nowMs: number): Lanes {
+function grownSince(growth: Growth | undefined, startMs: number): number | null {
+  return growth ? instant(growth.since) - startMs : null;
+}
+
+export function readLanes(agents: Agents, nowMs: number, growth: ReadonlyMap<string, Growth>): Lanes {
   const starts = agents.order.map((agent) => agent.startedMs);
   const startMs = starts.length > 0 ? Math.min(...starts) : nowMs;
   let top = 0;
@@ -51,7 +56,7 @@ export function readLanes(agents: Agents, nowMs: number): Lanes {
         from,
         to,
         line,
-        token: call.ttft_ms === null ? null : from + call.ttft_ms,
+        token: call.ttft_ms === null ? grownSince(growth.get(call.call_id), startMs) : from + call.ttft_ms,
         toolsUntil: call.tool_names.length > 0 && nextFrom !== null && nextFrom > to ? nextFrom : null,
       };
     });

@@ -37,11 +37,11 @@ function Header({ row }: { row: TraceRow }) {
         )}
         <span>{costSum(row.cost_usd, row.unpriced_count)}</span>
         {row.error_count > 0 && <span class="bad">{plural(row.error_count, "error")}</span>}
-        <time class="dim" dateTime={row.created_at}>
-          {fullTime(row.created_at)}
-        </time>
+      </p>
+      <p class="trace-facts dim">
+        <time dateTime={row.created_at}>{fullTime(row.created_at)}</time>
         <Id id={row.trace_id} label="trace id" />
-        <span class="dim said" title="How the trace was recognised">
+        <span class="said ellipsis" title="How the trace was recognised">
           recognised by {visible(row.source)}
         </span>
       </p>
