@@ -90,6 +90,7 @@ actions = st.lists(
         st.tuples(st.just("add"), st.integers(1, 14), st.integers(1, 3)),
         st.tuples(st.just("prune"), st.integers(0, 12), st.just(0)),
         st.tuples(st.just("reconnect"), st.integers(0, 2), st.integers(0, 30)),
+        st.tuples(st.just("lose"), st.integers(1, 4), st.just(0)),
         st.tuples(st.just("wait"), st.integers(0, 60), st.just(0)),
     ),
     max_size=25,
@@ -111,6 +112,9 @@ async def run(steps: list[tuple[str, int, int]], seed: int) -> list[Page]:
                 told |= set(range(before + second, store.last + 1, second))
             case "prune":
                 store.prune(store.last - first)
+            case "lose":
+                told -= {event.seq for event in store.events[-first:]}
+                store.lose_rows(first)
             case "reconnect":
                 await pages[first].disconnect()
                 await turns(second)

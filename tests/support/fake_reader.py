@@ -162,6 +162,11 @@ class FakeStore:
             self.events = [event for event in self.events if event.seq > self.floor]
             self.changes += 1
 
+    def lose_rows(self, count: int) -> None:
+        """Drop the newest events as a store does whose rows they announced are gone."""
+        with self.lock:
+            del self.events[len(self.events) - count :]
+
     def reader(self) -> "FakeReader":
         """Return a reader; raises what `failure` holds."""
         if self.failure is not None:

@@ -4,7 +4,9 @@
     ├─ UsageError            the person's: a flag, a setting or a path that cannot be used
     │  ├─ PortInUse
     │  ├─ AlreadyRunning     a second proxy on the same files
-    │  └─ StoreTooNew        the database was written by a later version
+    │  ├─ StoreTooNew        the database was written by a later version
+    │  ├─ NotRunning         what was asked for needs a running proxy
+    │  └─ NotFound           nothing has that id
     ├─ ClientFault           the calling program's: a request that is not one clear HTTP request
     ├─ UpstreamFault         the provider's: refused, cut, timed out, or broke HTTP
     └─ OwnFault              ours
@@ -35,6 +37,14 @@ class AlreadyRunning(UsageError):
 
 class StoreTooNew(UsageError):
     """The database was written by a later version of the proxy."""
+
+
+class NotRunning(UsageError):
+    """What was asked for needs a running proxy, and there is none."""
+
+
+class NotFound(UsageError):
+    """Nothing has that id, or there is no database yet."""
 
 
 class ClientFault(ProxyError):

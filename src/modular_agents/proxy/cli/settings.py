@@ -175,17 +175,17 @@ def parse_upstream(name: str, url: str) -> Upstream:
     return Upstream(name, scheme, _host(host), port or {"http": 80, "https": 443}[scheme], path.rstrip("/"), mend=not complete)
 
 
-def load(flags: Mapping[str, object], environment: Mapping[str, str], file: Path | None = None) -> Settings:
+def load(flags: Mapping[str, object], environment: Mapping[str, str], file: Path | None = None, *, use_file: bool = True) -> Settings:
     """Return the settings. `flags` holds what was given on the command line: names of `OPTIONS`, and `upstreams` as name → URL.
 
-    `file` None means `anton/proxy.toml` in the person's configuration folder, when it is there. Raises `UsageError`.
+    `file` None means `anton/proxy.toml` in the person's configuration folder, when it is there and `use_file`. Raises `UsageError`.
     """
     values: dict[str, object] = {"db": DEFAULT_DB.expanduser()}
     upstreams = {name: parse_upstream(name, url) for name, url in DEFAULT_UPSTREAMS.items()}
     limits = Limits()
     chosen = file if file is not None else _from(environment.get("ANTON_CONFIG"))
     path = chosen if chosen is not None else usual_file()
-    if chosen is not None or path.exists():
+    if use_file and (chosen is not None or path.exists()):
         document = _read_file(path)
         _take(values, ((name, value, f"{name} in {path}") for name, value in document.items() if name not in _TABLES))
         if isinstance(values["db"], Path) and "db" in document:
@@ -233,7 +233,7 @@ def is_loopback(host: str) -> bool:
 
 def usual_file() -> Path:
     """Return where the settings file is looked for when nobody names one."""
-    from platformdirs import user_config_path  # noqa: PLC0415 - 5 ms that only commands with settings pay
+    from platformdirs import user_config_path
 
     return user_config_path("anton", appauthor=False) / "proxy.toml"
 

@@ -25,7 +25,7 @@ from modular_agents.proxy.dashboard.asking import (
 from modular_agents.proxy.dashboard.bodies import view_raw
 from modular_agents.proxy.dashboard.reading import Readers
 from modular_agents.proxy.dashboard.shapes import ErrorBody, GraphView, RawView, StatusView
-from modular_agents.proxy.errors import ProxyError, StoreDamaged, StoreUnavailable, UsageError
+from modular_agents.proxy.errors import NotFound, ProxyError, StoreDamaged, StoreUnavailable, UsageError
 from modular_agents.proxy.model.query import CallDetail, CallPage, TraceDetail, TracePage
 from modular_agents.proxy.model.status import ProxyStatus
 from modular_agents.proxy.ports import Reader
@@ -58,10 +58,6 @@ class Endpoint:
     parameters: tuple[Parameter, ...] = ()
 
 
-class NotHere(ProxyError):
-    """The caller's: nothing has that id."""
-
-
 async def _answer(source: Source, question: Callable[[Reader], object], missing: str = "") -> Response:
     """Answer with the shape that `question` returns, encoded on the reading thread; None means `missing`."""
 
@@ -71,7 +67,7 @@ async def _answer(source: Source, question: Callable[[Reader], object], missing:
 
     body = await source.readers.ask(encoded)
     if body is None:
-        raise NotHere(missing)
+        raise NotFound(missing)
     return json_response(body)
 
 
@@ -133,10 +129,10 @@ async def download(source: Source, request: Request) -> Response:
     """Answer with the exact bytes of a request or response body, as a file to save: never shown as a page of this site."""
     call_id, side = _asked_id(request), request.path_params["side"]
     if side not in {"request", "response"}:
-        raise NotHere("A call has a request and a response to download.")
+        raise NotFound("A call has a request and a response to download.")
     raw = await source.readers.ask(lambda reader: reader.raw(call_id))
     if raw is None:
-        raise NotHere(f"There is no call {call_id!r}.")
+        raise NotFound(f"There is no call {call_id!r}.")
     body = raw.request_body if side == "request" else raw.response_body
     name = "".join(letter for letter in raw.call_id if letter.isascii() and letter.isalnum())
     headers = {"content-disposition": f'attachment; filename="{name}-{side}.bin"'}
@@ -191,7 +187,7 @@ def answer_error(error: ProxyError) -> Response:
     match error:
         case BadQuestion():
             return error_response(400, ErrorBody("caller", message, error.hint))
-        case NotHere():
+        case NotFound():
             return error_response(
                 404, ErrorBody("caller", message, "It may have been removed by retention, or belong to another database.")
             )

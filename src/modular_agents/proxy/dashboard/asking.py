@@ -3,12 +3,12 @@
 import difflib
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
-from modular_agents.proxy.errors import ProxyError
+from modular_agents.proxy.errors import UsageError
 from modular_agents.proxy.model.call import Status
 from modular_agents.proxy.model.query import CallFilter
 
@@ -31,7 +31,7 @@ TRACE_STATUSES = ("running", "completed", "failed")
 CALL_STATUSES = tuple(status.value for status in Status)
 
 
-class BadQuestion(ProxyError):
+class BadQuestion(UsageError):
     """The caller's: a parameter that is no value. `hint` says what would be."""
 
     def __init__(self, message: str, hint: str) -> None:
@@ -97,8 +97,12 @@ def read_query(query: bytes, known: tuple[Parameter, ...]) -> dict[str, str]:
 
 
 def read_question(query: bytes, known: tuple[Parameter, ...], statuses: tuple[str, ...], now_s: Callable[[], float]) -> Question:
-    """Return what a list of traces or calls is asked for; raises `BadQuestion`."""
-    values = read_query(query, known)
+    """Return what a list of traces or calls is asked for by a query string; raises `BadQuestion`."""
+    return make_question(read_query(query, known), statuses, now_s)
+
+
+def make_question(values: Mapping[str, str], statuses: tuple[str, ...], now_s: Callable[[], float]) -> Question:
+    """Return what a list of traces or calls is asked for by parameters; raises `BadQuestion`."""
 
     def text(name: str, most: int = MAX_NAME_CHARS) -> str | None:
         return _bounded(name, values[name], most) if name in values else None

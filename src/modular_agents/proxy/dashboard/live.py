@@ -103,15 +103,22 @@ class Glance:
     events: Sequence[Event]
     floor: int
     last: int
+    is_broken: bool
+    """What came after the number cannot be told whole: forgotten, of another database, or of rows that are gone."""
 
 
 def look(after: int, limit: int) -> Callable[[Reader], Glance]:
-    """Return a question for `Readers.ask`. The floor is read after the events: what it has passed meanwhile may be missing."""
+    """Return a question for `Readers.ask`.
+
+    The floor is read after the events: what it has passed meanwhile may be missing. The end is read before them too: events
+    up to there that are not told have lost their rows, and nothing says how many.
+    """
 
     def question(reader: Reader) -> Glance:
+        _, known = reader.seq()
         events = reader.events(after, limit)
         floor, last = reader.seq()
-        return Glance(events, floor, last)
+        return Glance(events, floor, last, not floor <= after <= last or (not events and known > after))
 
     return question
 
@@ -194,7 +201,7 @@ class Live:
             self._position = (await self._watching.ask(lambda reader: reader.seq()))[1]
         while True:
             glance = await self._watching.ask(look(self._position, self._pace.batch_events))
-            if not glance.floor <= self._position <= glance.last:
+            if glance.is_broken:
                 self._position = glance.last
                 for subscriber in self._joined:
                     subscriber.overflow()
@@ -231,7 +238,7 @@ class Live:
                 self._joined.add(subscriber)
                 return cursor
             glance = await self._ask_patiently(look(cursor, self._pace.batch_events))
-            if not glance.floor <= cursor <= glance.last or glance.last - cursor > self._pace.catch_up_events:
+            if glance.is_broken or glance.last - cursor > self._pace.catch_up_events:
                 await send(_text(ResetMessage("reset", glance.floor, glance.last)))
                 cursor = glance.last
             elif glance.events:

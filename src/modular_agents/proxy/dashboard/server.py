@@ -23,14 +23,14 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from modular_agents.proxy.dashboard import openapi
 from modular_agents.proxy.dashboard.access import Access
 from modular_agents.proxy.dashboard.answers import error_response, json_response
-from modular_agents.proxy.dashboard.api import ENDPOINTS, Endpoint, NotHere, Source, answer_error
+from modular_agents.proxy.dashboard.api import ENDPOINTS, Endpoint, Source, answer_error
 from modular_agents.proxy.dashboard.asking import BadQuestion, read_after, read_query
 from modular_agents.proxy.dashboard.guard import Guard, Site
 from modular_agents.proxy.dashboard.live import MAX_SUBSCRIBERS, Live
 from modular_agents.proxy.dashboard.page import STATIC, Page
 from modular_agents.proxy.dashboard.reading import Readers
 from modular_agents.proxy.dashboard.shapes import ErrorBody
-from modular_agents.proxy.errors import ProxyError
+from modular_agents.proxy.errors import NotFound, ProxyError
 from modular_agents.proxy.model.status import ProxyStatus
 from modular_agents.proxy.ports import Reader
 
@@ -84,7 +84,7 @@ def build_app(parts: DashboardParts, on_crash: Callable[[], None]) -> ASGIApp:
         return json_response(described)
 
     async def not_in_api(_: Request) -> Response:
-        raise NotHere("There is no such route.")
+        raise NotFound("There is no such route.")
 
     async def any_page(request: Request) -> Response:
         return await asyncio.to_thread(page.answer, request.scope["path"])

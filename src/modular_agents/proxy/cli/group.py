@@ -1,0 +1,24 @@
+"""The verbs of `anton proxy`, in the order in which a person needs them."""
+
+from modular_agents.proxy.cli import dashboard, demo, env, link, ls, show, start, status
+from modular_agents.proxy.cli.verb import add, group
+
+EPILOG = """\
+First steps:
+  anton proxy demo                 look around without an API key
+  anton proxy start --dashboard    start recording
+  eval "$(anton proxy env)"        send this shell's model calls through the proxy
+
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 no proxy is running, 4 nothing has that id.
+"""
+
+proxy = group("proxy", "See every model call an app makes: record, look, search.", EPILOG)
+add(proxy, start.start, start.EXAMPLES)
+add(proxy, dashboard.dashboard, dashboard.EXAMPLES)
+add(proxy, env.env, env.EXAMPLES)
+add(proxy, ls.ls, ls.EXAMPLES)
+add(proxy, show.show, show.EXAMPLES)
+add(proxy, status.status, status.STATUS_EXAMPLES)
+add(proxy, status.stop, status.STOP_EXAMPLES)
+add(proxy, link.link, link.EXAMPLES)
+add(proxy, demo.demo, demo.EXAMPLES)

@@ -1,0 +1,36 @@
+"""`anton proxy link`: another way into the dashboard."""
+
+from typing import Annotated
+
+import typer
+
+from modular_agents.proxy.cli.options import Config, Db, option, settings_from
+
+EXAMPLES = """\
+Examples:
+  anton proxy link
+  curl -H "Authorization: Bearer $(anton proxy link --bearer)" http://127.0.0.1:3000/api/traces
+
+Exit codes: 0 done, 3 no dashboard is running.
+"""
+
+
+def link(
+    bearer: Annotated[bool, option("Print the token for scripts instead. It stays valid: keep it secret.", None, "--bearer")] = False,
+    db: Db = None,
+    config: Config = None,
+) -> None:
+    """Print a new one-time link to the running dashboard."""
+    from modular_agents.proxy import app
+    from modular_agents.proxy.dashboard.access import make_link_token
+    from modular_agents.proxy.errors import NotRunning
+
+    settings = settings_from({"db": db}, config)
+    if bearer:
+        typer.echo(app.dashboard_token(settings))
+        return
+    found = app.status(settings)
+    url = found.dashboard_url if found is not None else None
+    if url is None:
+        raise NotRunning("No dashboard is running on this database. Start one with `anton proxy dashboard`.")
+    typer.echo(f"{url}/?token={make_link_token(settings.links_dir)}")

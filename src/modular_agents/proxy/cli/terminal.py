@@ -1,0 +1,81 @@
+"""What is printed is data, and data is hostile: nothing from a call reaches a terminal unescaped, and no colour reaches a pipe.
+
+Only this module writes to the terminal what a call contains.
+"""
+
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and line feed, DEL, C1 (ESC and CSI among them)
+    "\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"  # marks that reorder or hide text
+    "\ud800-\udfff\U000e0000-\U000e007f]"  # lone surrogates, tags
+)
+_LINES = re.compile("[\t\n]")
+_PIPE_COLUMNS = 10_000
+"""Width of what is no terminal: nothing is cut."""
+
+
+def safe(text: str, *, lines: bool = False) -> str:
+    """Return text that a terminal only shows. `lines`: tabs and line feeds stay, else they are shown as escapes too."""
+    text = _CONTROLS.sub(_escape, text)
+    return text if lines else _LINES.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    number = ord(match[0])
+    known = {9: "\\t", 10: "\\n", 13: "\\r", 27: "\\e"}
+    return known.get(number) or (f"\\x{number:02x}" if number < 256 else f"\\u{number:04x}")  # noqa: PLR2004 - one byte
+
+
+def print_json(shape: object) -> None:
+    """Print a shape as one JSON document. Characters that a terminal obeys are escaped the JSON way, so it stays the same document."""
+    text = msgspec.json.format(msgspec.json.encode(shape)).decode()
+    sys.stdout.write(_CONTROLS.sub(lambda match: _json_escape(match[0]), text) + "\n")
+
+
+def _json_escape(letter: str) -> str:
+    return "".join(f"\\u{int.from_bytes(pair):04x}" for pair in _pairs(letter.encode("utf-16-be", "surrogatepass")))
+
+
+def _pairs(data: bytes) -> list[bytes]:
+    return [data[at : at + 2] for at in range(0, len(data), 2)]
+
+
+def console() -> "Console":
+    """Return a console that takes text as it is: no markup, no emoji, no highlighting. Colour only on a terminal (NO_COLOR is obeyed)."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else _PIPE_COLUMNS
+    return Console(markup=False, emoji=False, highlight=False, soft_wrap=not sys.stdout.isatty(), width=width)
+
+
+def cell(text: str, style: str = "") -> "Text":
+    """Return hostile text as one line of a table."""
+    from rich.text import Text
+
+    return Text(safe(text), style)
+
+
+def table(*columns: str, right: tuple[str, ...] = (), whole: tuple[str, ...] = ()) -> "Table":
+    """Return an empty table. `right`: columns of numbers; `whole`: columns that are never cut, such as ids."""
+    from rich.table import Table
+
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for column in columns:
+        made.add_column(
+            column,
+            justify="right" if column in right else "left",
+            no_wrap=True,
+            overflow="ignore" if column in whole or column in right else "ellipsis",
+            min_width=len(column) if column in right else None,
+        )
+    return made
