@@ -15,9 +15,9 @@ from tests.support.fake_reader import FakeStore
 
 from modular_agents.proxy.dashboard.access import Access, make_link_token
 from modular_agents.proxy.dashboard.guard import make_site
-from modular_agents.proxy.dashboard.listening import listen
-from modular_agents.proxy.dashboard.server import DashboardParts, DashboardServer
+from modular_agents.proxy.dashboard.server import BACKLOG, DashboardParts, DashboardServer
 from modular_agents.proxy.model.status import ProxyStatus
+from modular_agents.proxy.supervisor.binding import bind
 
 TOKEN = "dummy-dashboard-token"
 START_S = 10
@@ -80,7 +80,7 @@ class RunningDashboard:
 def running_dashboard(folder: Path, store: FakeStore | None = None, static: Path | None = None) -> Iterator[RunningDashboard]:
     """Start a dashboard, stop it afterwards; fails when it does not stop."""
     store = store or FakeStore()
-    sockets = listen("127.0.0.1", 0)
+    sockets = bind("127.0.0.1", 0, BACKLOG)
     port: int = sockets[0].getsockname()[1]
     access = Access(TOKEN, folder / "links")
     proxy: list[ProxyStatus | None] = [None]

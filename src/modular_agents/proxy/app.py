@@ -166,6 +166,37 @@ def dashboard(line: "Lifeline") -> int:
     return run_dashboard(parts, told.sockets(), line.ready)
 
 
+def serve_dashboard(settings: "Settings", on_ready: Callable[[str], None]) -> int:
+    """Run a dashboard alone until it is told to stop; return the exit code. `on_ready` gets its address. Raises `UsageError`."""
+    from modular_agents import __version__
+    from modular_agents.proxy.dashboard.access import Access
+    from modular_agents.proxy.dashboard.guard import make_site
+    from modular_agents.proxy.dashboard.presence import present
+    from modular_agents.proxy.dashboard.server import BACKLOG, DashboardParts, run_dashboard
+    from modular_agents.proxy.supervisor.binding import bind, check_exposure
+    from modular_agents.proxy.supervisor.plan import port_of, url_of
+
+    check_exposure(settings.dashboard_host, settings.token)
+    sockets = bind(settings.dashboard_host, settings.dashboard_port, BACKLOG)
+    parts = DashboardParts(
+        open_reader=lambda: build_reader(settings.db),
+        status=lambda: status(settings.db),
+        access=Access(dashboard_token(settings), settings.links_dir),
+        site=make_site(port_of(sockets), [str(sock.getsockname()[0]) for sock in sockets], settings.dashboard_names),
+        version=__version__,
+        db=str(settings.db),
+    )
+    with present(settings.dashboard_file, url_of(sockets)):
+        return run_dashboard(parts, sockets, lambda: on_ready(url_of(sockets)))
+
+
+def dashboard_token(settings: "Settings") -> str:
+    """Return the bearer token of this database's dashboards, made now when there is none. Raises `UsageError`."""
+    from modular_agents.proxy.supervisor.keys import read_or_make_keys
+
+    return read_or_make_keys(settings.secrets_file).dashboard_token
+
+
 ROLES: dict[str, Callable[["Lifeline"], int]] = {"relay": relay, "recorder": recorder, "dashboard": dashboard}
 
 

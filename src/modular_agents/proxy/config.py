@@ -139,6 +139,11 @@ class Settings:
         return self.db.with_name(self.db.name + ".runtime.json")
 
     @property
+    def dashboard_file(self) -> Path:
+        """Address and pid of a dashboard that runs without a proxy (0600), by which `anton proxy link` finds it."""
+        return self.db.with_name(self.db.name + ".dashboard.json")
+
+    @property
     def links_dir(self) -> Path:
         """One file for each one-time link to the dashboard that nobody has used yet (0700)."""
         return self.db.with_name(self.db.name + ".links")

@@ -37,7 +37,7 @@ def dashboard(
 
     settings = replace(settings_from({"dashboard_host": host, "dashboard_port": port, "db": db}, config), dashboard=True)
     check(settings)
-    raise typer.Exit(app.dashboard(settings, lambda url: announce(settings, url)))
+    raise typer.Exit(app.serve_dashboard(settings, lambda url: announce(settings, url)))
 
 
 def announce(settings: "Settings", url: str) -> None:

@@ -23,14 +23,16 @@ def link(
     """Print a new one-time link to the running dashboard."""
     from modular_agents.proxy import app
     from modular_agents.proxy.dashboard.access import make_link_token
+    from modular_agents.proxy.dashboard.presence import find_alone
     from modular_agents.proxy.errors import NotRunning
 
     settings = settings_from({"db": db}, config)
     if bearer:
         typer.echo(app.dashboard_token(settings))
         return
-    found = app.status(settings)
-    url = found.dashboard_url if found is not None else None
+    found = app.status(settings.db)
+    url = found.dashboard_url if found is not None and found.running else None
+    url = url or find_alone(settings.dashboard_file)
     if url is None:
         raise NotRunning("No dashboard is running on this database. Start one with `anton proxy dashboard`.")
     typer.echo(f"{url}/?token={make_link_token(settings.links_dir)}")

@@ -8,15 +8,14 @@ import typer
 from modular_agents.proxy.cli.options import WHAT, Config, Db, Json, option, reader_of, settings_from
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from modular_agents.proxy.cli.table import Cell, Column
     from modular_agents.proxy.model.query import CallPage, CallRow, TracePage, TraceRow
     from modular_agents.proxy.ports import Reader
 
 EXAMPLES = """\
 Examples:
   anton proxy ls                              the last traces
-  anton proxy ls 01JQZ8                       the calls of a trace (its id, or the first characters)
+  anton proxy ls nightly-42                   the calls of a trace (its id, or the first characters)
   anton proxy ls --calls --error --since 2h   what went wrong in the last two hours
   anton proxy ls --calls --model claude-sonnet-4-5 --min-cost 0.10
   anton proxy ls --search "login page" --json | jq '.items[].trace_id'
@@ -24,6 +23,10 @@ Examples:
 Exit codes: 0 done (also when nothing is found), 2 a filter is wrong, 4 no such trace, or nothing recorded yet.
 """
 MARKS = {"running": "●", "completed": "✓", "failed": "✗", "cancelled": "◌", "interrupted": "!"}
+SHORT_ID_CHARS = 10
+"""The end of an id tells calls of one proxy apart where the beginning, a time, may not; `show` takes it."""
+MADE_ID_CHARS = 26
+"""Ids we make are this long or longer; shorter ones were given by a person."""
 STYLES = {"running": "cyan", "failed": "red", "cancelled": "yellow", "interrupted": "yellow"}
 
 
@@ -87,11 +90,12 @@ def find_trace(reader: "Reader", wanted: str) -> str:
     if detail is not None:
         return detail.trace.trace_id
     recent = reader.traces(CallFilter(), None, MAX_PAGE).items
-    matching = [row.trace_id for row in recent if row.trace_id.startswith(wanted)]
+    by_end = len(wanted) >= SHORT_ID_CHARS
+    matching = [row.trace_id for row in recent if row.trace_id.startswith(wanted) or (by_end and row.trace_id.endswith(wanted))]
     if len(matching) == 1:
         return matching[0]
     if matching:
-        raise NotFound(f"{len(matching)} traces begin with {wanted!r}. Give more of the id.")
+        raise NotFound(f"{len(matching)} traces have {wanted!r} in their ids. Give more of it.")
     call = reader.call(wanted)
     if call is None:
         raise NotFound(f"No trace or call has the id {wanted!r} here. `anton proxy ls` lists them.")
@@ -100,6 +104,7 @@ def find_trace(reader: "Reader", wanted: str) -> str:
 
 def show_page(page: "CallPage | TracePage", *, as_json: bool) -> None:
     """Print a page as a table, or as JSON."""
+    from modular_agents.proxy.cli.table import print_table
     from modular_agents.proxy.cli.terminal import console, print_json
     from modular_agents.proxy.model.query import TracePage
 
@@ -109,57 +114,75 @@ def show_page(page: "CallPage | TracePage", *, as_json: bool) -> None:
     if not page.items:
         typer.echo("Nothing found.", err=True)
         return
-    console().print(trace_table(page.items) if isinstance(page, TracePage) else call_table(page.items))
+    out = console()
+    columns, rows = (
+        trace_table(page.items, short=out.is_terminal) if isinstance(page, TracePage) else call_table(page.items, short=out.is_terminal)
+    )
+    print_table(out, columns, rows)
     if page.next_cursor is not None:
         typer.echo(f"There are more: --limit, --since, or --cursor {page.next_cursor}", err=True)
 
 
-def trace_table(rows: "tuple[TraceRow, ...]") -> "Table":
-    """Return traces as a table."""
-    from modular_agents.proxy.cli.terminal import cell, table
+def trace_table(rows: "tuple[TraceRow, ...]", *, short: bool) -> "tuple[list[Column], list[list[Cell]]]":
+    """Return traces as a table. `short`: ids by their last characters, where those tell them apart."""
+    from modular_agents.proxy.cli.table import Cell, Column
     from modular_agents.proxy.cli.words import age, count, duration, money, seconds_between
 
-    numbers = ("AGE", "TOOK", "AGENTS", "CALLS", "ERRORS", "IN", "OUT", "COST")
-    made = table("", "TASK", *numbers, "TRACE", right=numbers, whole=("TRACE",))
-    for row in rows:
+    columns = [Column(""), Column("TASK", least=20), Column("AGE", right=True), Column("TOOK", right=True, spare=1)]
+    columns += [Column("AGENTS", right=True, spare=3), Column("CALLS", right=True, spare=2), Column("ERRORS", right=True)]
+    columns += [Column("IN", right=True, spare=4), Column("OUT", right=True, spare=4), Column("COST", right=True), Column("TRACE")]
+    ids = short_ids([row.trace_id for row in rows]) if short else [row.trace_id for row in rows]
+    made = []
+    for row, trace_id in zip(rows, ids, strict=True):
         took_s = seconds_between(row.created_at, row.ended_at or row.last_activity_at)
-        made.add_row(
-            cell(MARKS.get(row.status, "?"), STYLES.get(row.status, "")),
-            cell(row.task_description or row.name or "(no task)"),
-            age(row.created_at, time.time()),
-            duration(None if took_s is None else took_s * 1000),
-            str(row.agent_count),
-            str(row.call_count),
-            cell(str(row.error_count), "red" if row.error_count else "dim"),
-            count(row.tokens_input),
-            count(row.tokens_output),
-            money(row.cost_usd) + ("+?" if row.unpriced_count and row.cost_usd is not None else ""),
-            cell(row.trace_id, "dim"),
-        )
-    return made
+        words = [
+            Cell(MARKS.get(row.status, "?"), STYLES.get(row.status, "")),
+            Cell(row.task_description or row.name or "(no task)"),
+            Cell(age(row.created_at, time.time())),
+            Cell(duration(None if took_s is None else took_s * 1000)),
+            Cell(str(row.agent_count)),
+            Cell(str(row.call_count)),
+            Cell(str(row.error_count), "red" if row.error_count else "dim"),
+            Cell(count(row.tokens_input)),
+            Cell(count(row.tokens_output)),
+            Cell(money(row.cost_usd) + ("+?" if row.unpriced_count and row.cost_usd is not None else "")),
+            Cell(trace_id, "dim"),
+        ]
+        made.append(words)
+    return columns, made
 
 
-def call_table(rows: "tuple[CallRow, ...]") -> "Table":
-    """Return calls as a table."""
-    from modular_agents.proxy.cli.terminal import cell, table
+def call_table(rows: "tuple[CallRow, ...]", *, short: bool) -> "tuple[list[Column], list[list[Cell]]]":
+    """Return calls as a table. `short`: ids by their last characters, where those tell them apart."""
+    from modular_agents.proxy.cli.table import Cell, Column
     from modular_agents.proxy.cli.words import age, count, duration, money
 
-    numbers = ("AGE", "TOOK", "IN", "OUT", "COST")
-    made = table("", "AGENT", "MODEL", "WHAT", *numbers, "CALL", right=numbers, whole=("CALL",))
-    for row in rows:
-        made.add_row(
-            cell(MARKS.get(row.status, "?"), STYLES.get(row.status, "")),
-            cell(row.agent_name or ""),
-            cell(row.model or f"{row.method} {row.path}"),
-            cell(row.error, "red") if row.error else cell(_gist(row)),
-            age(row.created_at, time.time()),
-            duration(row.duration_ms),
-            count(row.tokens_input),
-            count(row.tokens_output),
-            money(row.cost_usd),
-            cell(row.call_id, "dim"),
-        )
-    return made
+    columns = [Column(""), Column("AGENT", least=6, spare=1), Column("MODEL", least=10), Column("WHAT", least=20)]
+    columns += [Column("AGE", right=True, spare=3), Column("TOOK", right=True), Column("IN", right=True, spare=2)]
+    columns += [Column("OUT", right=True, spare=2), Column("COST", right=True), Column("CALL")]
+    ids = short_ids([row.call_id for row in rows]) if short else [row.call_id for row in rows]
+    made = []
+    for row, call_id in zip(rows, ids, strict=True):
+        words = [
+            Cell(MARKS.get(row.status, "?"), STYLES.get(row.status, "")),
+            Cell(row.agent_name or ""),
+            Cell(row.model or f"{row.method} {row.path}"),
+            Cell(row.error, "red") if row.error else Cell(_gist(row)),
+            Cell(age(row.created_at, time.time())),
+            Cell(duration(row.duration_ms)),
+            Cell(count(row.tokens_input)),
+            Cell(count(row.tokens_output)),
+            Cell(money(row.cost_usd)),
+            Cell(call_id, "dim"),
+        ]
+        made.append(words)
+    return columns, made
+
+
+def short_ids(ids: "list[str]") -> "list[str]":
+    """Return the ends of ids where those tell them apart. Names that an app gave stay whole."""
+    ends = [text[-SHORT_ID_CHARS:] if len(text) >= MADE_ID_CHARS else text for text in ids]
+    return ends if len(set(ends)) == len(set(ids)) else ids
 
 
 def _gist(row: "CallRow") -> str:

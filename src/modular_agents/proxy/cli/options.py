@@ -53,5 +53,5 @@ def proxy_url(settings: "Settings") -> str:
     from modular_agents.proxy import app
     from modular_agents.proxy.cli.environment import base_url
 
-    found = app.status(settings)
+    found = app.status(settings.db)
     return found.url if found is not None and found.running else base_url(settings)

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 Examples:
-  anton proxy show 01JQZ8A7KM                    the first characters of an id will do
-  anton proxy show 01JQZ8A7KM --full             the whole conversation, uncut
-  anton proxy show 01JQZ8A7KM --raw              heads and bodies as they crossed
-  anton proxy show 01JQZ8A7KM --body request | jq .messages
+  anton proxy show ANR00000F5                    the last or first characters of an id will do
+  anton proxy show ANR00000F5 --full             the whole conversation, uncut
+  anton proxy show ANR00000F5 --raw              heads and bodies as they crossed
+  anton proxy show ANR00000F5 --body request | jq .messages
 
 Exit codes: 0 done, 4 no such call.
 """
@@ -210,7 +210,7 @@ def _show_side(out: "Console", mark: str, view: "RawView", side: str) -> None:
         else (view.response_headers, view.response_body, view.response_body_size)
     )
     for name, value in headers:
-        out.print(f"{mark} {safe(name)}: {safe(value)}")
+        out.print(f"{mark} {safe(name)}: {safe(value)}", soft_wrap=True)
     shown = body.decoded or body
     if not body.data:
         return
@@ -220,6 +220,6 @@ def _show_side(out: "Console", mark: str, view: "RawView", side: str) -> None:
         return
     if body.decoded:
         out.print(f"({size:,} bytes of {safe(body.decoded.coding)}, shown decoded)", style="dim")
-    out.print(safe(shown.data, lines=True))
+    out.print(safe(shown.data, lines=True), soft_wrap=True)
     if shown.truncated:
         out.print(f"(cut here; --body {side} writes all that was recorded)", style="dim")

@@ -87,7 +87,7 @@ def _find(settings: "Settings") -> "ProxyStatus":
     from modular_agents.proxy import app
     from modular_agents.proxy.errors import NotRunning
 
-    found = app.status(settings)
+    found = app.status(settings.db)
     if found is None or not found.running:
         raise NotRunning(f"No proxy is running on {settings.db}. Start one with `anton proxy start`.")
     return found
@@ -96,7 +96,7 @@ def _find(settings: "Settings") -> "ProxyStatus":
 def _is_alive(settings: "Settings", pid: int) -> bool:
     from modular_agents.proxy import app
 
-    found = app.status(settings)
+    found = app.status(settings.db)
     return found is not None and found.running and found.pid == pid
 
 

@@ -11,8 +11,6 @@ import msgspec
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
 _CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and line feed, DEL, C1 (ESC and CSI among them)
@@ -56,26 +54,3 @@ def console() -> "Console":
 
     width = None if sys.stdout.isatty() else _PIPE_COLUMNS
     return Console(markup=False, emoji=False, highlight=False, soft_wrap=not sys.stdout.isatty(), width=width)
-
-
-def cell(text: str, style: str = "") -> "Text":
-    """Return hostile text as one line of a table."""
-    from rich.text import Text
-
-    return Text(safe(text), style)
-
-
-def table(*columns: str, right: tuple[str, ...] = (), whole: tuple[str, ...] = ()) -> "Table":
-    """Return an empty table. `right`: columns of numbers; `whole`: columns that are never cut, such as ids."""
-    from rich.table import Table
-
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        made.add_column(
-            column,
-            justify="right" if column in right else "left",
-            no_wrap=True,
-            overflow="ignore" if column in whole or column in right else "ellipsis",
-            min_width=len(column) if column in right else None,
-        )
-    return made

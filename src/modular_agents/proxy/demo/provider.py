@@ -64,6 +64,9 @@ class StandIn(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    server_version, sys_version = "stand-in", ""
+    disable_nagle_algorithm = True
+    """Small pieces go out as they are written, as a provider sends them."""
     server: StandIn
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
@@ -168,8 +171,8 @@ def anthropic_events(answer: Json, piece_chars: int) -> Iterator[str]:
 
 def _anthropic_block(index: int, block: Json, piece_chars: int) -> Iterator[str]:
     kind = block["type"]
-    empty: dict[str, Json] = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}, "tool_use": {"input": {}}}[kind]
-    yield _event("content_block_start", {"index": index, "content_block": {**block, **empty}})
+    empty: dict[str, Json] = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}, "tool_use": {"input": {}}}
+    yield _event("content_block_start", {"index": index, "content_block": {**block, **empty[kind]}})
     whole, delta, field = {
         "text": (block.get("text", ""), "text_delta", "text"),
         "thinking": (block.get("thinking", ""), "thinking_delta", "thinking"),
