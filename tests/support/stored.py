@@ -85,7 +85,7 @@ class Given:
         call = replace(
             self.call,
             status=status,
-            answers=(told,) if told.parts[0].text or told.parts[0].name else (),
+            answers=(told,) if answer != "" else (),
             ended_ns=ended,
             first_token_ns=self.call.started_ns + 50 * MS,
             finish_reason="end_turn",
@@ -159,21 +159,30 @@ def given(
         tools=tuple(tools),
         params=b'{"max_tokens": 1024}',
     )
-    request = RequestSide("POST", path, path, headers, sent, len(sent), complete_ns=started + MS, chunks=(Chunk(started + MS, len(sent)),))
-    exchange = Exchange(call_id, call.connection_id, call.client, "anthropic", "https://api.anthropic.com", call.hints, started, request)
+    return Given(call, _asked(call, sent), _placement(call, parent, edge, trace, thread, agent, task), Cost(None), Indexed(tokens, facts))
+
+
+def _asked(call: Call, sent: bytes) -> Exchange:
+    arrived = call.started_ns + MS
+    chunks = (Chunk(arrived, len(sent)),)
+    request = RequestSide("POST", call.path, call.path, call.request_headers, sent, len(sent), complete_ns=arrived, chunks=chunks)
+    url = "https://api.anthropic.com"
+    return Exchange(call.call_id, call.connection_id, call.client, "anthropic", url, call.hints, call.started_ns, request)
+
+
+def _placement(call: Call, parent: Given | None, edge: EdgeType, trace: str, thread: str, agent: str | None, task: str | None) -> Placement:
     same_thread = parent is not None and parent.placement.thread_id == thread
-    placement = Placement(
+    return Placement(
         trace,
         thread,
         Evidence("said.trace"),
         agent_name=agent,
         parent_id=parent.call_id if parent else None,
-        edges=(Edge(parent.call_id, call_id, edge, Evidence("continuation", "by tip", 0.75)),) if parent else (),
+        edges=(Edge(parent.call_id, call.call_id, edge, Evidence("continuation", "by tip", 0.75)),) if parent else (),
         task_description=task,
-        root_id=parent.placement.root_id if parent and same_thread else call_id,
+        root_id=parent.placement.root_id if parent and same_thread else call.call_id,
         opener_id=None if parent is None else parent.placement.opener_id if same_thread else parent.call_id,
     )
-    return Given(call, exchange, placement, Cost(None), Indexed(tokens, facts))
 
 
 def put_all(store: Store, *calls: Given) -> None:

@@ -19,7 +19,7 @@ from modular_agents.proxy.store.sqlite.engine import statements
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Where a request is stored. `mark` is the size and CRC of its body: equal marks, nothing to store again."""
+    """Where a request is stored. `mark` is the size and CRC of its body and what was read in it: equal marks, nothing to store."""
 
     messages: int = NO_NODE
     message_count: int = 0
@@ -29,12 +29,12 @@ class Request:
     params: int = NO_NODE
     recipe: int = NO_NODE
     body: int = 0
-    mark: tuple[int, int] | None = None
+    mark: tuple[int, ...] | None = None
     system_is_new: bool = False
 
     def is_of(self, call: Call, body: bytes) -> bool:
-        """Say whether this is the request of `call`, as far as a size, a CRC and a count can tell two versions apart."""
-        return self.message_count == len(call.messages) and self.mark == _mark(body)
+        """Say whether this is the request of `call`, as far as its size, CRC and counts can tell."""
+        return self.mark == _mark(call, body)
 
     @property
     def tips(self) -> tuple[int, ...]:
@@ -77,7 +77,7 @@ class Requests:
             params,
             contents.texts("recipe", (how.encode(),)) if how else NO_NODE,
             self._put_body(body) if body and how is None else 0,
-            _mark(body),
+            _mark(call, body),
             contents.is_new(system),
         )
         for tip in request.tips:
@@ -103,6 +103,6 @@ class Requests:
         return found
 
 
-def _mark(body: bytes) -> tuple[int, int]:
-    """Return what tells two bodies of one call apart."""
-    return len(body), crc32(body)
+def _mark(call: Call, body: bytes) -> tuple[int, ...]:
+    """Return what tells two versions of a call's request apart."""
+    return len(body), crc32(body), len(call.messages), len(call.system), len(call.tools)
