@@ -18,15 +18,17 @@ from modular_agents.proxy.journal.reader import JournalReader
 from modular_agents.proxy.linking import revise, settle
 from modular_agents.proxy.model.call import Cost, Status
 from modular_agents.proxy.recorder.pipeline import Pipeline, Rooms
+from modular_agents.proxy.recorder.redact import Redactor
 from modular_agents.proxy.wire.reader import CallReader
 
+REDACTOR = Redactor(b"dummy")
 ROOMS = Rooms(CallReader, settle, lambda _call: Cost(None), revise)
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9), min_size=1, max_size=5)
 
 
 def pipeline(directory: Path, store: FakeStore, clock: FakeClock) -> Pipeline:
     position = store.position()
-    return Pipeline(JournalReader(directory, position), store, position, ROOMS, clock)
+    return Pipeline(JournalReader(directory, position), store, position, ROOMS, REDACTOR, clock)
 
 
 def event(kind: str, **fields: object) -> bytes:

@@ -119,6 +119,7 @@ def recorder(line: "Lifeline") -> int:
     from modular_agents.proxy.journal.clock import SystemClock
     from modular_agents.proxy.journal.segment import hold_lock
     from modular_agents.proxy.recorder.loop import Recorder
+    from modular_agents.proxy.recorder.redact import Redactor
     from modular_agents.proxy.store.sqlite.engine import set_aside
 
     settings = msgspec.json.decode(line.told().settings, type=RecorderSettings)
@@ -132,6 +133,7 @@ def recorder(line: "Lifeline") -> int:
         lambda: build_store(db),
         lambda: set_aside(db, time.time_ns()),
         build_rooms(),
+        Redactor(bytes.fromhex(settings.fingerprint_key)),
         SystemClock(),
         Path(settings.control_dir) / REPORT_NAME,
     )

@@ -10,9 +10,11 @@ from modular_agents.proxy.linking import revise, settle
 from modular_agents.proxy.model.call import Cost
 from modular_agents.proxy.recorder.loop import IDLE_S, REOPEN_NS, RETRY_MAX_S, Recorder, Turn
 from modular_agents.proxy.recorder.pipeline import Rooms
+from modular_agents.proxy.recorder.redact import Redactor
 from modular_agents.proxy.recorder.report import read_report
 from modular_agents.proxy.wire.reader import CallReader
 
+REDACTOR = Redactor(b"dummy")
 ROOMS = Rooms(CallReader, settle, lambda _call: Cost(None), revise)
 
 
@@ -25,7 +27,7 @@ class Bench:
         self.worker = Worker(self.journal)
         self.clock, self.stores, self.aside = FakeClock(), list(stores), 0
         self.report = directory / "recorder.json"
-        self.recorder = Recorder(self.journal, self._open, self._set_aside, ROOMS, self.clock, self.report)
+        self.recorder = Recorder(self.journal, self._open, self._set_aside, ROOMS, REDACTOR, self.clock, self.report)
 
     def _open(self) -> FakeStore:
         store = self.stores.pop(0) if len(self.stores) > 1 else self.stores[0]

@@ -15,8 +15,10 @@ from modular_agents.proxy.linking import revise, settle
 from modular_agents.proxy.model.call import Call, Cost, Status
 from modular_agents.proxy.recorder.live import Reads
 from modular_agents.proxy.recorder.pipeline import LAZY_NS, Pipeline, Rooms
+from modular_agents.proxy.recorder.redact import Redactor
 from modular_agents.proxy.wire.reader import CallReader
 
+REDACTOR = Redactor(b"dummy")
 ROOMS = Rooms(CallReader, settle, lambda _call: Cost(0.5), revise)
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
 
@@ -36,7 +38,7 @@ class Line:
     def start(self) -> Pipeline:
         position = self.store.position()
         self.reader = JournalReader(self.directory, position)
-        self.pipeline = Pipeline(self.reader, self.store, position, self.rooms, self.clock)
+        self.pipeline = Pipeline(self.reader, self.store, position, self.rooms, REDACTOR, self.clock)
         return self.pipeline
 
     def run(self) -> FakeStore:

@@ -11,7 +11,7 @@ from heapq import merge
 
 from modular_agents.proxy.journal.cursor import Piece
 from modular_agents.proxy.journal.frames import End, Frame, Kind, RequestHead, unpack_fields
-from modular_agents.proxy.model.exchange import Exchange, Outcome
+from modular_agents.proxy.model.exchange import Exchange, Outcome, TunnelFrame
 from modular_agents.proxy.ports import JournalPosition, OpenCall
 from modular_agents.proxy.recorder.body import Fetch
 from modular_agents.proxy.recorder.growing import GAP, Growing
@@ -55,7 +55,16 @@ class Ended:
     exchange: Exchange
 
 
-Change = Asked | Answering | Grew | Ended
+@dataclass(frozen=True, slots=True)
+class Tunnelled:
+    """More bytes of an upgraded connection."""
+
+    call_id: str
+    frame: TunnelFrame
+
+
+Change = Asked | Answering | Grew | Ended | Tunnelled
+_TUNNEL = {Kind.TUNNEL_UP, Kind.TUNNEL_DOWN}
 _Step = tuple[int, Piece, Frame | None]
 """Time, piece, and its next frame; None behind the last one."""
 
@@ -219,6 +228,8 @@ class Assembler:
             changes.append(Answering(own.call_id, own.answering()))
         if frame.kind == Kind.RESPONSE_BODY and frame.payload:
             changes.append(Grew(own.call_id, frame.payload, own.last_ns))
+        if frame.kind in _TUNNEL and frame.payload:
+            changes.append(Tunnelled(own.call_id, TunnelFrame(own.last_ns, frame.kind == Kind.TUNNEL_UP, frame.payload)))
         return changes
 
     def _hold(self, own: Growing, before_bytes: int) -> None:
@@ -258,6 +269,8 @@ def _weight(change: Change) -> int:
     match change:
         case Grew(data=data):
             return len(data)
+        case Tunnelled(frame=frame):
+            return len(frame.data)
         case Asked(exchange=exchange) | Answering(exchange=exchange) | Ended(exchange=exchange):
             answer = len(exchange.response.body) if exchange.response else 0
             return len(exchange.request.body) + answer + sum(len(frame.data) for frame in exchange.tunnel)

@@ -1,11 +1,17 @@
-"""One open call being read as it grows: by its reader while that works, bare after it failed once."""
+"""One open call being read as it grows: by its reader while that works, bare after it failed once.
+
+Everything is redacted before anything is made of it.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from modular_agents.proxy.model.call import Call, Delta
 from modular_agents.proxy.model.exchange import Exchange, ResponseSide
 from modular_agents.proxy.recorder.bare import bare_call, guarded, half_read
+from modular_agents.proxy.recorder.held import HeldText
+from modular_agents.proxy.recorder.redact import Redactor, is_streamed
 
 _WHY = "reading it failed inside the proxy; its bytes are kept"
 T = TypeVar("T")
@@ -27,24 +33,34 @@ class Reads(Protocol):
         """Return the final call."""
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A call as it is at some moment, and the exchange it was read from, both fit to be stored."""
+
+    call: Call
+    exchange: Exchange
+
+
 class LiveCall:
     """A call between its request and its end."""
 
-    def __init__(self, call_id: str, start: Callable[[Exchange], Reads]) -> None:
+    def __init__(self, call_id: str, start: Callable[[Exchange], Reads], redactor: Redactor) -> None:
         self._call_id = call_id
-        self._start = start
+        self._start, self._redactor = start, redactor
         self._reader: Reads | None = None
         self._running: Call | None = None
+        self._texts: dict[tuple[int, str], HeldText] = {}
 
-    def asked(self, exchange: Exchange) -> Call:
+    def asked(self, exchange: Exchange) -> Version:
         """Return the running call; the request is in `exchange`."""
+        exchange = self._redacted(exchange, self._redactor.request)
 
         def read() -> Call:
             self._reader = self._start(exchange)
             self._running = self._reader.request(exchange)
             return self._running
 
-        return guarded(self._call_id, read, lambda: self._give_up(bare_call(exchange, _WHY)))
+        return Version(guarded(self._call_id, read, lambda: self._give_up(bare_call(exchange, _WHY))), exchange)
 
     def answering(self, exchange: Exchange) -> None:
         """Take the answer's head."""
@@ -53,21 +69,64 @@ class LiveCall:
             guarded(self._call_id, lambda: reader.response(head), lambda: self._give_up(None))
 
     def grew(self, data: bytes, at_ns: int) -> list[Delta]:
-        """Return what more bytes of the body add to the answer."""
+        """Return what more bytes of the body add to the answer and may be shown now."""
         reader = self._reader
         if reader is None:
             return []
-        return guarded(self._call_id, lambda: reader.feed(data, at_ns), lambda: self._give_up([]))
+        return guarded(self._call_id, lambda: self._shown(reader.feed(data, at_ns)), lambda: self._give_up([]))
 
-    def ended(self, exchange: Exchange) -> Call:
+    def ended(self, exchange: Exchange) -> Version:
         """Return the final call."""
+        exchange = self._redacted(self._redacted(exchange, self._redactor.request), self._redactor.tunnel)
+        clean = self._redacted(exchange, self._redactor.response)
+        call = self._read(clean) if clean is exchange else self._read_anew(clean)
+        return guarded(self._call_id, lambda: self._checked(call, clean), lambda: self._blind(exchange))
+
+    def _checked(self, call: Call, exchange: Exchange) -> Version:
+        """Look once more at what was read: a key that came in pieces shows only now."""
+        redactor, before = self._redactor, exchange
+        if (call.format == "raw" and is_streamed(exchange)) or not redactor.is_clean(call):
+            exchange = redactor.response(exchange, strings=True)
+        if exchange is not before:
+            call = self._read_anew(exchange)
+        if not redactor.is_clean(call):
+            exchange, call = redactor.without_answer(exchange), redactor.masked(call)
+        return Version(call, exchange)
+
+    def _read(self, exchange: Exchange) -> Call:
         reader = self._reader
         if reader is None:
             return self._without_reader(exchange)
         return guarded(self._call_id, lambda: reader.finish(exchange), lambda: self._without_reader(exchange))
 
+    def _read_anew(self, exchange: Exchange) -> Call:
+        def read() -> Call:
+            reader = self._start(exchange)
+            reader.request(exchange)
+            return reader.finish(exchange)
+
+        return guarded(self._call_id, read, lambda: self._without_reader(exchange))
+
     def _without_reader(self, exchange: Exchange) -> Call:
         return half_read(self._running, exchange, _WHY) if self._running else bare_call(exchange, _WHY)
+
+    def _redacted(self, exchange: Exchange, redact: Callable[[Exchange], Exchange]) -> Exchange:
+        """Return what `redact` gives; an exchange that cannot be searched keeps no bodies."""
+        return guarded(self._call_id, lambda: redact(exchange), lambda: self._redactor.without_bodies(exchange))
+
+    def _blind(self, exchange: Exchange) -> Version:
+        clean = self._redactor.without_bodies(exchange)
+        return Version(bare_call(clean, "searching it for secrets failed inside the proxy; its bytes are not kept"), clean)
+
+    def _shown(self, deltas: list[Delta]) -> list[Delta]:
+        """Hold back what may be the beginning of a secret."""
+        shown = []
+        for delta in deltas:
+            text = self._texts.get((delta.part, delta.kind))
+            if text is None:
+                text = self._texts[delta.part, delta.kind] = HeldText(self._redactor.secrets)
+            shown.append(replace(delta, text=text.feed(delta.text)))
+        return [delta for delta in shown if delta.text or delta.name]
 
     def _give_up(self, instead: T) -> T:
         self._reader = None

@@ -15,6 +15,7 @@ from modular_agents.proxy.errors import StoreDamaged, StoreUnavailable
 from modular_agents.proxy.journal.reader import JournalReader
 from modular_agents.proxy.ports import Clock, Store
 from modular_agents.proxy.recorder.pipeline import Pipeline, Rooms
+from modular_agents.proxy.recorder.redact import Redactor
 from modular_agents.proxy.recorder.report import Report, write_report
 
 BUSY_S = 0.02
@@ -54,12 +55,13 @@ class Recorder:
         open_store: Callable[[], Store],
         set_aside: Callable[[], Path],
         rooms: Rooms,
+        redactor: Redactor,
         clock: Clock,
         report: Path | None = None,
     ) -> None:
         self._directory = directory
         self._open_store, self._set_aside = open_store, set_aside
-        self._rooms, self._clock, self._report_file = rooms, clock, report
+        self._rooms, self._redactor, self._clock, self._report_file = rooms, redactor, clock, report
         self._store: Store | None = None
         self._reader: JournalReader | None = None
         self._pipeline: Pipeline | None = None
@@ -106,7 +108,7 @@ class Recorder:
             self._store = store = self._open_store()
             position = store.position()
             self._reader = reader = JournalReader(self._directory, position)
-            self._pipeline = Pipeline(reader, store, position, self._rooms, self._clock)
+            self._pipeline = Pipeline(reader, store, position, self._rooms, self._redactor, self._clock)
         return self._pipeline.step()
 
     def _away(self, why: str) -> Turn:

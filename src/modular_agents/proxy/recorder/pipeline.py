@@ -1,6 +1,6 @@
 """From frames to commit, one batch at a time: rows, live text and the journal position land in the store together or not at all.
 
-    journal.poll → assemble → read (wire) → place (linking) → price → store → journal.release
+    journal.poll → assemble → redact → read (wire) → place (linking) → price → store → journal.release
 
 A batch that the store does not take now is kept and offered again, and nothing more is read meanwhile: memory stays
 bounded and the journal waits. A call on which one of our rooms fails is stored bare; it never takes its batch along.
@@ -19,7 +19,9 @@ from modular_agents.proxy.model.link import Candidate, LinkChanges, Linked, Look
 from modular_agents.proxy.ports import Clock, JournalPosition, OpenCall, Store, Transaction
 from modular_agents.proxy.recorder.assemble import Answering, Asked, Assembler, Change, Ended, Grew
 from modular_agents.proxy.recorder.bare import alone, bare_call, guarded
-from modular_agents.proxy.recorder.live import LiveCall, Reads
+from modular_agents.proxy.recorder.live import LiveCall, Reads, Version
+from modular_agents.proxy.recorder.redact import Redactor
+from modular_agents.proxy.recorder.turns import Turns
 
 POLL_BYTES = 4 * 1024 * 1024
 """Read from the journal at a time: as frames about twice that in memory, some 20 ms of work."""
@@ -72,16 +74,10 @@ class Tally:
     """Not stored at all: the store itself fails on them."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Version:
-    call: Call
-    exchange: Exchange
-
-
 @dataclass(slots=True)
 class _Batch:
     position: JournalPosition
-    versions: list[_Version] = field(default_factory=list)
+    versions: list[Version] = field(default_factory=list)
     deltas: list[Delta] = field(default_factory=list)
     spared: set[str] = field(default_factory=set)
     """Calls that were replaced by their bare form because the store failed on them."""
@@ -90,9 +86,10 @@ class _Batch:
 class Pipeline:
     """Brings one journal into one store, both standing at `position`."""
 
-    def __init__(self, journal: Journal, store: Store, position: JournalPosition, rooms: Rooms, clock: Clock) -> None:
+    def __init__(self, journal: Journal, store: Store, position: JournalPosition, rooms: Rooms, redactor: Redactor, clock: Clock) -> None:
         self.tally = Tally()
         self.journal, self._store, self._rooms, self._clock = journal, store, rooms, clock
+        self._redactor, self._turns = redactor, Turns()
         self.assembler = Assembler(self.journal.payload_at, position)
         self._live: dict[str, LiveCall] = {}
         self._committed = position
@@ -140,16 +137,16 @@ class Pipeline:
         is_due = self.assembler.has_more or (self._moved and now_ns - self._committed_ns >= LAZY_NS)
         return _Batch(self.assembler.position(), versions, deltas) if versions or deltas or is_due else None
 
-    def _read(self, changes: Iterable[Change]) -> tuple[list[_Version], list[Delta]]:
+    def _read(self, changes: Iterable[Change]) -> tuple[list[Version], list[Delta]]:
         """Return versions of calls in the order of their times, and what was streamed, one piece per part of an answer."""
-        versions: dict[str, _Version] = {}
+        versions: dict[str, Version] = {}
         deltas: dict[tuple[str, int, str], list[Delta]] = {}
         ended: set[str] = set()
-        for change in changes:
+        for change in self._turns.told(changes):
             match change:
                 case Asked(call_id, exchange):
-                    live = self._live[call_id] = LiveCall(call_id, self._rooms.start)
-                    versions[call_id] = _Version(live.asked(exchange), exchange)
+                    live = self._live[call_id] = LiveCall(call_id, self._rooms.start, self._redactor)
+                    versions[call_id] = live.asked(exchange)
                 case Answering(call_id, exchange) if call_id in self._live:
                     self._live[call_id].answering(exchange)
                 case Grew(call_id, data, at_ns) if call_id in self._live:
@@ -157,22 +154,22 @@ class Pipeline:
                         deltas.setdefault((call_id, delta.part, delta.kind), []).append(delta)
                 case Ended(call_id, exchange):
                     versions.pop(call_id, None)  # the final version stands where the call ended: what it opens comes after
-                    versions[call_id] = _Version(self._final(call_id, exchange), exchange)
+                    versions[call_id] = self._final(call_id, exchange)
                     ended.add(call_id)
                 case _:
                     pass  # an answer to a request that is still being sent: shown at its end
         return list(versions.values()), [_joined(pieces) for (call_id, _, _), pieces in deltas.items() if call_id not in ended]
 
-    def _final(self, call_id: str, exchange: Exchange) -> Call:
+    def _final(self, call_id: str, exchange: Exchange) -> Version:
         live = self._live.pop(call_id, None)
         if live is None:
-            live = LiveCall(call_id, self._rooms.start)
+            live = LiveCall(call_id, self._rooms.start, self._redactor)
             live.asked(exchange)
         return live.ended(exchange)
 
     def _commit(self, batch: _Batch) -> None:
         while True:
-            current: _Version | None = None
+            current: Version | None = None
             try:
                 with self._store.batch() as transaction:
                     for current in batch.versions:
@@ -192,14 +189,14 @@ class Pipeline:
         self._committed, self._committed_ns = batch.position, self._clock.monotonic_ns()
         self._moved = self.assembler.has_more
 
-    def _put(self, transaction: Transaction, version: _Version) -> None:
+    def _put(self, transaction: Transaction, version: Version) -> None:
         call, rooms = version.call, self._rooms
         linked = guarded(call.call_id, lambda: rooms.link(call, transaction.find), lambda: alone(call))
         cost = guarded(call.call_id, lambda: rooms.price(call), lambda: Cost(None, why="pricing failed on this call"))
         transaction.put_call(call, version.exchange, linked.placement, cost, linked.indexed)
         guarded(call.call_id, lambda: rooms.revise(call.call_id, linked.loose, transaction.find, transaction.relink), lambda: None)
 
-    def _spare(self, batch: _Batch, current: _Version | None) -> bool:
+    def _spare(self, batch: _Batch, current: Version | None) -> bool:
         """Change what the store failed on, so that the batch can be tried again; False when there is nothing left to change."""
         if current is None:
             _log.exception("the store failed on live text; it is left out")

@@ -1,0 +1,58 @@
+"""A WebSocket is one exchange of the journal and many calls: its turns are told as changes of their own, like any other call's."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from modular_agents.proxy.model.exchange import Exchange, Outcome, TunnelFrame
+from modular_agents.proxy.recorder.assemble import Answering, Asked, Change, Ended, Grew, Tunnelled
+from modular_agents.proxy.recorder.bare import guarded
+from modular_agents.proxy.wire.tunnel import TunnelReader, TurnAnswering, TurnAsked, TurnChange, TurnEnded, TurnGrew
+
+_SWITCHED = 101
+
+
+class Turns:
+    """Reads the sockets that are open."""
+
+    def __init__(self) -> None:
+        self._readers: dict[str, tuple[TunnelReader, Exchange]] = {}
+
+    def told(self, changes: Iterable[Change]) -> Iterator[Change]:
+        """Yield the changes, those of turns among them where they happened; a turn ends before its socket does."""
+        for change in changes:
+            match change:
+                case Tunnelled(call_id, frame):
+                    yield from self._fed(call_id, frame)
+                    continue
+                case Answering(call_id, exchange) if exchange.response is not None and exchange.response.status == _SWITCHED:
+                    self._readers[call_id] = (TunnelReader(exchange), exchange)
+                case Ended(call_id, exchange) if call_id in self._readers:
+                    yield from self._finished(call_id, exchange)
+            yield change
+
+    def _fed(self, call_id: str, frame: TunnelFrame) -> Iterator[Change]:
+        known = self._readers.get(call_id)
+        if known is not None:
+            yield from map(_as_call, guarded(call_id, lambda: known[0].feed(frame), lambda: self._give_up(call_id)))
+
+    def _finished(self, call_id: str, exchange: Exchange) -> Iterator[Change]:
+        reader, _ = self._readers.pop(call_id)
+        yield from map(_as_call, guarded(call_id, lambda: reader.finish(exchange), list))
+
+    def _give_up(self, call_id: str) -> list[TurnChange]:
+        """Read no more of a socket: its bytes are kept, its later turns are not told apart."""
+        reader, exchange = self._readers.pop(call_id)
+        over = replace(exchange, outcome=Outcome.INTERRUPTED, outcome_detail="reading the socket failed inside the proxy")
+        return guarded(call_id, lambda: reader.finish(over), list)
+
+
+def _as_call(change: TurnChange) -> Change:
+    match change:
+        case TurnAsked(exchange):
+            return Asked(exchange.call_id, exchange)
+        case TurnAnswering(exchange):
+            return Answering(exchange.call_id, exchange)
+        case TurnGrew(call_id, data, at_ns):
+            return Grew(call_id, data, at_ns)
+        case TurnEnded(exchange):
+            return Ended(exchange.call_id, exchange)
