@@ -45,6 +45,9 @@ class FakeStore:
             raise StoreUnavailable("away")
         return self.at
 
+    def tidy(self) -> bool:
+        return False
+
     @contextmanager
     def batch(self) -> Iterator["_FakeTransaction"]:
         if self.away:

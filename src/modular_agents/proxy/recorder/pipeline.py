@@ -96,6 +96,8 @@ class Pipeline:
         self._waiting: _Batch | None = None
         self._moved = False
         """Whether the position moved since the last commit."""
+        self._untidy = False
+        """Whether the store has more housekeeping to do, for when there is nothing to write."""
         self._committed_ns = self._tidied_ns = clock.monotonic_ns()
         self._resume(position)
 
@@ -112,6 +114,8 @@ class Pipeline:
             self._waiting = None
         if self._clock.monotonic_ns() - self._tidied_ns > TIDY_NS:
             self._tidy()
+        elif self._untidy and not worked:
+            self._untidy = self._store.tidy()
         return worked
 
     def finish(self) -> None:
@@ -123,6 +127,7 @@ class Pipeline:
     def _tidy(self) -> None:
         self._tidied_ns = self._clock.monotonic_ns()
         self.assembler.forget(self.journal.release(self._committed.offsets, self.assembler.needed_segments()))
+        self._untidy = self._store.tidy()
 
     def _next_batch(self) -> _Batch | None:
         now_ns = self._clock.monotonic_ns()
