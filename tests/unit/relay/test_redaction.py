@@ -86,7 +86,7 @@ def test_ordinary_words_are_left_alone() -> None:
 
 
 def test_redaction_is_linear() -> None:
-    for pattern in (b"sk-", b"eyJa", b"a=", b"-----BEGIN ", b"&key", b"AKIA", b"eyJaaaaaaaaa."):
+    for pattern in (b"sk-", b"eyJa", b"-eyJ", b"a=", b"-----BEGIN ", b"&key", b"AKIA", b"eyJaaaaaaaaa."):
         times = []
         for size in (20_000, 160_000):
             text = pattern * (size // len(pattern))

@@ -28,7 +28,7 @@ SECRET_VALUE = re.compile(
     rb"(?<![A-Za-z0-9])(?:"
     rb"sk-[A-Za-z0-9_-]{8,}|AIza[A-Za-z0-9_-]{16,}|ya29\.[A-Za-z0-9._-]{8,}|A(?:KIA|SIA)[A-Z0-9]{12,}|gsk_[A-Za-z0-9]{8,}|xai-[A-Za-z0-9_-]{8,}"
     rb"|hf_[A-Za-z0-9]{8,}|gh[pousr]_[A-Za-z0-9]{8,}|github_pat_[A-Za-z0-9_]{8,}|xox[a-z]-[A-Za-z0-9-]{8,}"
-    rb"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[A-Za-z0-9+/=\\ ]*"
+    rb"|(?<![_-])eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?|-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[A-Za-z0-9+/=\\ ]*"
     rb")"
 )
 _WORDS = re.compile(rb"[-_.]")
