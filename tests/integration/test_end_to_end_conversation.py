@@ -78,7 +78,7 @@ def test_a_long_conversation(provider: ProviderServer, product: Product, name: s
     assert [row["parent_id"] for row in rows] == [None, *(row["call_id"] for row in rows[:-1])]
     assert len({row["thread_id"] for row in rows}) == 1
     for turn in range(TURNS):
-        stored = product.sql(f"SELECT count(*) AS n FROM content WHERE instr(body, '{word(turn, name)} ') > 0")  # noqa: S608
+        stored = product.sql(f"SELECT count(*) AS n FROM content WHERE instr(body, '{word(turn, name)} ') > 0")  # noqa: S608 - our own word
         assert stored == [{"n": 1 if name == "openai" else expected_copies(turn)}]
 
 

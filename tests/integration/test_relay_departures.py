@@ -93,7 +93,7 @@ def test_a_client_that_vanishes_while_nothing_flows_is_noticed_by_the_next_bytes
     client.send(request_bytes("POST", "/v1/chat/completions", STREAM))
     client.read_until(b"data: ")
     client.half_close()
-    time.sleep(2 * relay.worker._sweep_s)
+    time.sleep(2 * relay.worker._sweep_s)  # several looks at the client: it must still be thought to be there
     assert relay.worker.counters.requests_open == 1
     client.close()
     until(lambda: relay.worker.counters.requests_open == 0, GONE_WITHIN_S + NOISE_S)

@@ -151,7 +151,7 @@ def test_a_worker_process_obeys_signals(tmp_path: Path, provider: ProviderServer
             client.send(CHAT)
             assert client.read_response().complete
             process.send_signal(signal.SIGINT)
-            time.sleep(0.1)
+            time.sleep(0.1)  # time for a signal that must do nothing
             client.send(CHAT)
             assert client.read_response().complete, "an interrupt from the terminal is the supervisor's business"
             process.terminate()

@@ -12,6 +12,7 @@ TYPESCRIPT_LINES = 300
 
 LARGER: dict[str, str] = {
     # file or file::function → why it may be larger than the rule
+    "tests/support/stored.py::given": "makes a call with every field that can be set: as long as a call is wide",
 }
 
 PYTHON = files("src/**/*.py", "tests/**/*.py", "bench/**/*.py", "tools/**/*.py")

@@ -21,11 +21,11 @@ class _Part(msgspec.Struct, gc=False):
     thought: bool | None = None
     functionCall: msgspec.Raw = ABSENT  # noqa: N815 - Google's spelling
     function_call: msgspec.Raw = ABSENT
-    functionResponse: msgspec.Raw = ABSENT  # noqa: N815
+    functionResponse: msgspec.Raw = ABSENT  # noqa: N815 - Gemini's own name
     function_response: msgspec.Raw = ABSENT
-    inlineData: msgspec.Raw = ABSENT  # noqa: N815
+    inlineData: msgspec.Raw = ABSENT  # noqa: N815 - Gemini's own name
     inline_data: msgspec.Raw = ABSENT
-    fileData: msgspec.Raw = ABSENT  # noqa: N815
+    fileData: msgspec.Raw = ABSENT  # noqa: N815 - Gemini's own name
     file_data: msgspec.Raw = ABSENT
 
 
@@ -37,7 +37,7 @@ class _Function(msgspec.Struct, gc=False):
 
 
 class _Blob(msgspec.Struct, gc=False):
-    mimeType: str | None = None  # noqa: N815
+    mimeType: str | None = None  # noqa: N815 - Gemini's own name
     mime_type: str | None = None
 
 
