@@ -87,7 +87,11 @@ def announce(settings: "Settings", runtime: "Runtime") -> None:
     lines = [f"anton proxy {runtime.version} listens on {runtime.url}", ""]
     wanted = [variable for variable in variables(runtime.url, ()) if variable.is_base_url]
     lines += [f"  export {variable.name}={variable.value}" for variable in wanted[:2]]
-    lines += ["", "  dashboard  " + (_link(settings, runtime.dashboard_url) if runtime.dashboard_url else "anton proxy dashboard")]
+    lines += [
+        "",
+        f"  dashboard  {_link(settings, runtime.dashboard_url)}" if runtime.dashboard_url else "  dashboard  anton proxy dashboard",
+    ]
+    lines += ["             (the link works once; for another: anton proxy link)"] if runtime.dashboard_url else []
     lines += [f"  database   {settings.db}", "  more       anton proxy env · anton run -- COMMAND · anton proxy ls", ""]
     typer.echo("\n".join(lines))
     sys.stdout.flush()
@@ -96,4 +100,4 @@ def announce(settings: "Settings", runtime: "Runtime") -> None:
 def _link(settings: "Settings", url: str) -> str:
     from modular_agents.proxy.dashboard.access import make_link_token
 
-    return f"{url}/?token={make_link_token(settings.links_dir)}   (works once; another: anton proxy link)"
+    return f"{url}/?token={make_link_token(settings.links_dir)}"

@@ -49,10 +49,7 @@ def status(db: Db = None, config: Config = None, as_json: Json = False) -> None:
         ("calls", f"{_or_unknown(found.calls)} relayed, {_or_unknown(found.calls_open)} open"),
         ("recorder", lag + (", JOURNAL DEGRADED: the disk does not keep up" if found.journal_degraded else "")),
         ("dropped", f"{found.records_dropped:,} records" + (" (the calls themselves were relayed)" if found.records_dropped else "")),
-        (
-            "processes",
-            f"supervisor {found.pid}, workers {' '.join(map(str, found.worker_pids)) or 'none'}, recorder {found.recorder_pid or 'none'}",
-        ),
+        ("processes", processes(found)),
     ]
     typer.echo("\n".join(f"{name:<10} {text}" for name, text in rows))
 
@@ -81,6 +78,17 @@ def stop(
             )
         time.sleep(LOOK_S)
     typer.echo("stopped")
+
+
+def processes(found: "ProxyStatus") -> str:
+    """Return the process ids, each with what it does."""
+    named = [
+        ("supervisor", (found.pid,)),
+        ("workers", found.worker_pids),
+        ("recorder", (found.recorder_pid,)),
+        ("dashboard", (found.dashboard_pid,)),
+    ]
+    return ", ".join(f"{name} {' '.join(str(pid) for pid in pids if pid)}" for name, pids in named if any(pids))
 
 
 def _find(settings: "Settings") -> "ProxyStatus":
