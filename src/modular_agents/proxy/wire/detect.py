@@ -91,14 +91,14 @@ def detect(method: str, path: str) -> Route:
     route = _of_google(segments) or _of_bedrock(segments) or _TAILS.get(segments[-2:]) or _TAILS.get(segments[-1:])
     if route is not None:
         return route if method in _ASKING or route.operation not in _ASKED_BY_POST else Route("raw", "stored")
-    return next((Route("raw", found) for segment in segments[:-1] if (found := _collection(segment)) is not None), _OTHER)
+    return next((Route("raw", found) for segment in reversed(segments[:-1]) if (found := _collection(segment)) is not None), _OTHER)
 
 
 def _of_google(segments: tuple[str, ...]) -> Route | None:
     name, colon, verb = segments[-1].rpartition(":")
-    if not colon or not name or (verb.endswith("awPredict") and "anthropic" not in segments):
+    if not colon or not name:
         return None
-    return _VERBS.get(verb)
+    return _VERBS["predict"] if verb.endswith("awPredict") and "anthropic" not in segments else _VERBS.get(verb)
 
 
 def _of_bedrock(segments: tuple[str, ...]) -> Route | None:
