@@ -119,6 +119,7 @@ class SqliteBatch:
         self._contents.flush()
         self.words.flush()
         self._hours.flush()
+        self._links.flush()
         self._traces.flush(lambda trace: self._events.announce(EventKind.TRACE, trace), self._announce_gone)
         self._events.flush()
 
@@ -132,6 +133,7 @@ class SqliteBatch:
         self._contents.forget()
         self._calls.forget()
         self._hours.forget()
+        self._links.forget()
         self.words.forget()
         self._traces.forget()
         self._events.forget()

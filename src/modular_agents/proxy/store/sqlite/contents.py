@@ -18,9 +18,9 @@ from modular_agents.proxy.store.sqlite.engine import statements
 NO_NODE = 0
 """The empty list."""
 HASH_BYTES = 16
-CUT_FROM_BYTES = 4096
+CUT_FROM_BYTES = 300
 """Shorter contents are stored in one piece."""
-LONG_STRING_BYTES = 2048
+LONG_STRING_BYTES = 256
 """A JSON string of this length stands alone: a picture, a file that was read, a long answer that comes back."""
 MAX_PIECES = 400
 """Pieces of one content; the rest stays together."""

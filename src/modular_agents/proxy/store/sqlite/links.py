@@ -25,6 +25,7 @@ class Links:
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
         self._sql = statements()
+        self._new = self._newest_ns = 0
 
     def find(self, lookup: Lookup) -> Sequence[Candidate]:
         """Return the calls that a look-up finds, each once."""
@@ -51,20 +52,29 @@ class Links:
         if indexed.passing_facts is not None:
             self._db.execute(self._sql["put_passing_facts"], (indexed.passing_facts, number))
         if before is None:
-            self._drop_passed(started_ns - LATE_NS)
+            self._new += 1
+            self._newest_ns = max(self._newest_ns, started_ns)
+
+    def flush(self) -> None:
+        """Drop what calls left for those that come late, when nobody will come any more."""
+        if not self._new:
+            return
+        before = (self._newest_ns - LATE_NS) // 1_000_000
+        passed: Any = self._db.execute(self._sql["passed"], (before, DROPPED_PER_CALL * self._new)).fetchall()
+        for number, started_ns, tokens, packed in passed:
+            gone = set(_unpack(packed)) - set(_unpack(tokens))
+            self._db.executemany(self._sql["drop_token"], [(token, started_ns, number) for token in gone])
+            self._db.execute(self._sql["drop_passing"], (number,))
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin a batch."""
+        self._new = self._newest_ns = 0
 
     def stored(self, number: int) -> Indexed:
         """Return the tokens of a stored call, without its facts."""
         row: Any = self._db.execute(self._sql["stood"], (number,)).fetchone()
         return Indexed(_unpack(row[0]), b"", _unpack(row[1])) if row else Indexed()
-
-    def _drop_passed(self, before_ns: int) -> None:
-        """Drop what calls left for those that come late, when nobody will come any more."""
-        passed: Any = self._db.execute(self._sql["passed"], (before_ns // 1_000_000, DROPPED_PER_CALL)).fetchall()
-        for number, started_ns, tokens, packed in passed:
-            gone = set(_unpack(packed)) - set(_unpack(tokens))
-            self._db.executemany(self._sql["drop_token"], [(token, started_ns, number) for token in gone])
-            self._db.execute(self._sql["drop_passing"], (number,))
 
     def _by_token(self, lookup: Lookup) -> Iterator[tuple[Found, int]]:
         for statement, wanted in (("found_earlier", lookup.earlier), ("found_later", lookup.later)):
