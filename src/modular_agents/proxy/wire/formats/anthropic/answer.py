@@ -183,7 +183,7 @@ class MessagesFold:
             return self._grow(index, block, "text", delta)
         if kind == "input_json_delta":
             piece = js.fragment(delta.get("partial_json"))
-            block.json.append(piece)
+            block.json += [piece] if piece else []
             return [Piece(index, "tool_use", js.mend(piece))] if piece and block.kind == "tool_use" else []
         if kind == "thinking_delta":
             return self._grow(index, block, "thinking", delta)
