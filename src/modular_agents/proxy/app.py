@@ -136,6 +136,7 @@ def recorder(line: "Lifeline") -> int:
         Redactor(bytes.fromhex(settings.fingerprint_key)),
         SystemClock(),
         Path(settings.control_dir) / REPORT_NAME,
+        db,
     )
     recording.turn()
     line.ready()

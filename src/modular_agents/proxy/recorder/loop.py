@@ -28,8 +28,8 @@ RETRY_S, RETRY_MAX_S = 0.05, 1.0
 """Pauses while the store is away, doubling: it is in use again within a second of being back."""
 REOPEN_NS = 5_000_000_000
 """A store that has been away this long is opened anew: its file may have been moved, its disk remounted."""
-REPORT_NS = 1_000_000_000
-"""How often the report is renewed."""
+LOOK_NS = 1_000_000_000
+"""How often the report is renewed and the database's file looked at."""
 
 _log = logging.getLogger("anton.recorder")
 
@@ -47,6 +47,7 @@ class Recorder:
 
     open_store: opens the store; may raise `StoreUnavailable`, `StoreDamaged`, or `UsageError`, which ends the recorder.
     set_aside: moves a damaged database away and returns its new name. report: the file that says how things stand.
+    file: the database; when it is not the one that was opened any more, it is opened anew.
     """
 
     def __init__(
@@ -58,15 +59,17 @@ class Recorder:
         redactor: Redactor,
         clock: Clock,
         report: Path | None = None,
+        file: Path | None = None,
     ) -> None:
         self._directory = directory
         self._open_store, self._set_aside = open_store, set_aside
         self._rooms, self._redactor, self._clock, self._report_file = rooms, redactor, clock, report
+        self._file, self._inode = file, 0
         self._store: Store | None = None
         self._reader: JournalReader | None = None
         self._pipeline: Pipeline | None = None
         self._trouble = ""
-        self._trouble_ns = self._reported_ns = 0
+        self._trouble_ns = self._looked_ns = 0
 
     def run(self, pause: Callable[[float], bool]) -> None:
         """Work until `pause`, which waits for the given seconds, says that it is time to stop. Raises `UsageError`."""
@@ -100,12 +103,13 @@ class Recorder:
         if self._trouble:
             _log.warning("the store is back")
             self._trouble = ""
-        self._say_now_and_then()
+        self._look_around()
         return Turn.WORKED if worked else Turn.IDLE
 
     def _work(self) -> bool:
         if self._pipeline is None:
             self._store = store = self._open_store()
+            self._inode = self._file_now()
             position = store.position()
             self._reader = reader = JournalReader(self._directory, position)
             self._pipeline = Pipeline(reader, store, position, self._rooms, self._redactor, self._clock)
@@ -120,7 +124,7 @@ class Recorder:
         if now_ns - self._trouble_ns > REOPEN_NS:
             self._trouble_ns = now_ns
             self._close()
-        self._say_now_and_then()
+        self._look_around()
         return Turn.AWAY
 
     def _begin_anew(self, error: StoreDamaged) -> Turn:
@@ -141,11 +145,22 @@ class Recorder:
                 self._store.close()
         self._store = self._reader = self._pipeline = None
 
-    def _say_now_and_then(self) -> None:
+    def _look_around(self) -> None:
+        """Once a second: say how things stand, and see whether the database is still where it was."""
         now_ns = self._clock.monotonic_ns()
-        if now_ns - self._reported_ns >= REPORT_NS:
-            self._reported_ns = now_ns
-            self._say()
+        if now_ns - self._looked_ns < LOOK_NS:
+            return
+        self._looked_ns = now_ns
+        self._say()
+        if self._store is not None and self._file_now() != self._inode:
+            _log.warning("the database was moved or deleted: recording goes on in a new one")
+            self._close()
+
+    def _file_now(self) -> int:
+        try:
+            return self._file.stat().st_ino if self._file is not None else 0
+        except OSError:
+            return 0
 
     def _say(self) -> None:
         reader, pipeline = self._reader, self._pipeline

@@ -1,4 +1,4 @@
-"""One process that is kept alive: started, waited for, started again. One that dies at once is given ever more time between."""
+"""One process that is kept alive: started, waited for, started again; one that never becomes ready with ever more time between."""
 
 import asyncio
 import contextlib
@@ -14,10 +14,8 @@ from modular_agents.proxy.supervisor.lifeline import READY, Told
 
 MODULE = "modular_agents.proxy.app"
 """The composition root, started as a program: the supervisor names no room."""
-STABLE_S = 10.0
-"""A child that lived this long is started again at once when it dies."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0
-"""Pause before starting again a child that did not live that long: doubles from the first to the longest."""
+"""Pause before starting again a child that was never ready: doubles from the first to the longest."""
 
 _log = logging.getLogger("anton.supervisor")
 
@@ -43,14 +41,15 @@ class Child:
         """Why it cannot work at all; it is not started again then."""
         self.starts = 0
         self._on_change = on_change
+        self._was_ready = False
         self._stopping = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
 
     async def keep(self) -> None:
         """Start it and start it again until `stop` or until it refuses. Returns when no process is left."""
-        wait_s, loop = 0.0, asyncio.get_running_loop()
+        wait_s = 0.0
         while not self._stopping.is_set():
-            began = loop.time()
+            self._was_ready = False
             code = await self._live()
             if self._stopping.is_set():
                 break
@@ -58,7 +57,7 @@ class Child:
                 _log.error("%s cannot go on: %s", self.role.name, self.refusal)
                 self._on_change()
                 break
-            wait_s = 0.0 if loop.time() - began > STABLE_S else min(max(2 * wait_s, FIRST_WAIT_S), LONGEST_WAIT_S)
+            wait_s = 0.0 if self._was_ready else min(max(2 * wait_s, FIRST_WAIT_S), LONGEST_WAIT_S)
             _log.warning("%s ended (%s) and is started again", self.role.name, _words(code))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait_s)
@@ -101,7 +100,7 @@ class Child:
             await stdin.drain()
         line = await stdout.readline()
         if line == READY:
-            self.is_ready = True
+            self.is_ready = self._was_ready = True
             self._on_change()
         elif line:
             with contextlib.suppress(msgspec.DecodeError):
