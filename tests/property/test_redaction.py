@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.model.test_secret import SHAPES
 
+from modular_agents.proxy.model.exchange import Exchange, Hints, Outcome, RequestSide, ResponseSide
 from modular_agents.proxy.model.secret import Secrets
 from modular_agents.proxy.recorder.held import HeldText
+from modular_agents.proxy.recorder.redact import Redactor
 from modular_agents.proxy.recorder.strings import redact_strings
 
 SECRETS = Secrets(b"dummy")
@@ -57,3 +59,16 @@ def test_a_key_in_pieces_of_a_stream_is_found(key: str, before: str, sizes: list
 @given(st.binary(max_size=200) | st.lists(st.binary(max_size=30)).map(b"\ndata: {".join))
 def test_bytes_that_are_no_json_stay_as_they_are(body: bytes) -> None:
     assert redact_strings(body, SECRETS) is body or b'"' in body
+
+
+@given(text=TEXTS, sizes=st.lists(st.integers(1, 60), min_size=1, max_size=6))
+def test_a_stored_stream_says_what_the_redacted_text_says(text: str, sizes: list[int]) -> None:
+    body = b"".join(b"data: " + json.dumps({"index": 0, "delta": {"text": piece}}).encode() + b"\n\n" for piece in cut(text, sizes))
+    asked, head = RequestSide("POST", "/", "/", ()), (("content-type", "text/event-stream"),)
+    answered = ResponseSide(200, "OK", head, 1, body, len(body))
+    whole = Exchange("c", "n", "", "openai", "", Hints(), 1, asked, answered, outcome=Outcome.COMPLETE, ended_ns=2)
+    redactor = Redactor(b"dummy")
+    stored = redactor.response(redactor.response(whole), strings=True).response
+    assert stored is not None
+    told = "".join(json.loads(line[6:])["delta"]["text"] for line in stored.body.splitlines() if line.startswith(b"data: "))
+    assert told == SECRETS.redact(text.encode()).decode()

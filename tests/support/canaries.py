@@ -8,6 +8,7 @@ import base64
 import random
 import string
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,8 +103,9 @@ def traces_in_folder(canaries: Iterable[Canary], folder: Path, *, leave_out: tup
     known = list(canaries)
     found: dict[str, set[str]] = {}
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and not any(p.match(pattern) for pattern in leave_out)):
-        if names := traces_of(known, path.read_bytes()):
-            found[path.relative_to(folder).as_posix()] = names
+        with suppress(FileNotFoundError):  # a segment that was just committed
+            if names := traces_of(known, path.read_bytes()):
+                found[path.relative_to(folder).as_posix()] = names
     return found
 
 

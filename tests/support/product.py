@@ -192,7 +192,7 @@ class Product:
             ["sqlite3", "-readonly", "-json", "-cmd", ".timeout 5000", str(self.db), query], capture_output=True, check=False, timeout=60
         )
         assert done.returncode == 0, done.stderr.decode()
-        rows: list[dict[str, Any]] = json.loads(done.stdout or b"[]")
+        rows: list[dict[str, Any]] = json.loads(done.stdout.decode("utf-8", "replace") or "[]", strict=False)
         return rows
 
     def wait_sql(self, query: str, condition: Callable[[list[dict[str, Any]]], object], timeout_s: float = WAIT_S) -> list[dict[str, Any]]:

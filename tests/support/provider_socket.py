@@ -104,7 +104,7 @@ class PeerSocket(asyncio.Protocol):
 
     async def write(self, data: bytes) -> None:
         """Hand bytes to the socket and wait while it is full. Raises Gone."""
-        if self.record.lost_at is not None:
+        if self.record.lost_at is not None or self.transport.is_closing():
             raise Gone
         self.transport.write(data)
         await self._writable.wait()

@@ -16,6 +16,7 @@ from modular_agents.proxy.wire.encodings import decode_body
 from modular_agents.proxy.wire.reader import read_call
 
 KEY = SHAPES["anthropic"].decode()
+SLACK = "xox" + "b-123456789012-abcdefghijklmnop"
 ENCODE = {"gzip": gzip.compress, "deflate": zlib.compress, "br": brotli.compress, "zstd": zstd.compress}
 
 
@@ -200,3 +201,14 @@ def test_a_stream_of_unknown_format_is_searched_too(worker: Worker, line: Line) 
     assert put.exchange.response is not None
     assert put.exchange.flags == {"redacted"}
     assert KEY[7:14].encode() not in put.exchange.response.body
+
+
+@pytest.mark.parametrize("at", range(1, len(SLACK)))
+def test_a_key_whose_first_piece_looks_like_a_key_leaves_nothing_behind(redactor: Redactor, at: int) -> None:
+    pieces = [f"key: {SLACK[:at]}", SLACK[at:], " and on"]
+    body = b"".join(b'data: {"delta":{"text":%b}}\n\n' % json.dumps(piece).encode() for piece in pieces)
+    clean = redactor.response(redactor.response(exchange(b"", body)), strings=True)
+    assert clean.response is not None
+    told = "".join(json.loads(line[6:])["delta"]["text"] for line in clean.response.body.split(b"\n\n") if line)
+    assert told.startswith("key: [redacted:")
+    assert told.endswith("] and on")

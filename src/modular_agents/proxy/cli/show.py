@@ -113,7 +113,7 @@ def facts(detail: "CallDetail") -> list[tuple[str, str]]:
     asked = call.model or UNKNOWN
     answered = f" (answered by {detail.model_response})" if detail.model_response not in {None, call.model} else ""
     ttft = f", first token after {duration(call.ttft_ms)}" if call.ttft_ms is not None else ""
-    why = detail.cost.why if call.cost_usd is None else f"{detail.cost.catalogue or 'price given'}"
+    why = detail.cost.why if call.cost_usd is None or not detail.cost.catalogue else detail.cost.catalogue
     rows = [
         ("call", call.call_id),
         ("trace", call.trace_id),

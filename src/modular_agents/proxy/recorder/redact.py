@@ -125,9 +125,10 @@ class Redactor:
         """Return the body redacted, in its own coding; the very same object when there is nothing to redact."""
         applied = codings(headers)
         plain = decode_body(body, headers)[0] if applied else body
-        clean = self.secrets.redact(plain)
-        if strings or may_hide(clean):
-            clean = redact_strings(clean, self.secrets)
+        clean = plain
+        if strings or may_hide(plain) or (b"\n" in plain and find_secrets(plain)):
+            clean = redact_strings(plain, self.secrets)  # first: a key that was replaced in one piece would leave the others behind
+        clean = self.secrets.redact(clean)
         if clean is plain:
             return body
         for coding in applied:
