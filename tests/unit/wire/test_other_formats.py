@@ -259,6 +259,12 @@ def test_ollama_generate_embed_and_errors() -> None:
     assert (embedded.operation, embedded.stream, embedded.usage.input_total, len(embedded.messages)) == ("embeddings", False, 4, 2)
 
 
+def test_ollama_counts_its_cache() -> None:
+    answer = '{"message":{"content":"a"},"done":true,"prompt_eval_count":10,"prompt_eval_cached_count":7,"eval_count":2}'
+    usage = read_call(exchange("{}", answer, target="/api/chat")).usage
+    assert (usage.input_total, usage.input_uncached, usage.cache_read, usage.output_total) == (10, 3, 7, 2)
+
+
 def test_ollama_messages() -> None:
     messages = [
         {"role": "user", "content": "hi", "images": ["AA"]},

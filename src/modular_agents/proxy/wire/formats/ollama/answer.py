@@ -8,6 +8,8 @@ from modular_agents.proxy.wire.growing import Growing
 from modular_agents.proxy.wire.reading import NO_USAGE, Answered, Asked, Fault, Piece
 
 _PLACES = {"thinking": 0, "text": 1, "tool_use": 2}
+_COUNTS = ("prompt_eval_count", "prompt_eval_cached_count", "eval_count")
+"""Of the prompt, of the part of it that was in the cache, of the answer."""
 _GENERATED = {"response": "content", "thinking": "thinking"}
 """Members of an answer to `/api/generate`, by the members of a message they stand for."""
 
@@ -33,7 +35,7 @@ class OllamaFold:
         if line.get("error"):
             self._fault = Fault("error", js.string(line["error"]) or js.string(js.obj(line["error"]).get("message")) or "")
             return []
-        for key in ("model", "done", "done_reason", "prompt_eval_count", "eval_count"):
+        for key in ("model", "done", "done_reason", *_COUNTS):
             if line.get(key) is not None:
                 self._top[key] = line[key]
         fields = js.obj(line.get("message"))
@@ -59,14 +61,23 @@ class OllamaFold:
     def answered(self) -> Answered:
         """Return what has come together."""
         ended = self._top.get("done") is True
-        sent, got = js.count(self._top.get("prompt_eval_count")), js.count(self._top.get("eval_count"))
-        usage = NO_USAGE
-        if sent is not None or got is not None:
-            raw = js.compact({key: self._top[key] for key in ("prompt_eval_count", "eval_count") if key in self._top})
-            usage = Usage(UsageSource.REPORTED if ended else UsageSource.PARTIAL, sent, sent, output_total=got, raw=raw)
+        usage = self._counted(UsageSource.REPORTED if ended else UsageSource.PARTIAL)
         answers = () if self._message is None else (self._answer(self._message),)
         model, reason = js.string(self._top.get("model")), js.string(self._top.get("done_reason"))
         return Answered(answers, model, None, reason, usage, self._fault, None, ended, self._unreadable)
+
+    def _counted(self, source: UsageSource) -> Usage:
+        sent, cached, got = (js.count(self._top.get(key)) for key in _COUNTS)
+        if sent is None and got is None:
+            return NO_USAGE
+        return Usage(
+            source=source,
+            input_total=sent,
+            input_uncached=None if sent is None else max(sent - (cached or 0), 0),
+            cache_read=cached,
+            output_total=got,
+            raw=js.compact({key: self._top[key] for key in _COUNTS if key in self._top}),
+        )
 
     def _grow(self, fields: js.Json) -> list[Piece]:
         message = self._message = self._message or Growing({"role": "assistant", "content": ""})
