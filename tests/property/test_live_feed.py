@@ -90,11 +90,36 @@ actions = st.lists(
         st.tuples(st.just("add"), st.integers(1, 14), st.integers(1, 3)),
         st.tuples(st.just("prune"), st.integers(0, 12), st.just(0)),
         st.tuples(st.just("reconnect"), st.integers(0, 2), st.integers(0, 30)),
+        st.tuples(st.just("burst"), st.integers(2, 9), st.integers(1, 8)),
+        st.tuples(st.just("vanish"), st.integers(1, 9), st.integers(1, 3)),
         st.tuples(st.just("lose"), st.integers(1, 4), st.just(0)),
         st.tuples(st.just("wait"), st.integers(0, 60), st.just(0)),
     ),
     max_size=25,
 )
+
+
+def change(store: FakeStore, told: set[int], verb: str, first: int, second: int) -> None:
+    """Do one thing to the store, in one step of the loop; `told` collects the numbers of events that a page must not miss."""
+    before = store.last
+    match verb:
+        case "add":
+            store.add(first, second)
+            told |= set(range(before + second, store.last + 1, second))
+        case "burst":
+            store.add(first)
+            store.prune(store.last - second)
+            told |= set(range(before + 1, store.last + 1))
+        case "prune":
+            store.prune(store.last - first)
+        case "vanish":
+            store.add(first)
+            store.lose_rows(first)
+            store.add(second)
+            told |= set(range(before + first + 1, store.last + 1))
+        case "lose":
+            told -= {event.seq for event in store.events[len(store.events) - first :]}
+            store.lose_rows(first)
 
 
 async def run(steps: list[tuple[str, int, int]], seed: int) -> list[Page]:
@@ -105,20 +130,12 @@ async def run(steps: list[tuple[str, int, int]], seed: int) -> list[Page]:
     for page in pages:
         page.connect()
     for verb, first, second in steps:
-        match verb:
-            case "add":
-                before = store.last
-                store.add(first, second)
-                told |= set(range(before + second, store.last + 1, second))
-            case "prune":
-                store.prune(store.last - first)
-            case "lose":
-                told -= {event.seq for event in store.events[-first:]}
-                store.lose_rows(first)
-            case "reconnect":
-                await pages[first].disconnect()
-                await turns(second)
-                pages[first].connect()
+        if verb == "reconnect":
+            await pages[first].disconnect()
+            await turns(second)
+            pages[first].connect()
+        else:
+            change(store, told, verb, first, second)
         await turns(first if verb == "wait" else dice.randrange(6))
     async with asyncio.timeout(DEADLINE_S):
         while not all(page.is_complete(told) for page in pages):

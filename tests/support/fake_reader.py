@@ -163,9 +163,10 @@ class FakeStore:
             self.changes += 1
 
     def lose_rows(self, count: int) -> None:
-        """Drop the newest events as a store does whose rows they announced are gone."""
+        """Let the newest events announce nothing, as when their rows are gone: they are read, and not told."""
         with self.lock:
-            del self.events[len(self.events) - count :]
+            kept = len(self.events) - count
+            self.events[kept:] = [replace(event, body="") for event in self.events[kept:]]
 
     def reader(self) -> "FakeReader":
         """Return a reader; raises what `failure` holds."""
@@ -197,7 +198,7 @@ class FakeReader:
     def events(self, after: int, limit: int) -> Sequence[Event]:
         self._check()
         with self.store.lock:
-            return [event for event in self.store.events if event.seq > after][:limit]
+            return [event for event in [event for event in self.store.events if event.seq > after][:limit] if event.body]
 
     def traces(self, where: CallFilter, cursor: str | None, limit: int) -> TracePage:
         self._check()
