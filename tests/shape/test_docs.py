@@ -51,19 +51,42 @@ PROXY = ROOT / "src/modular_agents/proxy"
 
 
 def named_steps() -> list[tuple[str, str]]:
-    """Return (file, function) for each `file.py` `Name.verb` pair the page names, in each table row's last cell."""
+    """Return (file, function) for each `file.py` and each `Name.verb` after it, in each table row's last cell.
+
+    A row whose first cell is a folder names files of that folder.
+    """
     steps = []
     for row in LIFE.read_text().splitlines():
         if not row.startswith("|"):
             continue
+        cells = row.strip("| ").split(" | ")
+        folder = match.group(1) if (match := re.fullmatch(r"`([\w/]+/)`", cells[0])) else ""
         file = ""
-        for word in re.findall(r"`([^`]+)`", row.rstrip("| ").rsplit("|", 1)[-1]):
+        for word in re.findall(r"`([^`]+)`", cells[-1]):
             if re.fullmatch(r"[\w/-]+\.(?:py|sql|ts|tsx)", word):
-                file = word
+                file = folder + word
                 steps.append((file, ""))
-            elif file:
+            elif file and re.fullmatch(r"[\w.]+", word):
                 steps.append((file, word))
     return steps
+
+
+ON_THE_PATH = (
+    "relay/*.py",
+    "journal/*.py",
+    "recorder/*.py",
+    "wire/*.py",
+    "linking/*.py",
+    "pricing/*.py",
+    "supervisor/*.py",
+    "dashboard/*.py",
+)
+MODULES = files(*(f"src/modular_agents/proxy/{pattern}" for pattern in (*ON_THE_PATH, "*.py", "store/*.py", "store/sqlite/*.py")))
+
+
+def test_life_of_a_call_names_every_module_on_the_path() -> None:
+    named = {file for file, _ in named_steps()}
+    assert [name for p in MODULES if p.name != "__init__.py" and (name := p.relative_to(PROXY).as_posix()) not in named] == []
 
 
 @pytest.mark.parametrize(("file", "function"), named_steps(), ids=lambda v: v or "file")
