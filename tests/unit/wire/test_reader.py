@@ -103,6 +103,12 @@ def test_an_unreadable_answer_is_a_value() -> None:
     assert (error_page.unreadable, error_page.error is not None) == (None, True)
 
 
+def test_an_empty_body_is_nothing_however_it_is_fed() -> None:
+    whole = exchange(ASKED, b"", target=CHAT)
+    assert read_in_pieces(whole, [b"", b""])[0] == read_call(whole)
+    assert read_call(whole).unreadable is None
+
+
 def test_mislabelled_streams_are_seen_through() -> None:
     for content_type in ("application/json", "text/plain", ""):
         assert read_call(exchange(ASKED, b"\n\n" + CHUNK + LAST, target=CHAT, content_type=content_type)).answer_text == "Hello"

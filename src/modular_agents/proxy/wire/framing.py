@@ -130,8 +130,9 @@ class Body:
         """Take the end of the body."""
         if self._cutter is not None:
             return self._give(self._cutter.end())
-        if self._held:
-            self._fold.whole(self.text)
+        text = self.text
+        if text:
+            self._fold.whole(text)
         return []
 
     def _is_clear(self) -> bool:
