@@ -16,8 +16,9 @@ WORDS = "the quick brown fox jumps over the lazy dog and runs away from it again
 def exchange(target: str, upstream: str, body: object, answer: bytes, content_type: str) -> Exchange:
     sent = json.dumps(body).encode()
     pieces = tuple(Chunk(3, min(1024, len(answer) - at)) for at in range(0, len(answer), 1024))
-    response = ResponseSide(200, "OK", (("content-type", content_type),), 2, answer, len(answer), chunks=pieces)
-    request = RequestSide("POST", target, target, (("content-type", "application/json"),), sent, len(sent), None, 1)
+    head = (("date", "today"), ("content-type", content_type), *((f"x-header-{n}", "value") for n in range(12)))
+    response = ResponseSide(200, "OK", head, 2, answer, len(answer), chunks=pieces)
+    request = RequestSide("POST", target, target, head, sent, len(sent), None, 1)
     return Exchange(
         "01J", "c", "127.0.0.1:1", upstream, "https://x.invalid", Hints(), 0, request, response, (), (), Outcome.COMPLETE, "", 9
     )

@@ -15,7 +15,7 @@ An answer as it was streamed and the message the client sends back in its next t
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -33,8 +33,7 @@ _TEXT = {"text", "refusal"}
 _UNCOUNTED = frozenset({"cache_control", "citations"})
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """An entry of a conversation before its digest is known."""
 
     role: str

@@ -27,6 +27,10 @@ _REPLAY_STEPS_BYTES = (64 * 1024, 1024, 16, 1)
 """Each pass starts where the last one failed: damage in 16 MB is found with a few thousand calls, not 16 million."""
 
 
+_NAME = "content-encoding"
+_NAME_LENGTH = len(_NAME)
+
+
 class _Stage(Protocol):
     def run(self, data: bytes) -> Iterator[bytes]:
         """Yield output for more input, at most a step at a time. Raises ValueError for damage."""
@@ -107,8 +111,10 @@ _STAGES: dict[str, Callable[[], _Stage]] = {
 
 def codings(headers: Headers) -> tuple[str, ...]:
     """Return the content codings a head names, in the order they were applied; `identity` left out."""
-    named = ",".join(value for name, value in headers if name.lower() == "content-encoding")
-    return tuple(word for word in (part.strip().lower() for part in named.split(",")) if word and word != "identity")
+    named = [value for name, value in headers if len(name) == _NAME_LENGTH and name.lower() == _NAME]
+    if not named:
+        return ()
+    return tuple(word for part in ",".join(named).split(",") if (word := part.strip().lower()) and word != "identity")
 
 
 class ContentDecoder:
@@ -197,5 +203,8 @@ class ContentDecoder:
 
 def decode_body(body: bytes, headers: Headers) -> tuple[bytes, str | None]:
     """Return a whole body without its content coding, and why it stopped early (None when it did not)."""
-    decoder = ContentDecoder(codings(headers))
+    applied = codings(headers)
+    if not applied and len(body) <= MAX_DECODED_BYTES:
+        return body, None
+    decoder = ContentDecoder(applied)
     return decoder.feed(body), decoder.failure

@@ -25,7 +25,7 @@ def chat_usage(usage: object, raw: bytes | None, top: js.Json, *, ended: bool) -
     thought = js.count(got_details.get("reasoning_tokens"))
     if thought and js.count(fields.get("total_tokens")) == (sent or 0) + (got or 0) + thought:
         got = (got or 0) + thought
-    return _usage(source, sent, got, read, written, thought, js.compact(usage) if raw is None else raw)
+    return _usage(source, sent, got, read, written, thought, raw or js.compact(usage))
 
 
 def responses_usage(usage: object, raw: bytes | None, *, ended: bool) -> Usage:
@@ -42,7 +42,7 @@ def responses_usage(usage: object, raw: bytes | None, *, ended: bool) -> Usage:
         js.count(sent_details.get("cached_tokens")),
         js.count(sent_details.get("cache_write_tokens")),
         js.count(js.obj(fields.get("output_tokens_details")).get("reasoning_tokens")),
-        js.compact(usage) if raw is None else raw,
+        raw or js.compact(usage),
     )
 
 

@@ -18,8 +18,8 @@ from modular_agents.proxy.wire.reading import NOT_ANSWERED, Answered, Asked, Ask
 FORMATS: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT for module in (anthropic, chat, responses, gemini, ollama, embeddings, completions, converse, other)
 }
-_REQUEST_IDS = ("request-id", "x-request-id", "apim-request-id", "x-amzn-requestid", "cf-ray")
-"""Response headers that carry the provider's id of a request, the most telling first."""
+_REQUEST_IDS = {name: rank for rank, name in enumerate(("request-id", "x-request-id", "apim-request-id", "x-amzn-requestid", "cf-ray"))}
+"""Response headers that carry the provider's id of a request, by how telling they are."""
 _FIRST_ERROR = 400
 _SWITCHED = 101
 """The connection became a WebSocket: this call is the handshake, its turns are calls of their own (see `tunnel`)."""
@@ -197,11 +197,13 @@ def read_call(exchange: Exchange, memo: Memo | None = None) -> Call:
 
 
 def _header(headers: Headers, wanted: str) -> str | None:
+    size = len(wanted)
     for name, value in headers:
-        if len(name) == len(wanted) and name.lower() == wanted:
+        if len(name) == size and name.lower() == wanted:
             return value
     return None
 
 
 def _request_id(headers: Headers) -> str | None:
-    return next((found for name in _REQUEST_IDS if (found := _header(headers, name)) is not None), None)
+    found = [(rank, value) for name, value in headers if (rank := _REQUEST_IDS.get(name.lower())) is not None]
+    return min(found)[1] if found else None

@@ -7,14 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from modular_agents.proxy.model.call import Message, Usage
 from modular_agents.proxy.wire.memo import Memo
 
 NO_USAGE = Usage()
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """What a request asks."""
 
     model: str | None = None
@@ -28,8 +29,7 @@ class Asked:
     unreadable: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """An error the provider reported in an answer. `whose` as in `CallError`."""
 
     kind: str
@@ -37,8 +37,7 @@ class Fault:
     whose: str = "provider"
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True):
     """What has been answered so far. `ended`: the format's own end was seen, so that nothing can be missing."""
 
     answers: tuple[Message, ...] = ()

@@ -15,6 +15,8 @@ ABSENT = msgspec.Raw(b"")
 """Default of a raw member."""
 Content = str | list[msgspec.Raw] | None
 """What several formats call content: a text, or a list of blocks."""
+Elements = list[msgspec.Raw] | None
+"""A list whose elements are exact slices."""
 
 
 class Shape(Generic[T]):
@@ -47,7 +49,7 @@ def _member(data: bytes, kind: Any) -> Any:  # noqa: ANN401 - a type form in, a 
     """Return a member's value, or None where it does not fit."""
     if kind is msgspec.Raw:
         return msgspec.Raw(data)
-    if kind is Content and data[:1] == b"[":
+    if kind in (Content, Elements) and data[:1] == b"[":
         return [msgspec.Raw(element) for element in js.elements(data)]
     value = js.parse(data)
     try:

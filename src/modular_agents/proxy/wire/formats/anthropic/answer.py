@@ -12,6 +12,7 @@ from modular_agents.proxy.wire.content import digest
 from modular_agents.proxy.wire.formats.anthropic.blocks import read_blocks
 from modular_agents.proxy.wire.growing import Growing
 from modular_agents.proxy.wire.reading import NO_USAGE, Answered, Asked, Fault, Piece
+from modular_agents.proxy.wire.shape import ABSENT, Shape
 
 MAX_BLOCKS = 10_000
 """More blocks than any answer has; bounds what an index in a hostile stream may make us keep."""
@@ -32,7 +33,18 @@ class _Event(msgspec.Struct, gc=False):
     index: int = 0
 
 
-_QUICK = msgspec.json.Decoder(_Event)
+class _Answer(msgspec.Struct, gc=False):
+    type: str | None = None
+    id: str | None = None
+    role: str | None = None
+    model: str | None = None
+    stop_reason: str | None = None
+    content: msgspec.Raw = ABSENT
+    usage: msgspec.Raw = ABSENT
+    error: msgspec.Raw = ABSENT
+
+
+_QUICK, _ANSWER = msgspec.json.Decoder(_Event), Shape(_Answer)
 
 
 class _Block(Growing):
@@ -120,18 +132,18 @@ class MessagesFold:
     def whole(self, body: bytes) -> None:
         """Take a whole answer, or an error object."""
         try:
-            fields = js.members(body)
-            if fields.get("type") == b'"error"' or "error" in fields:
+            answer = _ANSWER.read(body)
+            if answer.type == "error" or answer.error:
                 self._fault = _fault(js.obj(js.parse(body)))
                 return
-            self._model, self._id = js.text(fields.get("model")), js.text(fields.get("id"))
-            self._role = js.text(fields.get("role")) or self._role
-            self._stop = js.text(fields.get("stop_reason"))
-            self._usage_raw = fields.get("usage")
+            self._usage_raw = bytes(answer.usage)
             self._usage = js.obj(js.parse(self._usage_raw or b"null"))
-            self._content = fields.get("content")
+            self._content = bytes(answer.content) or None
         except ValueError as error:
             self._unreadable = str(error)
+            return
+        self._model, self._id, self._stop = answer.model, answer.id, answer.stop_reason
+        self._role = answer.role or self._role
         self._ended = self._content is not None
 
     def answered(self) -> Answered:
@@ -236,5 +248,5 @@ def _usage(usage: js.Json, raw: bytes | None, source: UsageSource) -> Usage:
         cache_write_1h=long,
         output_total=output,
         reasoning=js.count(js.obj(usage.get("output_tokens_details")).get("thinking_tokens")),
-        raw=js.compact(usage) if raw is None else raw,
+        raw=raw or js.compact(usage),
     )

@@ -12,7 +12,7 @@ from modular_agents.proxy.wire.formats.chat.entries import read_entry
 from modular_agents.proxy.wire.growing import Growing
 from modular_agents.proxy.wire.openai_usage import chat_usage
 from modular_agents.proxy.wire.reading import Answered, Asked, Fault, Piece
-from modular_agents.proxy.wire.shape import ABSENT, Shape
+from modular_agents.proxy.wire.shape import ABSENT, Elements, Shape
 
 MAX_CHOICES = 128
 """OpenAI's own limit of `n`; bounds what a hostile stream may make us keep."""
@@ -30,7 +30,17 @@ class _Answer(msgspec.Struct):
     finish_reason: str | None = None
 
 
-_ANSWER = Shape(_Answer)
+class _Whole(msgspec.Struct):
+    id: str | None = None
+    model: str | None = None
+    service_tier: str | None = None
+    choices: Elements = None
+    usage: msgspec.Raw = ABSENT
+    timings: msgspec.Raw = ABSENT
+    error: msgspec.Raw = ABSENT
+
+
+_ANSWER, _WHOLE = Shape(_Answer), Shape(_Whole)
 
 
 class _ToolCall:
@@ -118,20 +128,21 @@ class ChatFold:
     def whole(self, body: bytes) -> None:
         """Take a whole answer, or an error object."""
         try:
-            fields = js.members(body)
-            if fields.get("error", b"null") != b"null":
+            whole = _WHOLE.read(body)
+            if whole.error and bytes(whole.error) != b"null":
                 self._fault = _fault(js.obj(js.parse(body)))
                 return
-            self._usage_raw = fields.get("usage")
-            self._top = {key: js.parse(fields[key]) for key in _BESIDE if key in fields}
+            self._usage_raw = bytes(whole.usage)
             self._usage = js.parse(self._usage_raw or b"null")
-            choices = [_ANSWER.read(choice) for choice in js.list_of(fields.get("choices"))]
+            timings = js.parse(bytes(whole.timings) or b"null")
+            choices = [_ANSWER.read(choice) for choice in whole.choices or ()]
         except ValueError as error:
             self._unreadable = str(error)
             return
+        self._top = {"id": whole.id, "model": whole.model, "service_tier": whole.service_tier, "timings": timings}
         self._messages = [raw for choice in choices if (raw := bytes(choice.message))[:1] == b"{"]
         self._finish = [choice.finish_reason for choice in choices]
-        self._done = "choices" in fields
+        self._done = whole.choices is not None
 
     def answered(self) -> Answered:
         """Return what has come together."""

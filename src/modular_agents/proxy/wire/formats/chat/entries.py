@@ -7,7 +7,7 @@ import msgspec
 from modular_agents.proxy.model.call import Part
 from modular_agents.proxy.wire import jsonvalue as js
 from modular_agents.proxy.wire.content import Draft
-from modular_agents.proxy.wire.shape import ABSENT, Content, Shape
+from modular_agents.proxy.wire.shape import ABSENT, Content, Elements, Shape
 
 
 class _Entry(msgspec.Struct, gc=False):
@@ -19,7 +19,7 @@ class _Entry(msgspec.Struct, gc=False):
     tool_call_id: str | None = None
     name: str | None = None
     audio: msgspec.Raw = ABSENT
-    tool_calls: list[msgspec.Raw] | None = None
+    tool_calls: Elements = None
     function_call: msgspec.Raw = ABSENT
 
 

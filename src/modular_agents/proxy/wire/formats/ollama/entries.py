@@ -5,7 +5,7 @@ import msgspec
 from modular_agents.proxy.model.call import Part
 from modular_agents.proxy.wire import jsonvalue as js
 from modular_agents.proxy.wire.content import Draft
-from modular_agents.proxy.wire.shape import ABSENT, Shape
+from modular_agents.proxy.wire.shape import ABSENT, Elements, Shape
 
 
 class _Entry(msgspec.Struct, gc=False):
@@ -14,8 +14,8 @@ class _Entry(msgspec.Struct, gc=False):
     thinking: str | None = None
     tool_name: str | None = None
     tool_call_id: str | None = None
-    images: list[msgspec.Raw] | None = None
-    tool_calls: list[msgspec.Raw] | None = None
+    images: Elements = None
+    tool_calls: Elements = None
 
 
 class _Call(msgspec.Struct, gc=False):
