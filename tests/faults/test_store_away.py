@@ -59,6 +59,7 @@ def wait_until_caught_up(proxy: RunningProxy, clients: Clients) -> None:
 
 def hold_locked(proxy: RunningProxy, seconds: float, clients: Clients) -> None:
     db = apsw.Connection(str(proxy.db))
+    db.set_busy_timeout(5000)
     db.execute("BEGIN IMMEDIATE")
     until, made = time.monotonic() + seconds, clients.made
     while time.monotonic() < until:

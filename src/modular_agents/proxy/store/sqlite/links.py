@@ -15,6 +15,8 @@ from modular_agents.proxy.store.sqlite.engine import statements
 
 Found = tuple[int, str, bytes, bytes, str, str, str, str | None, str | None]
 """number, call, facts, passing facts, trace, thread, root, opener, agent"""
+_FEW = 4
+"""So many tokens are asked about one by one."""
 DROPPED_PER_CALL = 4
 """How many calls lose what was `passing` for each call that is new: more than come, so that none is left behind."""
 
@@ -78,9 +80,16 @@ class Links:
 
     def _by_token(self, lookup: Lookup) -> Iterator[tuple[Found, int]]:
         for statement, wanted in (("found_earlier", lookup.earlier), ("found_later", lookup.later)):
-            for token in wanted:
+            for token in self._left_by_any(wanted):
                 for row in self._ask(statement, token, lookup.at_ns, CALLS_PER_TOKEN):
                     yield row, token
+
+    def _left_by_any(self, tokens: Sequence[int]) -> Sequence[int]:
+        """Return the tokens that some call left: one statement for all, for of hundreds that are asked about few are there."""
+        if len(tokens) <= _FEW:
+            return tokens
+        rows: Any = self._db.execute(self._sql["left_tokens"], (str(list(tokens)),)).fetchall()
+        return [token for (token,) in rows]
 
     def _by_place(self, lookup: Lookup) -> Iterator[Found]:
         for call_id in lookup.calls:

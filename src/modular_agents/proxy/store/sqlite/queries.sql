@@ -310,6 +310,9 @@ SELECT ended_ns, tool_names <> '[]' FROM call WHERE trace = ? AND ended_ns IS NO
 SELECT id, task_description FROM call
 WHERE trace = ? AND root_id = call_id AND task_description IS NOT NULL ORDER BY id LIMIT 1
 
+-- name: left_tokens
+SELECT asked.value FROM json_each(?) asked WHERE EXISTS (SELECT 1 FROM token WHERE token = asked.value)
+
 -- name: found_earlier
 SELECT c.id, c.call_id, coalesce(s.facts, x''), coalesce(s.passing_facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
 FROM token AS k JOIN call AS c ON c.id = k.call LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
