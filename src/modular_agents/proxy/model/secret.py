@@ -58,6 +58,9 @@ SHAPES = (
 )
 LITERALS = (*(shape.literal for shape in SHAPES), JWT, PEM)
 """What secrets begin with."""
+_ANY_LITERAL = re.compile(b"|".join(map(re.escape, LITERALS)))
+_SHORT_BYTES = 256
+"""In a short text one search for any of them is quicker than one for each; in a long one it is the other way round."""
 
 
 class Secrets:
@@ -86,6 +89,8 @@ class Secrets:
 
 def find_secrets(text: bytes) -> list[Span]:
     """Return where secrets stand, in order, none overlapping."""
+    if len(text) < _SHORT_BYTES and _ANY_LITERAL.search(text) is None:
+        return []
     found: list[Span] = []
     for shape in SHAPES:
         if shape.literal in text:

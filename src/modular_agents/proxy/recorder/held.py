@@ -5,6 +5,7 @@ still held at a call's end is not needed: the final call brings the whole text.
 """
 
 import re
+import string
 
 from modular_agents.proxy.model.secret import LITERALS, PEM, Secrets, find_secrets, starts_word
 
@@ -14,7 +15,8 @@ _CONTEXT_BYTES = 8
 """Text shown before, kept to tell whether a word begins: the longest escape that may precede a key has 6."""
 _BEGINNINGS = frozenset(literal[:size] for literal in LITERALS for size in range(1, len(literal)))
 _LONGEST = max(map(len, LITERALS)) - 1
-_RUN = re.compile(rb"[A-Za-z0-9._-]*")
+_RUN_CHARS = (string.ascii_letters + string.digits + "._-").encode()
+_LITERAL = re.compile(b"|".join(map(re.escape, LITERALS)))
 _PEM_TEXT = re.compile(rb"[A-Za-z0-9+/=\\\s-]*")
 
 
@@ -32,8 +34,7 @@ class HeldText:
         """Return what may be shown now of the text so far."""
         data = self._held + text.encode("utf-8", "surrogatepass")
         if self._swallows:
-            match = _RUN.match(data)
-            data = data[match.end() :] if match else data
+            data = data.lstrip(_RUN_CHARS)
             self._swallows = not data
         cut = _safe_end(self._context + data) - len(self._context)
         shown, self._held = data[:cut], data[cut:]
@@ -54,22 +55,16 @@ class HeldText:
 
 def _safe_end(text: bytes) -> int:
     """Return where that begins which may be the beginning of a secret; the end, when nothing does."""
-    run = len(text) - 1
-    while run >= 0 and _RUN.match(text, run, run + 1).end() > run:  # type: ignore[union-attr]
-        run -= 1
-    starts = [at for literal in LITERALS if (at := _first_word(text, literal, run + 1)) >= 0]
+    end, run = len(text), len(text.rstrip(_RUN_CHARS))
     pem = text.rfind(PEM)
     if pem >= 0 and _PEM_TEXT.fullmatch(text, pem + len(PEM)):
-        starts.append(pem)
-    for size in range(min(_LONGEST, len(text)), 0, -1):
-        if text[-size:] in _BEGINNINGS and starts_word(text, len(text) - size):
-            starts.append(len(text) - size)
-            break
-    return min(starts, default=len(text))
-
-
-def _first_word(text: bytes, literal: bytes, at: int) -> int:
-    at = text.find(literal, at)
-    while at >= 0 and not starts_word(text, at):
-        at = text.find(literal, at + 1)
-    return at
+        end = pem
+    at = run - 1
+    while (match := _LITERAL.search(text, at + 1)) is not None and match.start() < end:
+        at = match.start()
+        if starts_word(text, at):
+            return at
+    for at in range(max(run, len(text) - _LONGEST), end):
+        if text[at:] in _BEGINNINGS and starts_word(text, at):
+            return at
+    return end
