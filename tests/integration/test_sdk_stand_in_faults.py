@@ -1,5 +1,6 @@
 """The fault proxy and the throw-away authority do what they say: else a fault test proves nothing."""
 
+import contextlib
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,7 +83,7 @@ def test_dripping_keeps_every_byte(provider: ProviderServer, faults: FaultProxy)
 
 def test_connections_that_never_were(provider: ProviderServer, faults: FaultProxy) -> None:
     faults.next(Fault(at_connect="reset"), Fault(at_connect="deaf"))
-    with RawClient(faults.port) as client:
+    with contextlib.suppress(ConnectionResetError), RawClient(faults.port) as client:  # the reset may be quicker than connecting
         assert client.read_to_end() == b""
     with RawClient(faults.port, timeout_s=0.2) as client:
         ask(client)

@@ -96,8 +96,8 @@ class Body:
 
     @property
     def is_stream(self) -> bool:
-        """Whether the body is a stream of events, as far as is known."""
-        return self._cutter is not None
+        """Whether the body is a stream of events, as far as is known; one of which nothing came yet is one, when the head says so."""
+        return self._cutter is not None or (self._says_sse and not self._start)
 
     @property
     def text(self) -> bytes:
