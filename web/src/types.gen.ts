@@ -97,11 +97,25 @@ export interface GraphView {
   readonly seq: number;
 }
 
-/** A page of calls, newest first. */
+/** Where a call holds the words that were looked for: a line of text in pieces, each with whether it is one of the words. */
+export interface Snippet {
+  /** `prompt` or `answer`. */
+  readonly where: string;
+  readonly pieces: readonly (readonly [string, boolean])[];
+}
+
+/**
+ * A page of calls, newest first.
+ *
+ * A search looks at a bounded number of calls at a time: a page may then hold fewer items than asked for, even none, and
+ * still have a `next_cursor`.
+ */
 export interface CallPage {
   readonly items: readonly CallRow[];
   readonly next_cursor: string | null;
   readonly seq: number;
+  /** One for each item when words were looked for, otherwise none at all. */
+  readonly snippets: readonly (Snippet | null)[];
 }
 
 /** A part of a message for showing; `raw` is its JSON text. */
@@ -154,6 +168,8 @@ export interface CallDetail {
   readonly partial: readonly MessageView[];
   /** Events up to here are contained in this answer. */
   readonly seq: number;
+  /** `messages[new_from:]` are what this turn adds; those before it were sent in earlier turns. */
+  readonly new_from: number;
 }
 
 /** A body with its content coding removed, for reading; capped. */

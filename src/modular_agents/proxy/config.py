@@ -58,6 +58,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """What the database keeps: calls younger than `max_age_s`, and no more than `max_bytes` of file; None: no limit."""
+
+    max_age_s: float | None = 30 * 24 * 3600.0
+    max_bytes: int | None = 5 * 1024 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
 class RelaySettings:
     """What one relay worker needs. Plain values only: it crosses to the worker process as JSON."""
 

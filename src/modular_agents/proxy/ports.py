@@ -14,7 +14,18 @@ from modular_agents.proxy.model.call import Call, Cost, Delta
 from modular_agents.proxy.model.event import Event
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.link import Candidate, Indexed, LinkChanges, Lookup
-from modular_agents.proxy.model.query import CallDetail, CallFilter, CallPage, RawExchange, TraceDetail, TracePage
+from modular_agents.proxy.model.query import (
+    CallDetail,
+    CallFilter,
+    CallPage,
+    PricedPage,
+    RawExchange,
+    SizeRow,
+    Stats,
+    StatsQuery,
+    TraceDetail,
+    TracePage,
+)
 from modular_agents.proxy.model.trace import Placement
 
 
@@ -62,6 +73,9 @@ class Transaction(Protocol):
     def relink(self, changes: LinkChanges) -> None:
         """Move earlier calls: their placements, edges, tokens and facts are replaced as told. Emits events for what really changed."""
 
+    def set_cost(self, call_id: str, cost: Cost) -> bool:
+        """Give a call that has ended another price; sums and statistics follow. Return whether anything changed."""
+
     def put_deltas(self, deltas: Sequence[Delta]) -> None:
         """Write pieces of running answers as `delta` events; nothing else changes."""
 
@@ -77,6 +91,13 @@ class Store(Protocol):
 
     def batch(self) -> AbstractContextManager[Transaction]:
         """Open a batch: commits when the block ends, rolls back when it raises."""
+
+    def purge(self, before_ns: int | None, max_bytes: int | None) -> int:
+        """Delete the oldest ended calls: those that began before `before_ns`, and as many as the file is larger than `max_bytes`.
+
+        One small batch of at most some 30 ms: return how many went; 0 when there is none left to delete. What only they
+        held (messages, bodies, words) goes with them; statistics stay.
+        """
 
     def tidy(self) -> bool:
         """Do a slice of housekeeping, at most some 50 ms; return whether there is more to do at once.
@@ -115,6 +136,18 @@ class Reader(Protocol):
 
     def raw(self, call_id: str) -> RawExchange | None:
         """Return the exchange as it crossed."""
+
+    def exchange(self, call_id: str) -> Exchange | None:
+        """Return the exchange as the journal had it, to be read again by a better reader. Times of chunks are exact to 1 µs."""
+
+    def stats(self, query: StatsQuery) -> Stats:
+        """Return statistics of the calls that have ended."""
+
+    def sizes(self) -> Sequence[SizeRow]:
+        """Return what takes room in the database, largest first. Reads all of it: seconds for a large one."""
+
+    def priced(self, cursor: str | None, limit: int) -> PricedPage:
+        """Return a page of calls that have ended, oldest first, for pricing them anew."""
 
     def close(self) -> None:
         """Release the database. Idempotent."""

@@ -5,6 +5,8 @@ Times are ISO 8601 UTC with microseconds and `Z` (`2026-11-22T09:30:00.123456Z`)
 
 from dataclasses import dataclass
 
+from modular_agents.proxy.model.call import Call, Cost
+
 
 @dataclass(frozen=True, slots=True)
 class TraceRow:
@@ -130,6 +132,8 @@ class CallDetail:
     """What has been streamed so far by a running call, rebuilt from its delta events; empty otherwise."""
     seq: int
     """Events up to here are contained in this answer."""
+    new_from: int = 0
+    """`messages[new_from:]` are what this turn adds; those before it were sent in earlier turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +203,27 @@ class TracePage:
 
 
 @dataclass(frozen=True, slots=True)
+class Snippet:
+    """Where a call holds the words that were looked for: a line of text in pieces, each with whether it is one of the words."""
+
+    where: str
+    """`prompt` or `answer`."""
+    pieces: tuple[tuple[str, bool], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CallPage:
-    """A page of calls, newest first."""
+    """A page of calls, newest first.
+
+    A search looks at a bounded number of calls at a time: a page may then hold fewer items than asked for, even none, and
+    still have a `next_cursor`.
+    """
 
     items: tuple[CallRow, ...]
     next_cursor: str | None
     seq: int
+    snippets: tuple[Snippet | None, ...] = ()
+    """One for each item when words were looked for, otherwise none at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,3 +234,90 @@ class TraceDetail:
     calls: tuple[CallRow, ...]
     edges: tuple[EdgeRow, ...]
     seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatsQuery:
+    """What statistics are asked of: whole hours from `since_ns` to before `until_ns`, calls by their start."""
+
+    since_ns: int | None = None
+    until_ns: int | None = None
+    model: str | None = None
+    agent: str | None = None
+    provider: str | None = None
+    by: str = ""
+    """One row per `model`, `agent` or `provider`; empty: one row for all."""
+    step_hours: int = 24
+    """One row per so many hours, counted from 1970; 0: one row for the whole time."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatsRow:
+    """Sums over the calls that ended. Sums of tokens leave out what is unknown."""
+
+    time: str | None
+    """Beginning of the step; None where the whole time is one row."""
+    name: str
+    """The model, agent or provider; empty where all are one row or a call has none."""
+    calls: int
+    errors: int
+    tokens_input: int
+    tokens_output: int
+    tokens_cache_read: int
+    tokens_cache_write: int
+    tokens_reasoning: int
+    cost_usd: float
+    unpriced: int
+    """Calls with tokens but without a price."""
+    mean_duration_ms: float | None
+    tokens_per_second: float | None
+    """Output tokens per second from the first token to the end, of the calls whose first token was seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyRow:
+    """How long calls of a model took, to within 10 %. `what`: `duration` or `ttft`."""
+
+    model: str
+    what: str
+    calls: int
+    p50_ms: float
+    p90_ms: float
+    p95_ms: float
+    p99_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Statistics of a time; they outlive the calls that retention deletes. `latency` knows models only; so does not narrow by agent."""
+
+    rows: tuple[StatsRow, ...]
+    total: StatsRow
+    latency: tuple[LatencyRow, ...]
+    dearest_calls: tuple[CallRow, ...]
+    """The most expensive calls that are still stored, at most 20."""
+    dearest_traces: tuple[TraceRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SizeRow:
+    """What takes room in the database: `kind` in words, bytes on disk."""
+
+    kind: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Priced:
+    """A stored call with what its price depends on (everything else is left out of it), and the price it has."""
+
+    call: Call
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class PricedPage:
+    """A page of priced calls, oldest first."""
+
+    items: tuple[Priced, ...]
+    next_cursor: str | None

@@ -140,6 +140,7 @@ class CallRecord(CallSummary, frozen=True, gc=False):
     model_response: str | None
     request_id: str | None
     response_id: str | None
+    service_tier: str | None
     client: str
     connection_id: str
     cost_model: str | None
@@ -193,7 +194,7 @@ def make_record(call: Call, exchange: Exchange, placement: Placement, cost: Cost
         tokens_output=_count(usage.output_total),
         tokens_reasoning=_count(usage.reasoning),
         usage_source=str(usage.source),
-        cost_usd=cost.usd if cost.usd is not None and isfinite(cost.usd) else None,
+        cost_usd=_amount(cost),
         finish_reason=call.finish_reason,
         http_status=call.http_status,
         error=(error.message or error.kind) if error else None,
@@ -206,6 +207,7 @@ def make_record(call: Call, exchange: Exchange, placement: Placement, cost: Cost
         model_response=call.model_response,
         request_id=call.request_id,
         response_id=call.response_id,
+        service_tier=call.service_tier,
         client=call.client,
         connection_id=call.connection_id,
         cost_model=cost.model,
@@ -242,6 +244,18 @@ def placed(record: CallRecord, placement: Placement) -> CallRecord:
         opener_id=placement.opener_id,
         agent_given=int(placement.agent_given),
         task_description=placement.task_description,
+    )
+
+
+def priced(record: CallRecord, cost: Cost) -> CallRecord:
+    """Return the record of a call that costs otherwise."""
+    return msgspec.structs.replace(
+        record,
+        cost_usd=_amount(cost),
+        cost_model=cost.model,
+        cost_catalogue=cost.catalogue,
+        cost_tier=cost.tier,
+        cost_why=cost.why,
     )
 
 
@@ -325,6 +339,10 @@ def _tools(call: Call) -> list[Part]:
 
 def _count(number: int | None) -> int | None:
     return number if number is not None and -_INT64 <= number < _INT64 else None
+
+
+def _amount(cost: Cost) -> float | None:
+    return cost.usd if cost.usd is not None and isfinite(cost.usd) else None
 
 
 def _ms(start_ns: int, end_ns: int | None) -> float | None:

@@ -8,24 +8,34 @@ import msgspec
 
 from modular_agents.proxy.model.call import Call, Message
 from modular_agents.proxy.model.event import DeltaRow, Event, EventKind
+from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.query import (
     CallDetail,
     CallFilter,
     CallPage,
     CostView,
     MessageView,
+    Priced,
+    PricedPage,
     RawExchange,
+    SizeRow,
+    Snippet,
+    Stats,
+    StatsQuery,
     TraceDetail,
     TracePage,
     TraceRow,
 )
-from modular_agents.proxy.store import crossing, cursor, partial, reading, recipe
+from modular_agents.proxy.store import crossing, cursor, partial, reading, recipe, snippets, terms
+from modular_agents.proxy.store.memory import statistics
 from modular_agents.proxy.store.memory.matching import call_fits, has_words, trace_fits, trace_status
 from modular_agents.proxy.store.memory.state import State, Stored
 from modular_agents.proxy.store.rows import (
+    SEARCH_CHARS,
     edge_row,
     iso,
     make_answer,
+    searched,
 )
 
 Row = TypeVar("Row")
@@ -89,7 +99,9 @@ class MemoryReader:
         state = self._now()
         found = [(stored.number, stored.record.row(stored.trace_id)) for stored in state.calls.values() if call_fits(stored, where)]
         items, after = _page("c", found, cursor, limit)
-        return CallPage(tuple(items), after, len(state.events))
+        words = terms.parse(where.text) if where.text else ()
+        found_at = tuple(_snippet(state.calls[row.call_id], words) for row in items) if words else ()
+        return CallPage(tuple(items), after, len(state.events), found_at)
 
     def call(self, call_id: str) -> CallDetail | None:
         """Return everything understood about a call."""
@@ -119,6 +131,7 @@ class MemoryReader:
             connection_id=record.connection_id,
             partial=partial.assemble(msgspec.json.decode(body, type=DeltaRow) for body in deltas) if record.is_running else (),
             seq=len(state.events),
+            new_from=stored.new_from,
         )
 
     def raw(self, call_id: str) -> RawExchange | None:
@@ -130,6 +143,25 @@ class MemoryReader:
         messages, system = ([message.raw for message in group] for group in (call.messages, call.system))
         how = recipe.make(body, {recipe.MESSAGES: messages, recipe.SYSTEM: system, recipe.TOOLS: call.tools}) if body else None
         return crossing.raw(stored.exchange, rebuilt=how is not None)
+
+    def exchange(self, call_id: str) -> Exchange | None:
+        """Return the exchange as it was put."""
+        stored = _resolve(self._now(), call_id)
+        return stored.exchange if stored else None
+
+    def stats(self, query: StatsQuery) -> Stats:
+        """Return statistics of the calls that have ended."""
+        return statistics.stats(self._now(), query, lambda trace_id: self._trace_row(self._now(), trace_id))
+
+    def sizes(self) -> Sequence[SizeRow]:
+        """Nothing is on a disk."""
+        return ()
+
+    def priced(self, cursor: str | None, limit: int) -> PricedPage:
+        """Return a page of calls that have ended, oldest first."""
+        ended = [stored for stored in self._now().calls.values() if not stored.record.is_running]
+        items, after = _page("p", [(-stored.number, Priced(stored.call, stored.cost)) for stored in ended], cursor, limit, sign=-1)
+        return PricedPage(tuple(items), after)
 
     def close(self) -> None:
         """Release nothing. Idempotent."""
@@ -174,10 +206,17 @@ class MemoryReader:
         )
 
 
-def _page(kind: str, found: list[tuple[int, Row]], text: str | None, limit: int) -> tuple[list[Row], str | None]:
+def _page(kind: str, found: list[tuple[int, Row]], text: str | None, limit: int, sign: int = 1) -> tuple[list[Row], str | None]:
+    """Return a page of numbered rows, the greatest number first (`sign` -1: numbers are given negative, the smallest first)."""
     after, size = cursor.decode(kind, text), cursor.rows(limit)
-    rest = sorted((pair for pair in found if after is None or pair[0] < after), key=lambda pair: -pair[0])
-    return [row for _, row in rest[:size]], cursor.encode(kind, rest[size - 1][0]) if len(rest) > size else None
+    rest = sorted((pair for pair in found if after is None or pair[0] < sign * after), key=lambda pair: -pair[0])
+    return [row for _, row in rest[:size]], cursor.encode(kind, sign * rest[size - 1][0]) if len(rest) > size else None
+
+
+def _snippet(stored: Stored, words: tuple[terms.Term, ...]) -> Snippet | None:
+    said, answers = stored.call.messages[stored.new_from :], stored.call.answers
+    places = (("prompt", said), ("answer", answers), ("prompt", stored.call.system))
+    return snippets.make(words, [(where, searched(messages, SEARCH_CHARS)) for where, messages in places])
 
 
 def _resolve(state: State, call_id: str) -> Stored | None:

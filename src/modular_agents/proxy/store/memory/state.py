@@ -23,6 +23,7 @@ class Stored:
     record: CallRecord
     indexed: Indexed
     words: tuple[str, str]
+    new_from: int
     system_is_new: bool
 
     @property
@@ -48,6 +49,8 @@ class State:
     calls: dict[str, Stored] = field(default_factory=dict)
     traces: dict[str, Trace] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    ended: dict[str, CallRecord] = field(default_factory=dict)
+    """Every call that has ended, deleted ones too: statistics outlive them."""
     seen_systems: set[tuple[str, tuple[bytes, ...]]] = field(default_factory=set)
     position: JournalPosition = field(default_factory=JournalPosition)
     version: int = 0
@@ -59,6 +62,7 @@ class State:
             calls=dict(self.calls),
             traces=dict(self.traces),
             events=list(self.events),
+            ended=dict(self.ended),
             seen_systems=set(self.seen_systems),
             version=self.version + 1,
         )

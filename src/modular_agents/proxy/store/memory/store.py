@@ -20,7 +20,7 @@ from modular_agents.proxy.model.trace import Edge, Evidence, Placement
 from modular_agents.proxy.ports import JournalPosition
 from modular_agents.proxy.store.memory.reader import MemoryReader
 from modular_agents.proxy.store.memory.state import State, Stored, Trace
-from modular_agents.proxy.store.rows import SEARCH_CHARS, delta_row, edge_row, make_record, new_from, placed, searched, storable
+from modular_agents.proxy.store.rows import SEARCH_CHARS, delta_row, edge_row, make_record, new_from, placed, priced, searched, storable
 
 
 class MemoryStore:
@@ -50,6 +50,19 @@ class MemoryStore:
         """Return a reader."""
         return MemoryReader(lambda: self._state, self._now_ns)
 
+    def purge(self, before_ns: int | None, max_bytes: int | None) -> int:
+        """Delete the ended calls that began before `before_ns`. There is no file that could be too large."""
+        del max_bytes
+        expired = [
+            stored
+            for stored in self._state.calls.values()
+            if before_ns is not None and stored.call.started_ns < before_ns and not stored.record.is_running
+        ]
+        with self.batch() as batch:
+            for stored in expired:
+                batch.delete(stored)
+        return len(expired)
+
     def tidy(self) -> bool:
         """There is nothing to tidy."""
         return False
@@ -65,7 +78,8 @@ class MemoryBatch:
     def __init__(self, state: State) -> None:
         self.state = state
         self._changed: dict[str, None] = {}
-        self._went: dict[str, str] = {}
+        self._deleted: list[Stored] = []
+        self._went: dict[str, str | None] = {}
         """Traces that calls have left, and where to."""
 
     def find(self, lookup: Lookup) -> Sequence[Candidate]:
@@ -99,8 +113,10 @@ class MemoryBatch:
         number = before.number if before else _free({stored.number for stored in self.state.calls.values()}, call.started_ns)
         is_new = before.system_is_new if before else self._sees_system(call)
         self._enter(placement.trace_id, call.started_ns, placement.trace_evidence, placement.trace_name)
-        words = self._words(call, placement, system_is_new=is_new)
-        self._put(Stored(number, call, exchange, placement, cost, record, _kept(indexed, before), words, is_new), before)
+        start = before.new_from if before and before.call.messages == call.messages else self._new_from(call, placement)
+        said = (*call.system, *call.messages[start:]) if is_new else call.messages[start:]
+        words = searched(said, SEARCH_CHARS), searched(call.answers, SEARCH_CHARS)
+        self._put(Stored(number, call, exchange, placement, cost, record, _kept(indexed, before), words, start, is_new), before)
         self._announce_edges(placement.edges, before.placement.edges if before else ())
 
     def relink(self, changes: LinkChanges) -> None:
@@ -126,6 +142,25 @@ class MemoryBatch:
                 )
                 self._move(before, placement, before.indexed)
 
+    def set_cost(self, call_id: str, cost: Cost) -> bool:
+        """Give a call that has ended another price."""
+        before = self.state.calls.get(call_id)
+        if before is None or before.record.is_running:
+            return False
+        cost = storable(cost)
+        after = replace(before, cost=cost, record=priced(before.record, cost))
+        if after.record == before.record:
+            return False
+        self._put(after, before)
+        return True
+
+    def delete(self, stored: Stored) -> None:
+        """Delete a call that has ended."""
+        del self.state.calls[stored.call.call_id]
+        self._deleted.append(stored)
+        self._went[stored.trace_id] = None
+        self._changed[stored.trace_id] = None
+
     def put_deltas(self, deltas: Sequence[Delta]) -> None:
         """Write pieces of running answers; pieces of a call that is not running are dropped."""
         for delta in storable(tuple(deltas)):
@@ -139,17 +174,26 @@ class MemoryBatch:
 
     def end(self) -> None:
         """Drop traces without calls, and tell of every trace that changed, once."""
-        for trace_id, into in self._went.items():
-            if not any(stored.trace_id == trace_id for stored in self.state.calls.values()):
-                del self.state.traces[trace_id]
-                self._changed.pop(trace_id, None)
-                self._announce(EventKind.REMOVED, trace_id, None, msgspec.json.encode(RemovedRow(trace_id, None, into)).decode())
+        left = {stored.trace_id for stored in self.state.calls.values()}
         for trace_id in self._changed:
-            self._announce(EventKind.TRACE, trace_id, None)
+            if trace_id in left:
+                self._announce(EventKind.TRACE, trace_id, None)
+        for trace_id, into in self._went.items():
+            if trace_id not in left:
+                del self.state.traces[trace_id]
+                self._remove(RemovedRow(trace_id, None, into))
+        for stored in self._deleted:
+            if stored.trace_id in left:
+                self._remove(RemovedRow(stored.trace_id, stored.call.call_id, None))
+
+    def _remove(self, row: RemovedRow) -> None:
+        self._announce(EventKind.REMOVED, row.trace_id or "", row.call_id, msgspec.json.encode(row).decode())
 
     def _put(self, stored: Stored, before: Stored | None) -> None:
         self.state.calls[stored.call.call_id] = stored
         self._changed[stored.trace_id] = None
+        if not stored.record.is_running:
+            self.state.ended[stored.call.call_id] = stored.record
         if before is not None and before.trace_id != stored.trace_id:
             self._went[before.trace_id] = stored.trace_id
             self._changed[before.trace_id] = None
@@ -183,11 +227,10 @@ class MemoryBatch:
                 body = msgspec.json.encode(edge_row(edge, trace_id)).decode()
                 self._announce(EventKind.EDGE, trace_id, edge.to_call_id, body)
 
-    def _words(self, call: Call, placement: Placement, *, system_is_new: bool) -> tuple[str, str]:
+    def _new_from(self, call: Call, placement: Placement) -> int:
         parent = self.state.calls.get(placement.parent_id or "")
         continued = len(parent.call.messages) if parent and parent.record.thread_id == placement.thread_id else None
-        said = call.messages[new_from(call.messages, continued) :]
-        return searched((*call.system, *said) if system_is_new else said, SEARCH_CHARS), searched(call.answers, SEARCH_CHARS)
+        return new_from(call.messages, continued)
 
     def _sees_system(self, call: Call) -> bool:
         """Say whether these system blocks come for the first time; the beginning of a longer list has been seen with it."""

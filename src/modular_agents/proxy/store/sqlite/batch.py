@@ -16,7 +16,7 @@ from modular_agents.proxy.model.link import Candidate, Indexed, LinkChanges, Loo
 from modular_agents.proxy.model.trace import Evidence, Placement
 from modular_agents.proxy.ports import JournalPosition
 from modular_agents.proxy.store import crossing
-from modular_agents.proxy.store.rows import CallRecord, delta_row, make_answer, make_record, placed, storable
+from modular_agents.proxy.store.rows import CallRecord, delta_row, make_answer, make_record, placed, priced, storable
 from modular_agents.proxy.store.sqlite.calls import Calls, Stored
 from modular_agents.proxy.store.sqlite.contents import Contents
 from modular_agents.proxy.store.sqlite.edges import Edges
@@ -48,6 +48,8 @@ class SqliteBatch:
         self.progress = Progress(db)
         self._placements: dict[str, tuple[Placement, Indexed]] = {}
         """Of open calls, as they were put."""
+        self._deleted: list[tuple[int, str, str]] = []
+        """Calls that this batch deleted, with their traces."""
         self.forget()
 
     def find(self, lookup: Lookup) -> Sequence[Candidate]:
@@ -103,6 +105,44 @@ class SqliteBatch:
         for move in changes.moves:
             self._move_thread(move)
 
+    def set_cost(self, call_id: str, cost: Cost) -> bool:
+        """Give a call that has ended another price."""
+        before = self._calls.stored(call_id)
+        if before is None or before.record.is_running:
+            return False
+        record = priced(before.record, storable(cost))
+        if record == before.record:
+            return False
+        self._calls.price(before, record)
+        self._traces.change(before.trace, before.number, before.record, record)
+        self._hours.count(before.record, -1)
+        self._hours.count(record, 1)
+        self._events.announce(EventKind.CALL, before.trace, before.number)
+        return True
+
+    def expired(self, before_ns: int, limit: int) -> list[str]:
+        """Return the ids of the oldest calls that have ended and began before a moment."""
+        return self._calls.expired(before_ns, limit)
+
+    def delete(self, call_id: str) -> None:
+        """Delete a call that has ended, with all that only it holds."""
+        stored = self._calls.stored(call_id)
+        if stored is None:
+            return
+        number = stored.number
+        answer = self._db.execute(self._sql["answer"], (number,)).get
+        if answer is not None:
+            self._contents.release(answer[0])
+        self._requests.release(stored.request)
+        self._edges.drop(number)
+        self._links.drop(number, stored.record.started_ns)
+        self.words.drop(number)
+        for statement in ("drop_asked", "drop_answer"):
+            self._db.execute(self._sql[statement], (number,))
+        self._calls.drop(stored)
+        self._deleted.append((stored.trace, self._traces.sums(stored.trace).trace_id, call_id))
+        self._traces.take(stored.trace, stored.record, None)
+
     def put_deltas(self, deltas: Sequence[Delta]) -> None:
         """Write pieces of running answers; pieces of a call that is not running are dropped."""
         for delta in deltas:
@@ -120,7 +160,10 @@ class SqliteBatch:
         self.words.flush()
         self._hours.flush()
         self._links.flush()
-        self._traces.flush(lambda trace: self._events.announce(EventKind.TRACE, trace), self._announce_gone)
+        gone = self._traces.flush()
+        for trace in self._traces.changed:
+            self._events.announce(EventKind.TRACE, trace)
+        self._announce_gone(gone)
         self._events.flush()
 
     def land(self) -> None:
@@ -130,6 +173,7 @@ class SqliteBatch:
     def forget(self) -> None:
         """Read again what the file says: the batch was rolled back."""
         self._placements.clear()
+        self._deleted.clear()
         self._contents.forget()
         self._calls.forget()
         self._hours.forget()
@@ -202,6 +246,15 @@ class SqliteBatch:
         self._recount(before, trace, trace_id, record)
         self._events.announce(EventKind.CALL, trace, before.number)
 
-    def _announce_gone(self, gone: Gone) -> None:
-        body = msgspec.json.encode(RemovedRow(gone.trace_id, None, gone.merged_into)).decode()
-        self._events.announce(EventKind.REMOVED, gone.number, 0, body)
+    def _announce_gone(self, gone: Sequence[Gone]) -> None:
+        """Tell of traces that are gone, and of deleted calls of those that are not."""
+        for trace in gone:
+            self._remove(trace.number, RemovedRow(trace.trace_id, None, trace.merged_into))
+        numbers = {trace.number for trace in gone}
+        for number, trace_id, call_id in self._deleted:
+            if number not in numbers:
+                self._remove(number, RemovedRow(trace_id, call_id, None))
+        self._deleted.clear()
+
+    def _remove(self, trace: int, row: RemovedRow) -> None:
+        self._events.announce(EventKind.REMOVED, trace, 0, msgspec.json.encode(row).decode())

@@ -15,7 +15,7 @@ import msgspec
 
 from modular_agents.proxy.store.rows import CallRecord
 from modular_agents.proxy.store.sqlite.engine import statements
-from modular_agents.proxy.store.sqlite.numbers import Numbers
+from modular_agents.proxy.store.sqlite.numbers import MS_NS, Numbers
 from modular_agents.proxy.store.sqlite.requests import Request
 
 OPEN_CALLS_MAX = 20_000
@@ -76,6 +76,20 @@ class Calls:
         """Write where a call stands."""
         self._db.execute(self._sql["place_call"], (*self._place(record), trace, before.number))
         self._remember(Stored(before.number, trace, record, before.request))
+
+    def price(self, before: Stored, record: CallRecord) -> None:
+        """Write what a call costs."""
+        cost = (record.cost_usd, record.cost_model, record.cost_catalogue, record.cost_tier, record.cost_why)
+        self._db.execute(self._sql["reprice_call"], (*cost, before.number))
+
+    def drop(self, stored: Stored) -> None:
+        """Delete a call's row."""
+        self._db.execute(self._sql["drop_call"], (stored.number,))
+
+    def expired(self, before_ns: int, limit: int) -> list[str]:
+        """Return the ids of the oldest calls that have ended and began before a moment."""
+        rows = self._db.execute(self._sql["expired_calls"], (before_ns // MS_NS, before_ns, limit))
+        return [str(call_id) for (call_id,) in rows]
 
     def stands_alike(self, one: CallRecord, other: CallRecord) -> bool:
         """Say whether two records stand in the same place of their trace."""

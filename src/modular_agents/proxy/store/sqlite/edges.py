@@ -44,6 +44,10 @@ class Edges:
             self._db.execute(self._sql["drop_edge"], (number, start, kind))
         self.add(trace, number, trace_id, [edge for ends, edge in wanted.items() if stored.get(ends) != _said(edge.evidence)])
 
+    def drop(self, number: int) -> None:
+        """Delete the edges that lead to or from a call."""
+        self._db.execute(self._sql["drop_edges"], (number,))
+
 
 def _said(evidence: Evidence) -> tuple[str, str, float]:
     return evidence.rule, evidence.detail, float(evidence.confidence)

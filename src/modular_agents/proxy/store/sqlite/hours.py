@@ -4,19 +4,16 @@ A call counts in the hour in which it started once it is final, under its provid
 are deleted: what was spent was spent.
 """
 
-from math import log2
 from typing import Any
 
 import apsw
 
-from modular_agents.proxy.store.rows import NS, CallRecord
+from modular_agents.proxy.store.figures import HOUR_NS, SUMS, brings, took
+from modular_agents.proxy.store.rows import CallRecord
 from modular_agents.proxy.store.sqlite.engine import statements
 
-HOUR_NS = 3600 * NS
-BUCKETS_PER_DOUBLING = 4
-"""Latency buckets are 19 % wide, so a percentile read from them is within 10 %."""
-_SUMS = 12
-_COST_AT = 7
+_COST_AT = SUMS.index("cost_usd")
+_WHOLE_MAX = (1 << 62) - 1
 
 
 class Hours:
@@ -33,29 +30,12 @@ class Hours:
         if call.is_running:
             return
         hour, model = call.started_ns // HOUR_NS, call.model or ""
-        answering_ns = call.ended_ns - call.first_token_ns if call.ended_ns is not None and call.first_token_ns is not None else 0
-        sums = self._hours.setdefault((hour, call.provider, model, call.agent_name or ""), [0] * _SUMS)
-        for at, number in enumerate(
-            (
-                1,
-                call.is_error,
-                call.tokens_input,
-                call.tokens_output,
-                call.tokens_cache_read,
-                (call.tokens_cache_write_5m or 0) + (call.tokens_cache_write_1h or 0),
-                call.tokens_reasoning,
-                call.cost_usd,
-                call.is_unpriced,
-                (call.ended_ns or call.started_ns) - call.started_ns,
-                answering_ns,
-                call.tokens_output if answering_ns else 0,
-            )
-        ):
-            sums[at] += sign * (number or 0)
-        for what, end_ns in (("duration", call.ended_ns), ("ttft", call.first_token_ns)):
-            if end_ns is not None:
-                key = (hour, model, what, bucket((end_ns - call.started_ns) / 1e6))
-                self._latencies[key] = self._latencies.get(key, 0) + sign
+        sums = self._hours.setdefault((hour, call.provider, model, call.agent_name or ""), [0] * len(SUMS))
+        for at, number in enumerate(brings(call)):
+            sums[at] += sign * number
+        for what, bucket in took(call):
+            key = (hour, model, what, bucket)
+            self._latencies[key] = self._latencies.get(key, 0) + sign
 
     def flush(self) -> None:
         """Write everything."""
@@ -68,12 +48,7 @@ class Hours:
         self._hours, self._latencies = {}, {}
 
 
-def bucket(ms: float) -> int:
-    """Return the latency bucket of a duration; below 1 ms is bucket 0."""
-    return int(log2(ms) * BUCKETS_PER_DOUBLING) if ms > 1 else 0
-
-
 def _row(key: tuple[int, str, str, str], sums: list[float]) -> tuple[Any, ...]:
     """Only the cost is no whole number; the tables are STRICT about it. Sums are kept in the range of SQLite's numbers."""
-    limit = (1 << 62) - 1
-    return (*key, *(number if at == _COST_AT else max(-limit, min(int(number), limit)) for at, number in enumerate(sums)))
+    whole = (number if at == _COST_AT else max(-_WHOLE_MAX, min(int(number), _WHOLE_MAX)) for at, number in enumerate(sums))
+    return (*key, *whole)

@@ -73,6 +73,12 @@ class Links:
         """Begin a batch."""
         self._new = self._newest_ns = 0
 
+    def drop(self, number: int, started_ns: int) -> None:
+        """Let a call be found no more."""
+        tokens = _all_tokens(self.stored(number))
+        self._db.executemany(self._sql["drop_token"], [(token, started_ns, number) for token in tokens])
+        self._db.execute(self._sql["drop_standing"], (number,))
+
     def stored(self, number: int) -> Indexed:
         """Return the tokens of a stored call, without its facts."""
         row: Any = self._db.execute(self._sql["stood"], (number,)).fetchone()

@@ -32,20 +32,6 @@ DELETE FROM content
 WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM chain WHERE content = ?1) AND NOT EXISTS (SELECT 1 FROM piece WHERE piece = ?1)
 RETURNING hash
 
--- name: list_entries
-WITH RECURSIVE up (parent, content, depth) AS (
-  SELECT parent, content, depth FROM chain WHERE id = ?
-  UNION ALL
-  SELECT n.parent, n.content, n.depth FROM up JOIN chain AS n ON n.id = up.parent
-)
-SELECT
-  k.id,
-  coalesce(k.body, (
-    SELECT group_concat(body, '') FROM (SELECT p.body FROM piece AS q JOIN content AS p ON p.id = q.piece WHERE q.content = k.id ORDER BY q.place)
-  )),
-  k.reading
-FROM up JOIN content AS k ON k.id = up.content ORDER BY up.depth
-
 -- name: free_call_id
 SELECT id + 1 FROM call AS a WHERE id >= ?1 AND NOT EXISTS (SELECT 1 FROM call WHERE id = a.id + 1) ORDER BY id LIMIT 1
 
@@ -58,16 +44,17 @@ INSERT INTO call (
   operation, method, path, upstream, model, agent_name, stream, tokens_input, tokens_input_uncached, tokens_cache_read,
   tokens_cache_write_5m, tokens_cache_write_1h, tokens_output, tokens_reasoning, usage_source, cost_usd, finish_reason,
   http_status, error, is_error, prompt_preview, answer_preview, tool_names, replay_of, flags, model_response, request_id,
-  response_id, client, connection_id, cost_model, cost_catalogue, cost_tier, cost_why, error_whose, error_kind, unreadable_where,
-  unreadable_reason, root_id, opener_id, agent_given, task_description, messages, message_count, new_from, system, tools, params
-) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  response_id, service_tier, client, connection_id, cost_model, cost_catalogue, cost_tier, cost_why, error_whose, error_kind,
+  unreadable_where, unreadable_reason, root_id, opener_id, agent_given, task_description, messages, message_count, new_from,
+  system, tools, params
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: finish_call
 UPDATE call SET
   status = ?, ended_ns = ?, first_token_ns = ?, tokens_input = ?, tokens_input_uncached = ?, tokens_cache_read = ?,
   tokens_cache_write_5m = ?, tokens_cache_write_1h = ?, tokens_output = ?, tokens_reasoning = ?, usage_source = ?, cost_usd = ?,
   finish_reason = ?, http_status = ?, error = ?, is_error = ?, answer_preview = ?, tool_names = ?, flags = ?, model_response = ?,
-  request_id = ?, response_id = ?, cost_model = ?, cost_catalogue = ?, cost_tier = ?, cost_why = ?, error_whose = ?,
+  request_id = ?, response_id = ?, service_tier = ?, cost_model = ?, cost_catalogue = ?, cost_tier = ?, cost_why = ?, error_whose = ?,
   error_kind = ?, unreadable_where = ?, unreadable_reason = ?,
   version = version + 1
 WHERE id = ?
@@ -78,8 +65,8 @@ SELECT
   ended_ns, first_token_ns, provider, format, operation, method, path, upstream, model, agent_name, stream, tokens_input,
   tokens_input_uncached, tokens_cache_read, tokens_cache_write_5m, tokens_cache_write_1h, tokens_output, tokens_reasoning,
   usage_source, cost_usd, finish_reason, http_status, error, is_error, prompt_preview, answer_preview, tool_names, replay_of,
-  flags, model_response, request_id, response_id, client, connection_id, cost_model, cost_catalogue, cost_tier, cost_why,
-  error_whose, error_kind, unreadable_where, unreadable_reason, root_id, opener_id, agent_given, task_description
+  flags, model_response, request_id, response_id, service_tier, client, connection_id, cost_model, cost_catalogue, cost_tier,
+  cost_why, error_whose, error_kind, unreadable_where, unreadable_reason, root_id, opener_id, agent_given, task_description
 FROM call WHERE call_id = ?
 
 -- name: drop_trace
@@ -435,3 +422,101 @@ DELETE FROM unsearched
 SELECT c.messages, c.new_from, c.system, a.answers,
   c.system <> 0 AND (SELECT uses FROM chain WHERE id = c.system) <= 1
 FROM call AS c JOIN answer AS a ON a.call = c.id WHERE c.id = ?
+
+-- name: stats_rows
+SELECT
+  CASE WHEN ?6 > 0 THEN hour / ?6 * ?6 ELSE 0 END AS start,
+  CASE ?7 WHEN 'model' THEN model WHEN 'agent' THEN agent_name WHEN 'provider' THEN provider ELSE '' END AS name,
+  coalesce(sum(calls), 0), coalesce(sum(errors), 0), coalesce(sum(tokens_input), 0), coalesce(sum(tokens_output), 0),
+  coalesce(sum(tokens_cache_read), 0), coalesce(sum(tokens_cache_write), 0), coalesce(sum(tokens_reasoning), 0),
+  coalesce(sum(cost_usd), 0), coalesce(sum(unpriced), 0), coalesce(sum(duration_ns), 0), coalesce(sum(answering_ns), 0),
+  coalesce(sum(answering_tokens), 0)
+FROM hour
+WHERE hour >= ?1 AND hour < ?2 AND (?3 IS NULL OR model = ?3) AND (?4 IS NULL OR agent_name = ?4) AND (?5 IS NULL OR provider = ?5)
+GROUP BY start, name HAVING sum(calls) > 0 ORDER BY start, name
+
+-- name: stats_total
+SELECT
+  coalesce(sum(calls), 0), coalesce(sum(errors), 0), coalesce(sum(tokens_input), 0), coalesce(sum(tokens_output), 0),
+  coalesce(sum(tokens_cache_read), 0), coalesce(sum(tokens_cache_write), 0), coalesce(sum(tokens_reasoning), 0),
+  coalesce(sum(cost_usd), 0), coalesce(sum(unpriced), 0), coalesce(sum(duration_ns), 0), coalesce(sum(answering_ns), 0),
+  coalesce(sum(answering_tokens), 0)
+FROM hour
+WHERE hour >= ?1 AND hour < ?2 AND (?3 IS NULL OR model = ?3) AND (?4 IS NULL OR agent_name = ?4) AND (?5 IS NULL OR provider = ?5)
+
+-- name: latencies
+SELECT model, what, bucket, sum(calls) FROM latency
+WHERE hour >= ?1 AND hour < ?2 AND (?3 IS NULL OR model = ?3) GROUP BY model, what, bucket HAVING sum(calls) > 0
+
+-- name: dearest_calls
+SELECT
+  (SELECT trace_id FROM trace WHERE id = call.trace),
+  call_id, status, thread_id, parent_id, kind, started_ns, ended_ns, first_token_ns, provider, format, operation, method, path,
+  upstream, model, agent_name, stream, tokens_input, tokens_input_uncached, tokens_cache_read, tokens_cache_write_5m,
+  tokens_cache_write_1h, tokens_output, tokens_reasoning, usage_source, cost_usd, finish_reason, http_status, error, is_error,
+  prompt_preview, answer_preview, tool_names, replay_of, flags
+FROM call
+WHERE cost_usd IS NOT NULL AND id >= ?1 AND id < ?2
+  AND (?3 IS NULL OR model = ?3) AND (?4 IS NULL OR agent_name = ?4) AND (?5 IS NULL OR provider = ?5)
+ORDER BY cost_usd DESC, id DESC LIMIT ?6
+
+-- name: dearest_traces
+SELECT
+  id, trace_id, created_ns, last_ns, name, task_description, source, source_detail, source_confidence, call_count, running_count,
+  agent_count, error_count, tokens_input, tokens_input_calls, tokens_output, tokens_output_calls, cost_usd, cost_calls,
+  unpriced_count, oldest_call, root_thread, newest_call, newest_thread, newest_failed, answered_ns, asks_tool, described_by
+FROM trace WHERE cost_calls > 0 AND id >= ? AND id < ? ORDER BY cost_usd DESC, id DESC LIMIT ?
+
+-- name: sizes
+SELECT name, sum(pgsize) FROM dbstat GROUP BY name
+
+-- name: last_entries
+WITH RECURSIVE up (parent, content, depth) AS (
+  SELECT parent, content, depth FROM chain WHERE id = ?1 AND depth >= ?2
+  UNION ALL
+  SELECT n.parent, n.content, n.depth FROM up JOIN chain AS n ON n.id = up.parent WHERE up.depth > ?2
+)
+SELECT
+  k.id,
+  coalesce(k.body, (
+    SELECT group_concat(body, '') FROM (SELECT p.body FROM piece AS q JOIN content AS p ON p.id = q.piece WHERE q.content = k.id ORDER BY q.place)
+  )),
+  k.reading
+FROM up JOIN content AS k ON k.id = up.content ORDER BY up.depth
+
+-- name: priced_calls
+SELECT
+  id, call_id, status, thread_id, parent_id, kind, started_ns, ended_ns, first_token_ns, provider, format, operation, method,
+  path, upstream, model, agent_name, stream, tokens_input, tokens_input_uncached, tokens_cache_read, tokens_cache_write_5m,
+  tokens_cache_write_1h, tokens_output, tokens_reasoning, usage_source, cost_usd, finish_reason, http_status, error, is_error,
+  prompt_preview, answer_preview, tool_names, replay_of, flags, model_response, request_id, response_id, service_tier, client,
+  connection_id, cost_model, cost_catalogue, cost_tier, cost_why, error_whose, error_kind, unreadable_where, unreadable_reason,
+  root_id, opener_id, agent_given, task_description
+FROM call WHERE id > ? AND status <> 'running' ORDER BY id LIMIT ?
+
+-- name: reprice_call
+UPDATE call SET cost_usd = ?, cost_model = ?, cost_catalogue = ?, cost_tier = ?, cost_why = ? WHERE id = ?
+
+-- name: expired_calls
+SELECT call_id FROM call WHERE id <= ? AND started_ns < ? AND status <> 'running' ORDER BY id LIMIT ?
+
+-- name: drop_call
+DELETE FROM call WHERE id = ?
+
+-- name: drop_asked
+DELETE FROM asked WHERE call = ?
+
+-- name: drop_answer
+DELETE FROM answer WHERE call = ?
+
+-- name: drop_search
+DELETE FROM search WHERE rowid = ?
+
+-- name: drop_unsearched
+DELETE FROM unsearched WHERE call = ?
+
+-- name: drop_edges
+DELETE FROM edge WHERE to_call = ?1 OR from_call = ?1
+
+-- name: drop_standing
+DELETE FROM standing WHERE call = ?

@@ -16,32 +16,32 @@ import apsw
 import msgspec
 
 from modular_agents.proxy.errors import StoreUnavailable
-from modular_agents.proxy.model.event import DeltaRow, Event, EventKind, RemovedRow
+from modular_agents.proxy.model.event import Event, EventKind, RemovedRow
+from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.query import (
     CallDetail,
     CallFilter,
     CallPage,
     CallRow,
-    CostView,
     EdgeRow,
-    MessageView,
+    PricedPage,
     RawExchange,
+    SizeRow,
+    Stats,
+    StatsQuery,
     TraceDetail,
     TracePage,
     TraceRow,
 )
-from modular_agents.proxy.store import crossing, cursor, partial, reading, recipe, zstd
+from modular_agents.proxy.store import crossing, cursor
 from modular_agents.proxy.store.rows import TRACE_IDLE_NS, CallRecord, CallSummary
-from modular_agents.proxy.store.sqlite import lists
-from modular_agents.proxy.store.sqlite.contents import NO_NODE
+from modular_agents.proxy.store.sqlite import details, lists, statistics
 from modular_agents.proxy.store.sqlite.engine import open_reader, statements, translated
 from modular_agents.proxy.store.sqlite.traces import TraceSums
+from modular_agents.proxy.store.terms import parse
 
-ID_PART_CHARS = 6
-"""Shorter beginnings and ends of an id name nothing: they would rarely be unique."""
-_DELTA = msgspec.json.Decoder(DeltaRow)
 _REMOVED = msgspec.json.Decoder(RemovedRow)
-_CALLS, _TRACES = "c", "t"
+_CALLS, _TRACES, _PRICED = "c", "t", "p"
 
 
 class SqliteReader:
@@ -112,58 +112,49 @@ class SqliteReader:
         with self._asking() as db:
             rows: list[tuple[Any, ...]] = db.execute(*statement).fetchall() if statement else []
             seq = db.execute(self._sql["last_seq"]).get
+            words = parse(where.text) if where.text else ()
+            found = tuple(details.snippet(db, row[0], words) for row in rows[:size]) if words else ()
         items = tuple(CallSummary(*row[2:]).row(row[1]) for row in rows[:size])
-        return CallPage(items, _next(_CALLS, [row[0] for row in rows], size), seq)
+        return CallPage(items, _next(_CALLS, [row[0] for row in rows], size), seq, found)
 
     def call(self, call_id: str) -> CallDetail | None:
         """Return everything understood about a call."""
         with self._asking() as db:
-            row = self._resolve(db, call_id)
-            if row is None:
-                return None
-            number, trace, messages, _count, _new, system, tools, params, *values = row
-            answers, usage_raw, _ = db.execute(self._sql["answer"], (number,)).get or (NO_NODE, None, None)
-            record = CallRecord(*values)
-            trace_id = db.execute(self._sql["trace_name"], (trace,)).get
-            return CallDetail(
-                call=record.row(trace_id),
-                system=self._messages(db, system),
-                messages=self._messages(db, messages),
-                tools=tuple(body for _, body, _ in self._entries(db, tools)),
-                params="".join(body for _, body, _ in self._entries(db, params)),
-                answers=self._messages(db, answers),
-                usage_raw=usage_raw,
-                cost=CostView(record.cost_usd, record.cost_model, record.cost_catalogue, record.cost_tier, record.cost_why),
-                error_whose=record.error_whose,
-                error_kind=record.error_kind,
-                unreadable_where=record.unreadable_where,
-                unreadable_reason=record.unreadable_reason,
-                request_id=record.request_id,
-                response_id=record.response_id,
-                model_response=record.model_response,
-                client=record.client,
-                connection_id=record.connection_id,
-                partial=self._partial(db, number) if record.is_running else (),
-                seq=db.execute(self._sql["last_seq"]).get,
-            )
+            row = details.resolve(db, call_id)
+            return None if row is None else details.detail(db, row)
 
     def raw(self, call_id: str) -> RawExchange | None:
         """Return the exchange as it crossed."""
         with self._asking() as db:
-            row = self._resolve(db, call_id)
+            row = details.resolve(db, call_id)
             if row is None:
                 return None
-            number, _trace, messages, _count, _new, system, tools, *_ = row
-            how, body, asked = db.execute(self._sql["asked"], (number,)).get
-            ended = db.execute(self._sql["answer"], (number,)).get
-            sent = b""
-            if how != NO_NODE:
-                groups = {recipe.MESSAGES: messages, recipe.SYSTEM: system, recipe.TOOLS: tools}
-                raws = {group: [text.encode() for _, text, _ in self._entries(db, tip)] for group, tip in groups.items()}
-                sent = recipe.rebuild("".join(text for _, text, _ in self._entries(db, how)), raws)
-            elif body:
-                sent = zstd.unpack(db.execute(self._sql["body"], (body,)).get)
-        return crossing.raw(crossing.decode(row[8], asked, ended[2] if ended else None, sent), rebuilt=how != NO_NODE)
+            exchange, rebuilt = details.exchange(db, row)
+        return crossing.raw(exchange, rebuilt=rebuilt)
+
+    def exchange(self, call_id: str) -> Exchange | None:
+        """Return the exchange as the journal had it."""
+        with self._asking() as db:
+            row = details.resolve(db, call_id)
+            return None if row is None else details.exchange(db, row)[0]
+
+    def stats(self, query: StatsQuery) -> Stats:
+        """Return statistics of the calls that have ended."""
+        with self._asking() as db:
+            return statistics.stats(db, query, self._now_ns())
+
+    def sizes(self) -> Sequence[SizeRow]:
+        """Return what takes room in the database, largest first."""
+        with self._asking() as db:
+            return statistics.sizes(db)
+
+    def priced(self, cursor: str | None, limit: int) -> PricedPage:
+        """Return a page of calls that have ended, oldest first."""
+        after, size = _place(_PRICED, cursor, limit)
+        with self._asking() as db:
+            rows: list[tuple[Any, ...]] = db.execute(self._sql["priced_calls"], (after or 0, size + 1)).fetchall()
+            items = tuple(details.priced(db, row[0], CallRecord(*row[1:])) for row in rows[:size])
+        return PricedPage(items, _next(_PRICED, [row[0] for row in rows], size))
 
     def close(self) -> None:
         """Release the database. Idempotent."""
@@ -215,32 +206,6 @@ class SqliteReader:
 
     def _trace_body(self, row: tuple[Any, ...]) -> TraceRow:
         return TraceSums(*row).row(self._now_ns())
-
-    def _resolve(self, db: apsw.Connection, call_id: str) -> tuple[Any, ...] | None:
-        """Return the stored call that an id, or a unique beginning or end of one, names."""
-        wanted = _text(call_id)
-        row: tuple[Any, ...] | None = db.execute(self._sql["stored_call"], (wanted,)).get
-        if row is not None or len(wanted) < ID_PART_CHARS:
-            return row
-        for part in dict.fromkeys((wanted, wanted.upper())):
-            for statement, values in (("ids_beginning", (part, part + "\U0010ffff")), ("ids_ending", (-len(part), part))):
-                found = db.execute(self._sql[statement], values).fetchall()
-                if row is None and len(found) == 1:
-                    row = db.execute(self._sql["stored_call"], found[0]).get
-        return row
-
-    def _entries(self, db: apsw.Connection, tip: int) -> list[tuple[int, str, str | None]]:
-        """Return the contents of a list: (number, text, reading)."""
-        if tip == NO_NODE:
-            return []
-        entries: Any = db.execute(self._sql["list_entries"], (tip,)).fetchall()
-        return list(entries)
-
-    def _messages(self, db: apsw.Connection, tip: int) -> tuple[MessageView, ...]:
-        return tuple(reading.decode(body.encode(), read, str(number)) for number, body, read in self._entries(db, tip) if read is not None)
-
-    def _partial(self, db: apsw.Connection, number: int) -> tuple[MessageView, ...]:
-        return partial.assemble(_DELTA.decode(body) for (body,) in db.execute(self._sql["deltas"], (number,)))
 
 
 def _place(kind: str, text: str | None, limit: int) -> tuple[int | None, int]:

@@ -10,13 +10,28 @@ from pathlib import Path
 
 import apsw
 
+from modular_agents.proxy.config import Retention
 from modular_agents.proxy.errors import StoreUnavailable
 from modular_agents.proxy.ports import JournalPosition
+from modular_agents.proxy.store.rows import NS
 from modular_agents.proxy.store.sqlite.batch import SqliteBatch
 from modular_agents.proxy.store.sqlite.engine import PAGE_BYTES, open_writer, translated
 
 CHECKPOINT_PAGES = 8 * 1024 * 1024 // PAGE_BYTES
 """Write-ahead log at which its pages are copied into the database; the next batch then writes from its beginning."""
+SLICE_NS = 20_000_000
+"""How long one slice of deleting may take: with its commit below the 50 ms for which nobody minds waiting."""
+CALLS_AT_ONCE = 10
+"""Expired calls that go together before the time, or the size of the file, is looked at again."""
+EXPIRE_EVERY_NS = 10 * NS
+"""How often retention looks for something to delete."""
+FREE_PAGES = 16 * 1024 * 1024 // PAGE_BYTES
+FREE_SHARE = 10
+"""Free space is given back when it is more than both: new calls use a little of it anyway."""
+VACUUM_PAGES = 256
+"""Given back at a time: 1 MB, a few milliseconds."""
+KEEP_ALL = Retention(None, None)
+_ALWAYS_NS = (1 << 63) - 1
 LOG_LIMIT_PAGES = 32 * 1024 * 1024 // PAGE_BYTES
 """Write-ahead log at which no batch begins before it has been emptied: half of the 64 MB promised, for the batch itself."""
 
@@ -24,13 +39,22 @@ LOG_LIMIT_PAGES = 32 * 1024 * 1024 // PAGE_BYTES
 class SqliteStore:
     """The writing side on SQLite. One per file, in one thread of one process."""
 
-    def __init__(self, path: Path, monotonic_ns: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(
+        self,
+        path: Path,
+        retention: Retention = KEEP_ALL,
+        now_ns: Callable[[], int] = time.time_ns,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        self._retention, self._now_ns, self._monotonic_ns = retention, now_ns, monotonic_ns
+        self._expire_at_ns = 0
         self._db: apsw.Connection | None = open_writer(path)
         self._log_pages = 0
         self._db.set_wal_hook(self._note_log)
         with translated():
             self._batch = SqliteBatch(self._db, monotonic_ns)
             self._db.wal_checkpoint()
+            self._others = self._db.pragma("data_version")
 
     def position(self) -> JournalPosition:
         """Return the committed position."""
@@ -47,6 +71,7 @@ class SqliteStore:
             self._bound_log()
             self._db.execute("BEGIN IMMEDIATE")
             try:
+                self._look_for_others(self._db)
                 yield self._batch
                 self._batch.flush()
                 self._db.execute("COMMIT")
@@ -55,16 +80,60 @@ class SqliteStore:
                 if not landed:
                     self._roll_back(self._db)
             self._batch.land()
-        if self._log_pages > CHECKPOINT_PAGES:
-            with suppress(StoreUnavailable), translated():
-                self._db.wal_checkpoint()
+        self._checkpoint(self._db)
+
+    def purge(self, before_ns: int | None, max_bytes: int | None) -> int:
+        """Delete the oldest ended calls, one slice of them (see `ports.Store`)."""
+        ends_ns = self._monotonic_ns() + SLICE_NS
+        deleted = 0
+        with self.batch() as batch:
+            too_large = max_bytes is not None and self._used_bytes() > max_bytes
+            limit_ns = _ALWAYS_NS if too_large else before_ns
+            while limit_ns is not None and self._monotonic_ns() < ends_ns:
+                expired = batch.expired(limit_ns, CALLS_AT_ONCE)
+                for call_id in expired:
+                    batch.delete(call_id)
+                deleted += len(expired)
+                if too_large or not expired:  # how much room they gave back is known when the batch has landed
+                    break
+        return deleted
 
     def tidy(self) -> bool:
         """Do a slice of housekeeping; return whether there is more to do."""
-        if self._db is not None and self._batch.words.waits:
+        if self._db is None:
+            return False
+        if self._batch.words.waits:
             with self.batch() as batch:
                 batch.words.flush(is_idle=True)
+            return True
+        return self._expire() or self._give_back(self._db)
+
+    def _expire(self) -> bool:
+        """Delete a slice of what retention no longer keeps; look for it now and then."""
+        keep, now_ns = self._retention, self._monotonic_ns()
+        if now_ns < self._expire_at_ns:
+            return False
+        before_ns = None if keep.max_age_s is None else self._now_ns() - int(keep.max_age_s * NS)
+        if self.purge(before_ns, keep.max_bytes):
+            return True
+        self._expire_at_ns = now_ns + EXPIRE_EVERY_NS
         return False
+
+    def _give_back(self, db: apsw.Connection) -> bool:
+        """Give a slice of the space that deleted calls left back to the file system, when it is much."""
+        with translated():
+            free = db.pragma("freelist_count")
+            if free < max(FREE_PAGES, db.pragma("page_count") // FREE_SHARE):
+                return False
+            db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
+            self._checkpoint(db)
+        return True
+
+    def _used_bytes(self) -> int:
+        if self._db is None:
+            return 0
+        pages: int = self._db.pragma("page_count") - self._db.pragma("freelist_count")
+        return pages * PAGE_BYTES
 
     def close(self) -> None:
         """Release the database. Idempotent."""
@@ -73,10 +142,23 @@ class SqliteStore:
                 self._db.close()
             self._db = None
 
+    def _look_for_others(self, db: apsw.Connection) -> None:
+        """Forget what is remembered when another process has written (`gc`, `reprice`): it may not be so any more."""
+        others = db.pragma("data_version")
+        if others != self._others:
+            self._others = others
+            self._batch.forget()
+
     def _roll_back(self, db: apsw.Connection) -> None:
         if db.in_transaction:
             db.execute("ROLLBACK")
         self._batch.forget()
+
+    def _checkpoint(self, db: apsw.Connection) -> None:
+        """Copy the log into the database when it has grown; whoever reads just now makes it wait."""
+        if self._log_pages > CHECKPOINT_PAGES:
+            with suppress(StoreUnavailable), translated():
+                db.wal_checkpoint()
 
     def _note_log(self, _db: apsw.Connection, _name: str, pages: int) -> int:
         self._log_pages = pages

@@ -5,7 +5,6 @@ subtraction (who came first, who last, what was said last) is asked of the calls
 per batch. A trace without calls is gone.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from operator import attrgetter
 
@@ -138,6 +137,8 @@ class Traces:
         self._sums: dict[int, TraceSums] = {}
         self._unsure: dict[int, str | None] = {}
         """Traces that a call has left, with the trace it went to."""
+        self.changed: tuple[int, ...] = ()
+        """Numbers of the traces that the last flush wrote."""
         self._threads: dict[tuple[int, str, str], int] = {}
         """Changes of how many calls a thread has under a name."""
 
@@ -193,8 +194,9 @@ class Traces:
         self._count_thread(trace, call, -1)
         self._unsure[trace] = into
 
-    def flush(self, changed: Callable[[int], None], gone: Callable[[Gone], None]) -> None:
-        """Write every trace that changed, and tell of it."""
+    def flush(self) -> list[Gone]:
+        """Write every trace that changed (then named in `changed`); return those that are gone."""
+        gone = []
         for number, into in self._unsure.items():
             sums = self.sums(number)
             if sums.call_count > 0:
@@ -204,14 +206,14 @@ class Traces:
             self._numbers.pop(sums.trace_id, None)
             self._db.execute(self._sql["drop_threads"], (number,))
             self._db.execute(self._sql["drop_trace"], (number,))
-            gone(Gone(number, sums.trace_id, into if into != sums.trace_id else None))
+            gone.append(Gone(number, sums.trace_id, into if into != sums.trace_id else None))
         for number in self._flush_threads():
             self._db.execute(self._sql["drop_empty_threads"], (number,))
             self.sums(number).agent_count = self._db.execute(self._sql["count_agents"], (number,)).get
         self._db.executemany(self._sql["update_trace"], ((*_COLUMNS(sums)[1:], sums.id) for sums in self._sums.values()))
-        for number in self._sums:
-            changed(number)
+        self.changed = tuple(self._sums)
         self._drop_changes()
+        return gone
 
     def forget(self) -> None:
         """Drop what was not written: the batch was rolled back."""

@@ -10,10 +10,8 @@ from collections.abc import Callable
 import apsw
 
 from modular_agents.proxy.model.call import Message
-from modular_agents.proxy.model.query import MessageView
-from modular_agents.proxy.store import reading
 from modular_agents.proxy.store.rows import NS, SEARCH_CHARS, searched
-from modular_agents.proxy.store.sqlite.contents import NO_NODE
+from modular_agents.proxy.store.sqlite import details
 from modular_agents.proxy.store.sqlite.engine import statements
 
 HOLD_NS = 1 * NS
@@ -44,6 +42,12 @@ class Words:
         self._waiting[number] = (prompt, answer)
         self._chars += len(prompt) + len(answer)
         self._new.append((number,))
+
+    def drop(self, number: int) -> None:
+        """Let a call be found no more."""
+        self._waiting.pop(number, None)
+        self._db.execute(self._sql["drop_search"], (number,))
+        self._db.execute(self._sql["drop_unsearched"], (number,))
 
     def flush(self, *, is_idle: bool = False) -> None:
         """Index what waits, if it is time to."""
@@ -77,14 +81,8 @@ class Words:
 
     def _read(self, number: int) -> tuple[str, str]:
         messages, new_from, system, answers, system_is_own = self._db.execute(self._sql["words_of_call"], (number,)).get
-        said = (*(self._list(system) if system_is_own else ()), *self._list(messages)[new_from:])
-        return searched(said, SEARCH_CHARS), searched(self._list(answers), SEARCH_CHARS)
-
-    def _list(self, tip: int) -> tuple[MessageView, ...]:
-        if tip == NO_NODE:
-            return ()
-        rows = self._db.execute(self._sql["list_entries"], (tip,))
-        return tuple(reading.decode(body.encode(), read, str(number)) for number, body, read in rows)
+        said = (*(details.messages(self._db, system) if system_is_own else ()), *details.messages(self._db, messages, new_from))
+        return searched(said, SEARCH_CHARS), searched(details.messages(self._db, answers), SEARCH_CHARS)
 
 
 def _clean(text: str) -> str:

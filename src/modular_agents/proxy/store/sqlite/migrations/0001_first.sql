@@ -64,6 +64,7 @@ CREATE TABLE trace (
   described_by INTEGER NOT NULL       -- call.id that gave the task description; 0: none did
 ) STRICT;
 CREATE UNIQUE INDEX trace_trace_id ON trace (trace_id);
+CREATE INDEX trace_cost ON trace (cost_usd);
 
 -- Who speaks in a trace: calls per thread and name.
 CREATE TABLE thread (
@@ -117,6 +118,7 @@ CREATE TABLE call (
   model_response TEXT,
   request_id TEXT,
   response_id TEXT,
+  service_tier TEXT,
   client TEXT NOT NULL,
   connection_id TEXT NOT NULL,
   cost_model TEXT,
@@ -145,6 +147,7 @@ CREATE INDEX call_thread ON call (thread_id, started_ns);
 CREATE INDEX call_provider ON call (provider);
 CREATE INDEX call_model ON call (model);
 CREATE INDEX call_agent ON call (agent_name);
+CREATE INDEX call_cost ON call (cost_usd) WHERE cost_usd IS NOT NULL;
 CREATE INDEX call_unfinished ON call (status) WHERE status <> 'completed';
 CREATE INDEX call_error ON call (is_error) WHERE is_error <> 0;
 

@@ -1,0 +1,191 @@
+"""What retention deletes goes wholly; what is still named stays; a second writer is noticed."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given as over
+from hypothesis import settings
+from hypothesis import strategies as st
+from tests.support.stored import SECOND, T0, Given, given, message, put_all
+from tests.support.talk import conversation
+
+from modular_agents.proxy.config import Retention
+from modular_agents.proxy.model.query import CallFilter
+from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore
+
+TABLES = (
+    "content",
+    "piece",
+    "chain",
+    "call",
+    "asked",
+    "answer",
+    "body",
+    "token",
+    "standing",
+    "edge",
+    "search",
+    "trace",
+    "thread",
+    "unsearched",
+)
+
+
+NAMED = """
+WITH
+  tip (node) AS (
+    SELECT messages FROM call UNION ALL SELECT system FROM call UNION ALL SELECT tools FROM call UNION ALL SELECT params FROM call
+    UNION ALL SELECT recipe FROM asked UNION ALL SELECT answers FROM answer
+  ),
+  named (node) AS (SELECT node FROM tip UNION ALL SELECT parent FROM chain)
+"""
+PROBLEMS = {
+    "a count is wrong": "SELECT count(*) FROM chain WHERE uses <> (SELECT count(*) FROM named WHERE node = chain.id)",
+    "a node is missing": "SELECT count(*) FROM named WHERE node <> 0 AND node NOT IN (SELECT id FROM chain)",
+    "a content is missing": "SELECT count(*) FROM chain WHERE uses <= 0 OR content NOT IN (SELECT id FROM content)",
+    "a content is left": """
+        SELECT count(*) FROM content WHERE id NOT IN (SELECT content FROM chain UNION ALL SELECT piece FROM piece)
+    """,
+    "a piece is left or missing": """
+        SELECT count(*) FROM piece WHERE content NOT IN (SELECT id FROM content) OR piece NOT IN (SELECT id FROM content)
+    """,
+    "a body is left": "SELECT count(*) FROM body WHERE uses <> (SELECT count(*) FROM asked WHERE body = body.id)",
+    "a token is left": "SELECT count(*) FROM token WHERE call NOT IN (SELECT id FROM call)",
+    "a sum is wrong": "SELECT count(*) FROM trace WHERE call_count <> (SELECT count(*) FROM call WHERE trace = trace.id)",
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "proxy_traces.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqliteStore]:
+    store = SqliteStore(path)
+    yield store
+    store.close()
+
+
+def rows(store: SqliteStore) -> dict[str, int]:
+    assert store._db is not None
+    return {name: store._db.execute(f"SELECT count(*) FROM {name}").get for name in TABLES}  # noqa: S608 - our own names
+
+
+def assert_only_what_is_named_is_stored(store: SqliteStore) -> None:
+    """Reachability, computed anew, is what the counts say."""
+    assert store._db is not None
+    for name, problem in PROBLEMS.items():
+        assert store._db.execute(NAMED + problem).get == 0, name
+
+
+def purge_all(store: SqliteStore, before_ns: int) -> int:
+    total = 0
+    while deleted := store.purge(before_ns, None):
+        total += deleted
+    return total
+
+
+def test_nothing_is_left_of_what_was_deleted(store: SqliteStore) -> None:
+    calls = [*conversation(6), given(90, trace="x", thread="x", body=b"\x00 kept whole", tokens=(1, 2)).finished()]
+    put_all(store, *calls)
+    store.tidy()
+    assert purge_all(store, T0 + 1000 * SECOND) == 7
+    assert {name: count for name, count in rows(store).items() if count} == {}
+
+
+def test_a_conversation_loses_its_beginning_only(path: Path, store: SqliteStore) -> None:
+    put_all(store, *conversation(12))
+    store.tidy()
+    purge_all(store, T0 + 15 * SECOND)
+    assert_only_what_is_named_is_stored(store)
+    reader = SqliteReader(path)
+    kept = reader.calls(CallFilter(), None, 100).items
+    sent = {call.call_id: call.exchange.request.body for call in conversation(12)}
+    assert len(kept) == 7
+    for row in kept:
+        raw = reader.raw(row.call_id)
+        assert raw is not None
+        assert raw.request_body == sent[row.call_id]
+    reader.close()
+
+
+PLAN = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4), st.booleans(), st.booleans()), min_size=1, max_size=14)
+
+
+@settings(max_examples=15, deadline=None)
+@over(PLAN)
+def test_counts_hold_whatever_is_put_and_deleted(tmp_path_factory: pytest.TempPathFactory, plan: list[tuple[int, int, bool, bool]]) -> None:
+    """Histories that share beginnings in every way, bodies whole or not, some ended, some deleted in between."""
+    store = SqliteStore(tmp_path_factory.mktemp("db") / "t.db")
+    for number, (first, length, ends, deletes) in enumerate(plan):
+        history = [message("user", f"message {place}" + " long" * 80 * (place % 2)) for place in range(first, first + length)]
+        body = b"same body" if first == 3 else None
+        call: Given = given(number, messages=history, system=history[:1], thread=f"th-{first}", trace=f"tr-{first % 2}", body=body)
+        put_all(store, call)
+        if ends:
+            put_all(store, call.finished("same answer"))
+        if deletes:
+            store.purge(T0 + number * SECOND, None)
+            assert_only_what_is_named_is_stored(store)
+    store.close()
+
+
+def test_a_file_that_is_too_large_loses_its_oldest_calls(path: Path, store: SqliteStore) -> None:
+    for number in range(20):
+        put_all(store, given(number, thread=f"th-{number}", body=os.urandom(50_000)).finished())
+    assert store._db is not None
+    deleted = 0
+    while count := store.purge(None, 800_000):
+        deleted += count
+    assert deleted == 10, "ten at a time: twenty take a megabyte"
+    reader = SqliteReader(path)
+    assert [row.prompt_preview for row in reader.calls(CallFilter(), None, 50).items] == [
+        f"question {n}" for n in range(19, deleted - 1, -1)
+    ]
+    reader.close()
+
+
+def test_a_slice_ends_in_time(store: SqliteStore) -> None:
+    put_all(store, *(given(number, thread=f"th-{number}").finished() for number in range(30)))
+    ticks = iter(range(0, 10**12, 7_000_000))
+    store._monotonic_ns = lambda: next(ticks)
+    assert store.purge(T0 + 100 * SECOND, None) == 20, "two looks at the clock"
+
+
+def test_tidying_applies_retention_and_gives_space_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modular_agents.proxy.store.sqlite.store.FREE_PAGES", 100)
+    clock = {"now": T0, "tick": 0}
+    store = SqliteStore(path, Retention(100.0, None), lambda: clock["now"], lambda: clock["tick"])
+    for number in range(60):
+        put_all(store, given(number, at_ms=number, thread=f"th-{number}", body=os.urandom(60_000)).finished())
+    while store.tidy():
+        pass
+    assert rows(store)["call"] == 60
+    size = path.stat().st_size
+    clock["now"], clock["tick"] = T0 + 200 * SECOND, 20 * SECOND
+    steps = 0
+    while store.tidy():
+        steps += 1
+    assert rows(store)["call"] == 0
+    assert steps > 3
+    store.close()
+    assert path.stat().st_size < size / 5
+    SqliteStore(path).close()
+
+
+def test_another_writer_is_noticed(path: Path, store: SqliteStore) -> None:
+    """`gc` in another process deletes contents whose numbers this one remembers."""
+    put_all(store, given(1, messages=(message("user", "said by both"),)).finished())
+    other = SqliteStore(path)
+    assert other.purge(T0 + 100 * SECOND, None) == 1
+    other.close()
+    put_all(store, given(2, messages=(message("user", "said by both"),)).finished())
+    assert_only_what_is_named_is_stored(store)
+    reader = SqliteReader(path)
+    detail = reader.call(given(2).call_id)
+    assert detail is not None
+    assert detail.messages[0].parts[0].text == "said by both"
+    reader.close()
