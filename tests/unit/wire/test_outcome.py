@@ -18,6 +18,8 @@ FAULT = Answered(fault=Fault("overloaded_error", "busy"), ended=True)
         (Outcome.COMPLETE, 200, NOT_ANSWERED, False, Status.COMPLETED, None, None),
         (Outcome.COMPLETE, 200, NOT_ANSWERED, True, Status.FAILED, "provider", "incomplete_stream"),
         (Outcome.COMPLETE, 200, FAULT, True, Status.FAILED, "provider", "overloaded_error"),
+        (Outcome.COMPLETE, 200, Answered(unreadable="not JSON"), False, Status.FAILED, "provider", "unreadable_answer"),
+        (Outcome.COMPLETE, 200, Answered(unreadable="one event is not JSON", ended=True), True, Status.COMPLETED, None, None),
         (Outcome.COMPLETE, 304, NOT_ANSWERED, False, Status.COMPLETED, None, None),
         (Outcome.COMPLETE, 400, FAULT, False, Status.FAILED, "client", "overloaded_error"),
         (Outcome.COMPLETE, 401, NOT_ANSWERED, False, Status.FAILED, "client", "http_401"),

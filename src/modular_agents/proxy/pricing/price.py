@@ -49,7 +49,7 @@ def price_bill(bill: Bill, aliases: Mapping[str, str] = _NO_ALIASES, catalogue: 
     if usage.input_total is None and usage.output_total is None:
         return Cost(None, bill.models[0], why="unpriced: no token counts")
     catalogue = installed() if catalogue is None else catalogue
-    found, name = _find(bill, aliases, catalogue)
+    found, name = find(bill, aliases, catalogue)
     if found is None:
         return Cost(
             None, bill.models[0], VERSION, why=f"unpriced: {VERSION} has no price for {' or '.join(bill.models)} at {bill.provider}"
@@ -58,7 +58,8 @@ def price_bill(bill: Bill, aliases: Mapping[str, str] = _NO_ALIASES, catalogue: 
     return Cost(float(usd), f"{found.provider.id}/{found.model.id}", VERSION, bill.tier or "standard", _why(bill, found, name))
 
 
-def _find(bill: Bill, aliases: Mapping[str, str], catalogue: Catalogue) -> tuple[Found | None, str]:
+def find(bill: Bill, aliases: Mapping[str, str], catalogue: Catalogue) -> tuple[Found | None, str]:
+    """Return the catalogue's entry for a bill, and the name by which it was found."""
     for name in bill.models:
         found = catalogue.find(bill.provider, name)
         if found is not None:

@@ -1,7 +1,8 @@
 """How a call ended, and whose fault it was when it ended badly.
 
-What the format saw is believed before what HTTP said (an error inside a 200 is an error), with two exceptions: a connection
-the provider cut is never a success, and a client that left after the answer's own end did get its answer.
+What the format saw is believed before what HTTP said (an error inside a 200 is an error, a body that is no answer is none),
+with two exceptions: a connection the provider cut is never a success, and a client that left after the answer's own end did
+get its answer.
 """
 
 from modular_agents.proxy.model.call import CallError, Status
@@ -42,8 +43,12 @@ def judge(exchange: Exchange, answered: Answered, body: bytes, *, needs_end: boo
         return Status.FAILED, _http_error(http_status, answered, body)
     if answered.fault is not None:
         return Status.FAILED, CallError(answered.fault.whose, answered.fault.kind, answered.fault.message[:MAX_MESSAGE_CHARS])
-    if needs_end and not answered.ended and "truncated" not in exchange.flags:
+    if "truncated" in exchange.flags:
+        return Status.COMPLETED, None
+    if needs_end and not answered.ended:
         return Status.FAILED, CallError("provider", "incomplete_stream", "the stream ended without its last event")
+    if not needs_end and answered.unreadable is not None:
+        return Status.FAILED, CallError("provider", "unreadable_answer", answered.unreadable)
     return Status.COMPLETED, None
 
 
