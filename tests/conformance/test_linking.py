@@ -9,7 +9,7 @@ from tests.conformance.conftest import Engine
 from tests.support.link_memory import LinkMemory
 from tests.support.link_store import record
 from tests.support.stored import Given, given, put_all
-from tests.support.talks import World, result, running, use
+from tests.support.talks import World, in_disorder, result, use
 
 from modular_agents.proxy.model.call import Call
 from modular_agents.proxy.model.link import LATE_NS, Indexed, Lookup
@@ -63,11 +63,7 @@ def expected(calls: list[Call]) -> set[tuple[object, ...]]:
 def test_any_order_gives_the_same_graph(engine: Engine, seed: int) -> None:
     calls = delegating()
     wanted = expected(calls)
-    dice = random.Random(seed)
-    dice.shuffle(calls)
-    ends = list(calls)
-    dice.shuffle(ends)
-    record(engine.store, [*map(running, calls), *ends] if seed % 2 else calls)
+    record(engine.store, in_disorder(calls, random.Random(seed)))
     assert shown([engine.reader.trace(row.trace_id) for row in engine.reader.traces(CallFilter(), None, 10).items]) == wanted
 
 

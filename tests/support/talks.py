@@ -7,6 +7,7 @@ history, adds something and is answered. The digests are the product's own.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Any
 
 from modular_agents.proxy.model.call import Call, Message, Part, Status
@@ -105,3 +106,14 @@ class Talk:
 def running(call: Call) -> Call:
     """The same call before it was answered."""
     return replace(call, status=Status.RUNNING, answers=(), ended_ns=None)
+
+
+def in_disorder(calls: Sequence[Call], dice: Random) -> list[Call]:
+    """Calls in a random order; half of the time each comes twice, running and ended, and others come between."""
+    if dice.random() < 0.5:
+        return dice.sample(calls, len(calls))
+    places: list[tuple[float, Call]] = []
+    for call in calls:
+        begun = dice.random()
+        places += [(begun, running(call)), (begun + dice.random(), call)]
+    return [call for _, call in sorted(places, key=lambda place: place[0])]

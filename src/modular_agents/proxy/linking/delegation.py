@@ -10,7 +10,7 @@ back, who has nobody yet. What is still even is taken in order and recorded as a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from modular_agents.proxy.linking.facts import Facts
 from modular_agents.proxy.linking.identity import MAIN
@@ -28,7 +28,7 @@ from modular_agents.proxy.linking.known import (
 )
 from modular_agents.proxy.linking.offers import Offer
 from modular_agents.proxy.linking.text import Reading, brought
-from modular_agents.proxy.linking.threads import agrees, same
+from modular_agents.proxy.linking.threads import QUEUE_NS, said_alike, same
 from modular_agents.proxy.linking.tokens import token
 from modular_agents.proxy.model.link import Lookup
 
@@ -41,8 +41,6 @@ PLAN_WINDOW_NS = HOUR_NS
 """The same for a plan, of which nobody can tell when it was done."""
 CLOSED_WINDOW_NS = 10 * MINUTE_NS
 """The same for a tool use that was answered meanwhile: agents that run in the background start about then."""
-QUEUE_NS = 5 * 10**9
-"""Equal requests made within this time are served in the order they were made; of older ones the newest is meant."""
 SHORT_CHARS = 20
 """Below this, equal words may be chance."""
 
@@ -79,7 +77,7 @@ def opener(me: Facts, at: Known | None, reading: Reading, found: Sequence[Known]
 
 def _match(me: Facts, reading: Reading, other: Known) -> Match | None:
     """Return the offers of `other` that stand in the prompt."""
-    if not agrees_on_trace(me, other.facts):
+    if not said_alike(me, other.facts):
         return None
     handed = other.facts.handed
     # A prompt that repeats a whole answer was handed it; that the answer's parts stand in it as well says nothing.
@@ -89,11 +87,6 @@ def _match(me: Facts, reading: Reading, other: Known) -> Match | None:
         return None
     held.sort(key=lambda offer: -offer.piece.size)
     return Match(other, tuple(held), any(reading.equals(offer.piece) for offer in held))
-
-
-def agrees_on_trace(me: Facts, other: Facts) -> bool:
-    """Return whether the two may stand in one trace."""
-    return not me.said or not other.said or me.said == other.said
 
 
 def _timely(me: Facts, matches: Sequence[Match]) -> Step[list[Match]]:
@@ -142,7 +135,7 @@ def _chosen(me: Facts, at: Known | None, matches: Sequence[Match]) -> Step[Link]
     came_back = yield from returned_to(at)
     heard = [match for match in equal if match.known.call_id in came_back]
     if len(heard) == 1:
-        return _link(heard[0], 1, 1.0, "; the answer came back there")
+        return replace(_link(heard[0], 1, 1.0, "; the answer came back there"), was_told=True)
     return (yield from _in_turn(me, equal))
 
 
@@ -232,8 +225,8 @@ def _returned(me: Facts, at: Known | None) -> Step[Link | None]:
     if not back:
         return None
     openers = before(me, (yield from ask(Lookup(calls=tuple(sorted(back))))))
-    openers = [other for other in openers if agrees(me, other.facts)]
+    openers = [other for other in openers if said_alike(me, other.facts)]
     if len(openers) != 1:
         return None
     use = back[openers[0].call_id]
-    return Link(openers[0], DELEGATION, "return", "its answer came back as the result of that tool use", 0.8, use=use)
+    return Link(openers[0], DELEGATION, "return", "its answer came back as the result of that tool use", 0.8, was_told=True, use=use)

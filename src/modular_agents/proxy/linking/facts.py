@@ -114,6 +114,8 @@ class Stand(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Token of the piece of text by which its thread was opened, 0 when it was by another rule."""
     use: str = ""
     """Id of the tool use that opened its thread."""
+    was_told: bool = False
+    """Where its thread's answer went told who opened it."""
     is_doubtful: bool = False
     """Other calls might as well have led here."""
 

@@ -13,13 +13,15 @@ from modular_agents.proxy.linking.offers import offers, unnamed_use
 from modular_agents.proxy.linking.text import ends, lined, said, sketch, unwrapped
 from modular_agents.proxy.linking.tokens import token
 from modular_agents.proxy.model.call import Call, Message
-from modular_agents.proxy.model.chain import prefixes
+from modular_agents.proxy.model.chain import CHAIN_BYTES, prefixes
 
 ANSWER_ROLE = "assistant"
 MAX_TIPS = 3
 """How many answers back a continued call is looked for: the last nearly always matches, others serve when the client cut or wrote it."""
 MAX_RECALLED = 2
 GIST_CHARS = 24
+TELLING_CHARS = 40
+"""Shorter answers are given in many conversations, and stand in worked examples."""
 MAX_CHOICES = 4
 """Choices of one answer that may be continued."""
 MAX_WORDS_CHARS = 24_000
@@ -79,13 +81,15 @@ def gather(call: Call) -> Facts:
         request=_request(call, identity, names[-1] + system_digests) if digests else 0,
         previous=token("response", call.previous_response_id) if call.previous_response_id else 0,
         tips=tuple(token("tip", name) for name in reversed(names[:-1])),
-        recalled=tuple(token("answer", digests[length - 1]) for length in answered[:MAX_RECALLED]),
+        recalled=tuple(
+            _recall(messages[length - 1], question) for length, question in zip(answered[:MAX_RECALLED], questions[1:], strict=False)
+        ),
         reasked=tuple(token("asked", name + _gist(messages[end - 1])) for name, end in zip(questions[1:], answered, strict=True) if name),
         is_first=is_first,
         heard=() if is_first else _heard(new, asked),
         asked=token("asked", questions[0] + _gist(answer)) if answer and questions[0] else 0,
         tip=_tips(digests, call.answers),
-        answer=token("answer", answer.digest) if answer else 0,
+        answer=_recall(answer, questions[0]) if answer else 0,
         response=token("response", call.response_id) if call.response_id else 0,
         offers=offers(answer) if answer else (),
         handed=said(call.answer_text) if answer and not asks_tool else None,
@@ -142,6 +146,14 @@ def _gist(answer: Message) -> bytes:
     text = "".join(part.text for part in answer.parts if part.kind == "text")
     tools = "" if text.strip() else " ".join(part.name or "" for part in answer.parts if part.kind == "tool_use")
     return "".join((text or tools)[: 4 * GIST_CHARS].split())[:GIST_CHARS].encode("utf-8", "surrogatepass")
+
+
+def _recall(answer: Message, question: bytes) -> int:
+    """Name an answer: by itself where it has ids or is too long to be given twice, else with its question (none: not at all)."""
+    parts = [part for part in answer.parts if part.kind in {"text", "tool_use"}]
+    if any(part.tool_id for part in parts) or sum(len(part.text) + len(part.arguments or "") for part in parts) >= TELLING_CHARS:
+        return token("answer", answer.digest)
+    return token("answer", question[-CHAIN_BYTES:] + answer.digest) if question else 0
 
 
 def _tips(digests: Sequence[bytes], answers: Sequence[Message]) -> tuple[int, ...]:

@@ -46,7 +46,8 @@ def kind_of(call: Call, identity: Identity, system: str, asked: Sequence[str]) -
         return "warmup"
     if not call.tools and len(call.messages) <= _TITLE_MESSAGES and _TITLE.search(f"{system[:_HEAD_CHARS]}\n{_heads(asked)}"):
         return "title"
-    if _COMPACTION.search(last[:_HEAD_CHARS]) and (len(call.messages) > _TITLE_MESSAGES or not call.tools):
+    is_long = len(call.messages) > _TITLE_MESSAGES or call.previous_response_id is not None
+    if (is_long or not call.tools) and _COMPACTION.search(last[:_HEAD_CHARS]):
         return "compaction"
     return "turn"
 

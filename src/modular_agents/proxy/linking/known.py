@@ -57,6 +57,7 @@ class Link:
     detail: str = ""
     confidence: float = 1.0
     is_doubtful: bool = False
+    was_told: bool = False
     took: int = 0
     use: str = ""
     agent: str = ""

@@ -162,6 +162,7 @@ def _opened(me: Facts, words: Words, at: Known | None, reading: Reading, found: 
         kin_rule=beside[1] if beside else "",
         took=first.took if first else 0,
         use=first.use if first else "",
+        was_told=any(link.was_told for link in links),
         is_doubtful=any(link.is_doubtful for link in links),
     )
     touched = {link.source.trace_id for link in links} | ({beside[0].trace_id} if beside else set())

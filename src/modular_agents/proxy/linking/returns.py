@@ -11,7 +11,7 @@ from modular_agents.proxy.linking.facts import UNANSWERED, Facts, Heard
 from modular_agents.proxy.linking.kinds import NOISE
 from modular_agents.proxy.linking.known import HOUR_NS, Known, Link, Step, ask, before
 from modular_agents.proxy.linking.text import Reading, brought
-from modular_agents.proxy.linking.threads import agrees, same
+from modular_agents.proxy.linking.threads import said_alike, same
 from modular_agents.proxy.linking.tokens import token
 from modular_agents.proxy.model.link import Lookup
 
@@ -94,7 +94,7 @@ def may_tell(me: Facts, other: Known) -> bool:
     facts = other.facts
     if facts.handed is None or facts.handed.size < MIN_HANDED_CHARS or not other.ended_before(me) or facts.kind in NOISE:
         return False
-    return agrees(me, facts) and me.started_ns - (facts.ended_ns or 0) <= RETURN_WINDOW_NS
+    return said_alike(me, facts) and me.started_ns - (facts.ended_ns or 0) <= RETURN_WINDOW_NS
 
 
 def handed_over(me: Facts, reading: Reading, found: Sequence[Known]) -> list[Link]:

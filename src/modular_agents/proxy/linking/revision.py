@@ -89,7 +89,12 @@ def _unopened(sources: Iterable[str]) -> Step[list[Known]]:
     """Return the first calls of threads whose answers were heard and whose opener is not known for sure."""
     ends = yield from ask(Lookup(calls=tuple(sorted(set(sources)))))
     roots = yield from ask(Lookup(calls=tuple(sorted({one.root_id for one in ends}))))
-    return [root for root in roots if root.opener_id is None or root.stand.is_doubtful or root.stand.came[0].rule == "return"]
+    return [root for root in roots if _is_unsure(root)]
+
+
+def _is_unsure(root: Known) -> bool:
+    """Return whether where a thread's answer went may tell who opened it."""
+    return root.is_root and (root.opener_id is None or root.stand.is_doubtful or root.stand.was_told)
 
 
 def _shaken(old: Known, new: Placed) -> Step[list[Known]]:
@@ -104,8 +109,10 @@ def _shaken(old: Known, new: Placed) -> Step[list[Known]]:
     shaken = [other for other in found if other.facts.moment > facts.moment]
     if old.opener_id != new.opener_id:
         shaken += yield from _hearers(one for one in (old.opener_id, new.opener_id) if one)
+    if old.root_id != new.root_id:
+        shaken += [root for root in (yield from ask(Lookup(calls=(old.root_id, new.root_id)))) if _is_unsure(root)]
     before, after = ({came.source for came in stand.came if came.type == "response"} for stand in (old.stand, new.stand))
-    shaken += yield from _unopened(before ^ after)
+    shaken += yield from _unopened(before ^ after if old.stand.parent == new.stand.parent else before | after)
     return [other for other in shaken if other.call_id != old.call_id]
 
 

@@ -15,6 +15,8 @@ from modular_agents.proxy.linking.tokens import token
 from modular_agents.proxy.model.link import Lookup
 
 REQUEST = "request"
+QUEUE_NS = 5 * 10**9
+"""Equal calls that ended within this time are taken up in the order they ended; of older ones the newest is meant."""
 RETRY_WINDOW_NS = 2 * MINUTE_NS
 """The same request this long after a failure counts as a retry even if no header says so: SDKs wait up to a minute."""
 
@@ -40,7 +42,12 @@ def predecessor(me: Facts) -> Step[Link | None]:
 
 def agrees(me: Facts, other: Facts) -> bool:
     """Return whether nothing that was said keeps the two apart."""
-    return (not me.said or not other.said or me.said == other.said) and (not me.thread or not other.thread or me.thread == other.thread)
+    return said_alike(me, other) and (not me.thread or not other.thread or me.thread == other.thread)
+
+
+def said_alike(me: Facts, other: Facts) -> bool:
+    """Return whether the two may stand in one trace."""
+    return not me.said or not other.said or me.said == other.said
 
 
 def _retried(me: Facts, earlier: Sequence[Known]) -> Link | None:
@@ -86,7 +93,9 @@ def _continued(me: Facts, tip: int, matches: Sequence[Known]) -> Step[Link]:
     best = max(map(rank, matches))
     equal = [other for other in matches if rank(other) == best]
     near = [other for other in equal if other.facts.connection == me.connection] or equal
-    chosen = max(near, key=lambda other: other.facts.moment)
+    latest = max(other.facts.ended_ns or 0 for other in near)
+    queue = [other for other in near if latest - (other.facts.ended_ns or 0) <= QUEUE_NS]
+    chosen = min(queue, key=lambda other: (other.facts.ended_ns or 0, other.facts.moment))
     if len(equal) == 1:
         return Link(chosen, REQUEST, "continuation")
     if near is not equal and len(near) == 1:
