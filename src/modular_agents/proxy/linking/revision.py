@@ -61,7 +61,7 @@ def _concerned(me: Known) -> Step[list[Known]]:
     offered = [key for offer in facts.offers for key in offer.piece.keys]
     handed = [*facts.handed.keys, *facts.handed_keys] if facts.handed else []
     looked_for = [*facts.tip, facts.response, facts.answer, facts.asked, *offered, *handed]
-    rivals = [*facts.tips[:1], me.stand.took] if me.stand.is_doubtful or me.stand.took else []
+    rivals = [*facts.tips[:1], me.stand.took]
     keys = [*mirrored((*looked_for, *rivals))]
     keys += [facts.request] if facts.status in UNANSWERED or facts.attempt else []
     keys += [token("thread", facts.thread)] if facts.thread else []
@@ -101,7 +101,7 @@ def _shaken(old: Known, new: Placed) -> Step[list[Known]]:
     """Return the calls whose place may change because that of `old` did."""
     facts = old.facts
     keys = [~key for key in {old.stand.took, new.stand.took} if key]
-    if old.stand.is_doubtful or new.stand.is_doubtful:
+    if old.stand.parent != new.stand.parent:
         keys += mirrored(facts.tips[:1])
     if facts.kind == COMPACTION and facts.handed:
         keys += mirrored(facts.handed.keys)
