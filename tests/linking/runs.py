@@ -15,6 +15,7 @@ from modular_agents.proxy.model.call import Call, Cost, Status
 from modular_agents.proxy.model.link import Linked
 from modular_agents.proxy.model.trace import Evidence, Placement
 from modular_agents.proxy.recorder.pipeline import Pipeline, Rooms
+from modular_agents.proxy.recorder.redact import Redactor
 from modular_agents.proxy.store.memory import MemoryStore
 from modular_agents.proxy.wire.reader import CallReader
 
@@ -49,7 +50,7 @@ def recorded(journal: Path) -> Recording:
         return settle(call, memory.find)
 
     rooms = Rooms(CallReader, link, lambda _call: Cost(None), lambda *_: None)
-    pipeline = Pipeline(JournalReader(journal, store.position()), store, store.position(), rooms, FakeClock())
+    pipeline = Pipeline(JournalReader(journal, store.position()), store, store.position(), rooms, Redactor(b"dummy"), FakeClock())
     while pipeline.step():
         pass
     return recording
