@@ -77,11 +77,13 @@ class RunningDashboard:
 
 
 @contextlib.contextmanager
-def running_dashboard(folder: Path, store: FakeStore | None = None, static: Path | None = None) -> Iterator[RunningDashboard]:
+def running_dashboard(
+    folder: Path, store: FakeStore | None = None, static: Path | None = None, port: int = 0
+) -> Iterator[RunningDashboard]:
     """Start a dashboard, stop it afterwards; fails when it does not stop."""
     store = store or FakeStore()
-    sockets = bind("127.0.0.1", 0, BACKLOG)
-    port: int = sockets[0].getsockname()[1]
+    sockets = bind("127.0.0.1", port, BACKLOG)
+    port = sockets[0].getsockname()[1]
     access = Access(TOKEN, folder / "links")
     proxy: list[ProxyStatus | None] = [None]
     site = make_site(port, ["127.0.0.1", "::1"])

@@ -83,17 +83,18 @@ describe("the list of traces", () => {
     const asked: (string | null)[] = [];
     const list = new TraceList(async (params) => {
       asked.push(params.get("cursor"));
-      return params.get("cursor") === null
-        ? page(["d", "c"], 5, "2")
-        : { ...page(["b", "a"], 6), items: page(["x", "y", "b", "a"], 6).items.slice(2) };
+      const all = page(["f", "e", "d", "c", "b", "a"], 5);
+      const from = Number(params.get("cursor") ?? 0);
+      return { ...all, items: all.items.slice(from, from + 2), next_cursor: from < 4 ? String(from + 2) : null };
     });
     await list.load("");
     list.take([traceEvent(7, traceRow("old", { created_at: at(0) }))]);
-    expect(list.order).toEqual(["d", "c"]);
+    expect(list.order).toEqual(["f", "e"]);
     await list.more();
     await list.more();
-    expect(asked).toEqual([null, "2"]);
-    expect(list.order).toEqual(["d", "c", "b", "a"]);
+    await list.more();
+    expect(asked).toEqual([null, "2", "4"]);
+    expect(list.order).toEqual(["f", "e", "d", "c", "b", "a"]);
     expect(list.hasMore).toBe(false);
   });
 

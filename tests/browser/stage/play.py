@@ -36,30 +36,52 @@ BLANK = detail(
 
 
 @dataclass
+class Step:
+    """Something to do at a time; what was asked for first is done first."""
+
+    offset_ms: float
+    number: int
+    step: Callable[[], None]
+
+
+@dataclass
 class Director:
     """Plays steps in the order of their times. `pace` 0: at once, at past times; 1: as slowly as they say."""
 
     stage: Stage
     begin_ms: float
     pace: float = 0.0
-    steps: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     number: int = 0
+    asked: int = 0
 
     def at(self, offset_ms: float, step: Callable[[], None]) -> None:
         """Do `step` this long after the beginning."""
-        self.steps.append((offset_ms, len(self.steps), step))
+        self.asked += 1
+        self.steps.append(Step(offset_ms, self.asked, step))
 
     def play(self, stop: Callable[[], bool] = lambda: False) -> None:
         """Play everything that was asked for, then forget it."""
         began = time.monotonic()
-        for offset_ms, _, step in sorted(self.steps, key=lambda each: each[:2]):
-            wait_s = offset_ms * self.pace / 1000 - (time.monotonic() - began)
+        while self.steps:
+            wait_s = self._next().offset_ms * self.pace / 1000 - (time.monotonic() - began)
             if wait_s > 0:
                 time.sleep(wait_s)
             if stop():
                 return
-            step()
-        self.steps.clear()
+            self._take().step()
+
+    def play_until(self, offset_ms: float) -> None:
+        """Play at once what was asked for up to this time."""
+        while self.steps and self._next().offset_ms <= offset_ms:
+            self._take().step()
+
+    def _next(self) -> Step:
+        self.steps.sort(key=lambda each: (each.offset_ms, each.number))
+        return self.steps[0]
+
+    def _take(self) -> Step:
+        return self.steps.pop(0)
 
     def id(self) -> str:
         """Return a call id that sorts by birth."""

@@ -61,6 +61,7 @@ class Stage:
     failure: Exception | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
     _trace_of: dict[str, str] = field(default_factory=dict)
+    _order: list[str] = field(default_factory=list)
 
     @property
     def last(self) -> int:
@@ -106,6 +107,12 @@ class Stage:
             for call_id in self.calls.pop(trace_id, {}):
                 self.details.pop(call_id, None)
             self._tell("removed", trace_id, None, RemovedRow(trace_id, None, merged_into))
+
+    def newest_first(self) -> list[TraceRow]:
+        """Return the traces in the order of the list; sorted anew only when there are others."""
+        if len(self._order) != len(self.traces):
+            self._order = sorted(self.traces, key=lambda trace_id: (self.traces[trace_id].created_at, trace_id), reverse=True)
+        return [self.traces[trace_id] for trace_id in self._order]
 
     def forget_events(self) -> None:
         """Raise the floor to the newest event: whoever missed any must begin anew."""
@@ -183,8 +190,9 @@ class StageReader:
     def traces(self, where: CallFilter, cursor: str | None, limit: int) -> TracePage:
         self._check()
         with self.stage.lock:
-            rows = sorted(self.stage.traces.values(), key=lambda row: (row.created_at, row.trace_id), reverse=True)
-            rows = [row for row in rows if self._fits(row, where)]
+            rows = self.stage.newest_first()
+            if where != CallFilter():
+                rows = [row for row in rows if self._fits(row, where)]
             start = int(cursor or 0)
             more = str(start + limit) if len(rows) > start + limit else None
             return TracePage(tuple(rows[start : start + limit]), more, self.stage.last)

@@ -210,7 +210,7 @@ export function GraphView() {
           <svg
             ref={svg}
             class="graph-svg"
-            tabIndex={0}
+            tabindex={0}
             role="application"
             aria-label={`Graph of ${plural(agents.order.length, "agent")}. Arrow keys walk, Enter unfolds. The button As a list shows the same as text.`}
             onKeyDown={keys}

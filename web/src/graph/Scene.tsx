@@ -3,7 +3,7 @@ import { costSum } from "../lib/format";
 import type { Growth } from "../state/trace";
 import type { Layout, Node } from "./node";
 import { NodeShape } from "./shapes";
-import { SURE, type Wire } from "./wires";
+import { SURE, type Wire, type WireKind } from "./wires";
 
 export interface Sight {
   readonly left: number;
@@ -43,6 +43,9 @@ function delegationLabel(wire: Wire): string {
   return parts.join(" · ");
 }
 
+/** From the lowest to the highest: where two run side by side, the pointer finds the delegation. */
+const ORDER: readonly WireKind[] = ["own", "response", "request", "delegation"];
+
 interface Props {
   readonly layout: Layout;
   readonly wires: readonly Wire[];
@@ -55,7 +58,7 @@ interface Props {
 }
 
 export function Scene({ layout, wires, sight, lit, selected, nowMs, growth, isOpen }: Props) {
-  const seen = wires.filter((wire) => isWireIn(wire, sight));
+  const seen = wires.filter((wire) => isWireIn(wire, sight)).sort((left, right) => ORDER.indexOf(left.kind) - ORDER.indexOf(right.kind));
   return (
     <>
       {seen.map((wire) => (

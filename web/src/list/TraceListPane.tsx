@@ -83,8 +83,6 @@ export function TraceListPane() {
     const moves: Record<string, number> = {
       ArrowDown: shown + 1,
       ArrowUp: shown - 1,
-      j: shown + 1,
-      k: shown - 1,
       PageDown: shown + 10,
       PageUp: shown - 10,
       Home: 0,
@@ -135,6 +133,9 @@ export function TraceListPane() {
             "aria-label": "Traces, newest first",
             "aria-activedescendant": shown >= 0 ? `trace-${shown}` : undefined,
             onKeyDown: keys,
+            onFocus: () => {
+              if (shown < 0 && traces.order.length > 0) active.value = 0;
+            },
           }}
           row={(index) => {
             const row = traces.rows.get(traces.order[index] ?? "");

@@ -16,20 +16,23 @@ const SHAPES: Record<string, preact.JSX.Element> = {
   interrupted: <path d="M6 2v4.5M6 9.5v.3" />,
 };
 
-export function StatusMark({ status }: { status: string }) {
+/** `isSpoken` false: the word stands beside it. */
+export function StatusMark({ status, isSpoken = true }: { status: string; isSpoken?: boolean }) {
+  const word = WORDS[status] ?? status;
   return (
     <svg
       class={`mark mark-${status}`}
       viewBox="0 0 12 12"
-      role="img"
-      aria-label={WORDS[status] ?? status}
+      role={isSpoken ? "img" : undefined}
+      aria-label={isSpoken ? word : undefined}
+      aria-hidden={isSpoken ? undefined : true}
       fill="none"
       stroke="currentColor"
       stroke-width="1.7"
       stroke-linecap="round"
       stroke-linejoin="round"
     >
-      <title>{WORDS[status] ?? status}</title>
+      {isSpoken && <title>{word}</title>}
       {SHAPES[status] ?? <circle cx="6" cy="6" r="4" />}
     </svg>
   );
@@ -37,8 +40,8 @@ export function StatusMark({ status }: { status: string }) {
 
 export function StatusBadge({ status }: { status: string }) {
   return (
-    <span class={`badge badge-${status}`}>
-      <StatusMark status={status} />
+    <span class={`badge badge-${status}`} title={WORDS[status]}>
+      <StatusMark status={status} isSpoken={false} />
       {status}
     </span>
   );

@@ -5,8 +5,9 @@ import { parseSearch, searchParams } from "../lib/search";
 import type { LiveEvent, TracePage, TraceRow } from "../types.gen";
 import { Snapshot } from "./snapshot";
 
-/** Rows per page: a screen shows about 20, and 200 rows are 100 KB of JSON. */
-const PAGE_ROWS = 200;
+/** The first page is quick; those that scrolling asks for are as large as the API gives. */
+const FIRST_ROWS = 100;
+const MORE_ROWS = 500;
 
 export interface Sums {
   readonly traces: number;
@@ -94,18 +95,21 @@ export class TraceList {
   /** Fetch the next page, if there is one and none is on its way. */
   async more(): Promise<void> {
     if (!this.hasMore || this.loading.peek()) return;
-    const cursor = this.#cursor;
+    const abort = this.#abort;
     this.loading.value = true;
     try {
-      const page = await this.#fetch(this.#params(cursor), this.#abort?.signal);
-      if (cursor !== this.#cursor) return;
+      const page = await this.#fetch(this.#params(this.#cursor), abort?.signal);
+      if (abort !== this.#abort) return;
       for (const row of page.items) this.#append(row);
       this.#turnPage(page);
     } catch (failure) {
-      if (cursor === this.#cursor && !(failure instanceof DOMException)) this.problem.value = failure as Problem;
+      if (abort === this.#abort) this.problem.value = failure as Problem;
     } finally {
-      if (cursor === this.#cursor || !this.hasMore) this.loading.value = false;
-      this.version.value += 1;
+      // A search that began meanwhile has its own fetch under way.
+      if (abort === this.#abort) {
+        this.loading.value = false;
+        this.version.value += 1;
+      }
     }
   }
 
@@ -135,7 +139,7 @@ export class TraceList {
     const search = parseSearch(this.search, Date.now());
     this.complaints.value = search.complaints;
     const params = searchParams(search);
-    params.set("limit", String(PAGE_ROWS));
+    params.set("limit", String(cursor === null ? FIRST_ROWS : MORE_ROWS));
     if (cursor !== null) params.set("cursor", cursor);
     return params;
   }
