@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import openai
 import pytest
 from tests.support import captured
 from tests.support.captured import Captured
@@ -75,3 +76,21 @@ def test_every_capture_comes_back_byte_for_byte(provider: ProviderServer, produc
         assert json.loads(row["messages"]) or row["operation"] == "embeddings"
         shown = json.dumps(raw["request_headers"])
         assert not any(secret in shown for secret in ("sk-dummy", "sk-ant-dummy", "Bearer k"))
+
+
+@pytest.mark.filterwarnings("ignore:connect\\(\\) must be used:DeprecationWarning")  # the SDK's own use of websockets
+def test_each_turn_on_a_websocket_is_a_call(provider: ProviderServer, product: Product) -> None:
+    provider.reset()
+    provider.on(Script(text="Dobrý deň", ws_deflate=True), path="/v1/responses")
+    earlier: dict[str, str] = {}
+    with openai.OpenAI(base_url=f"{product.url}/t/socket/v1", api_key="sk-dummy") as sdk, sdk.responses.connect() as connection:
+        for turn in range(3):
+            connection.response.create(model="gpt-5", input=f"turn {turn}", **earlier)
+            last = next(event for event in connection if event.type == "response.completed")
+            earlier = {"previous_response_id": last.response.id}
+    query = "SELECT * FROM llm_calls WHERE trace_id = 'socket' AND operation = 'chat' ORDER BY created_at, call_id"
+    rows = product.wait_sql(query, lambda rows: len(rows) == 3 and all(row["status"] != "running" for row in rows))
+    assert [json.loads(row["messages"]) for row in rows] == [["turn 0"], ["turn 1"], ["turn 2"]]
+    assert {(row["status"], row["response"], row["model"]) for row in rows} == {("completed", "Dobrý deň", "gpt-5")}
+    assert [row["parent_id"] for row in rows] == [None, rows[0]["call_id"], rows[1]["call_id"]]
+    assert len({row["thread_id"] for row in rows}) == 1
