@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from modular_agents.proxy.linking.identity import Identity
 from modular_agents.proxy.model.call import Call
+from modular_agents.proxy.model.trace import HELPERS
 
-NOISE = frozenset({"title", "probe", "count", "list", "warmup", "embedding", "batch", "other"})
+NOISE = frozenset(HELPERS)
 """Calls that are no turns: they open no conversation of their own and follow whatever they stand beside."""
 
 _OPERATIONS = {"count_tokens": "count", "models": "list", "embeddings": "embedding", "batch": "batch"}

@@ -18,7 +18,7 @@ from modular_agents.proxy.linking.text import Reading
 from modular_agents.proxy.linking.threads import REQUEST, predecessor
 from modular_agents.proxy.linking.tokens import token
 from modular_agents.proxy.model.link import Lookup
-from modular_agents.proxy.model.trace import Edge, EdgeType, Evidence, Placement
+from modular_agents.proxy.model.trace import HELPERS, Edge, EdgeType, Evidence, Placement
 
 COMPACTION = "compaction"
 PEERS = 4
@@ -169,7 +169,7 @@ def _opened(me: Facts, words: Words, at: Known | None, reading: Reading, found: 
     touched |= {other.trace_id for other in (yield from _peers(me))}
     trace_id = _trace(me, links, sorted(touched))
     opened = first.source.call_id if first and first.type != "response" else None
-    agent = me.agent or (first.agent if first else None) or me.intro
+    agent = me.agent or (first.agent if first else None) or HELPERS.get(me.kind) or me.intro
     loose = _loose(me, trace_id, touched)
     return Placed(me, words, stand, trace_id, me.call_id, opened, agent, loose, asked_for(reading.keys))
 

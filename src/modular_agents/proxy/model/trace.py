@@ -3,6 +3,18 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+HELPERS = {
+    "title": "title helper",
+    "probe": "quota probe",
+    "count": "token count",
+    "list": "model list",
+    "warmup": "warm-up",
+    "embedding": "embedding",
+    "batch": "batch",
+    "other": None,
+}
+"""Kinds of calls that are no turns of an agent, and what to call who makes them. They follow what they stand beside and count as nobody."""
+
 
 class EdgeType(StrEnum):
     """The contract's `call_graph.edge_type`."""

@@ -26,6 +26,7 @@ from modular_agents.proxy.model.query import (
     TracePage,
     TraceRow,
 )
+from modular_agents.proxy.model.trace import HELPERS
 from modular_agents.proxy.store import crossing, cursor, partial, reading, recipe, snippets, terms
 from modular_agents.proxy.store.memory import statistics
 from modular_agents.proxy.store.memory.matching import call_fits, has_words, trace_fits, trace_status
@@ -184,7 +185,7 @@ class MemoryReader:
         costs = [record.cost_usd for record in records if record.cost_usd is not None]
         tasks = [record.task_description for record in records if record.task_description is not None and record.root_id == record.call_id]
         agents: dict[str, str | None] = {}
-        for record in records:
+        for record in (record for record in records if record.kind not in HELPERS):
             agents[record.thread_id] = max(filter(None, (record.agent_name, agents.get(record.thread_id))), default=None)
         return TraceRow(
             trace_id=trace_id,

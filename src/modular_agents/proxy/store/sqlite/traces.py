@@ -11,7 +11,7 @@ from operator import attrgetter
 import apsw
 
 from modular_agents.proxy.model.query import TraceRow
-from modular_agents.proxy.model.trace import Evidence
+from modular_agents.proxy.model.trace import HELPERS, Evidence
 from modular_agents.proxy.store.rows import TRACE_IDLE_NS, CallRecord, iso
 from modular_agents.proxy.store.sqlite.engine import statements
 from modular_agents.proxy.store.sqlite.numbers import Numbers
@@ -229,6 +229,8 @@ class Traces:
         self._sums[sums.id] = sums
 
     def _count_thread(self, trace: int, call: CallRecord, sign: int) -> None:
+        if call.kind in HELPERS:
+            return
         key = (trace, call.thread_id, call.agent_name or "")
         self._threads[key] = self._threads.get(key, 0) + sign
 

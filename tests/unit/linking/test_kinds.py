@@ -1,0 +1,69 @@
+"""Kinds and names of calls, and where helpers stand."""
+
+import json
+
+import pytest
+from tests.support.link_memory import LinkMemory
+from tests.support.talks import World, use
+
+from modular_agents.proxy.model.call import Call
+
+
+def linked(*calls: Call) -> LinkMemory:
+    memory = LinkMemory()
+    for call in calls:
+        memory.link(call)
+    return memory
+
+
+def test_a_title_helper_stands_beside_the_conversation_it_names() -> None:
+    world = World()
+    title = world.talk("You are a title generator. You output ONLY a thread title.", connection="c9")
+    helper = title.turn("Generate a title for this conversation:\nRepair the login form", "Login form repair")
+    main = world.talk("You are the Orchestrator Agent.", tools=2).turn("Repair the login form", "Done.")
+    placed = {call_id: row.placement for call_id, row in linked(helper, main).rows.items()}
+    assert placed[helper.call_id].kind == "title"
+    assert placed[helper.call_id].agent_name == "title helper"
+    assert placed[helper.call_id].trace_id == placed[main.call_id].trace_id
+    assert placed[helper.call_id].thread_id != placed[main.call_id].thread_id
+    assert placed[main.call_id].agent_name == "orchestrator"
+
+
+@pytest.mark.parametrize(
+    ("more", "kind"),
+    [
+        ({"operation": "count_tokens"}, "count"),
+        ({"operation": "models", "messages": ()}, "list"),
+        ({"operation": "embeddings"}, "embedding"),
+        ({"params": json.dumps({"max_tokens": 1}).encode()}, "probe"),
+        ({"operation": "files"}, "other"),
+    ],
+)
+def test_noise_follows_its_connection(more: dict[str, object], kind: str) -> None:
+    world = World()
+    main = world.talk("You are the Lead Agent.").turn("Build the bridge", use("t", "Bash", command="ls"))
+    noise = world.talk().turn("something else entirely", "ok", **more)
+    placed = linked(main, noise).rows[noise.call_id].placement
+    assert (placed.kind, placed.trace_id) == (kind, f"tr-{main.call_id}")
+
+
+@pytest.mark.parametrize(
+    ("system", "name"),
+    [
+        ("You are the Orchestrator Agent. You plan.", "orchestrator"),
+        ('You are a specialist agent for the "api" module.', "api"),
+        ("You're an expert code-review agent.", "expert code-review"),
+        ("Answer briefly.", None),
+    ],
+)
+def test_an_agent_is_named_as_its_prompt_introduces_it(system: str, name: str | None) -> None:
+    call = World().talk(system).turn("Go on with the work", "Yes.")
+    assert linked(call).rows[call.call_id].placement.agent_name == name
+
+
+def test_the_tool_names_its_agent() -> None:
+    world = World()
+    lead = world.talk("You are the Lead Agent.")
+    lead.turn("Do it all", use("t1", "Task", prompt="Find every broken link in the docs", subagent_type="link-checker"))
+    child = world.talk("You check things.").turn("Find every broken link in the docs", "None is broken.")
+    assert linked(*world.calls).rows[child.call_id].placement.agent_name == "link-checker"
