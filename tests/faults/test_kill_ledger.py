@@ -13,8 +13,14 @@ from tests.support.running_proxy import RunningProxy, wait_for
 
 def pids(proxy: RunningProxy, what: str) -> list[int]:
     runtime = proxy.runtime
-    relays, recorder = list(runtime.worker_pids), [runtime.recorder_pid or 0]
+    relays, recorder = list(runtime.worker_pids), [runtime.recorder_pid] if runtime.recorder_pid else []
     return {"relay": relays, "recorder": recorder, "both": relays + recorder}[what]
+
+
+def is_whole(proxy: RunningProxy, workers: int, dead: list[int]) -> bool:
+    """Return whether others run in place of the dead."""
+    running = pids(proxy, "both")
+    return len(running) == workers + 1 and not set(running) & set(dead)
 
 
 def run(directory: Path, rounds: int, workers: int = 1, seed: int = 1, calls: int = 0) -> dict[str, int]:
@@ -30,10 +36,11 @@ def run(directory: Path, rounds: int, workers: int = 1, seed: int = 1, calls: in
                     time.sleep(0.005)
                 before = clients.made
                 what = dice.choice(("relay", "recorder", "both"))
-                for pid in pids(proxy, what):
+                dead = pids(proxy, what)
+                for pid in dead:
                     proxy.kill(pid)
                 killed += 1
-                wait_for(lambda: len(pids(proxy, "both")) == workers + 1 and 0 not in pids(proxy, "both"))
+                wait_for(lambda: is_whole(proxy, workers, dead))  # noqa: B023 - waited for here
                 if what != "recorder":
                     wait_for(lambda: clients.made > before + clients.count)  # noqa: B023 - likewise
         finally:

@@ -85,12 +85,12 @@ def test_a_locked_store_is_only_lag(tmp_path: Path, provider: ProviderServer, se
 def test_a_stopped_recorder_is_only_lag(tmp_path: Path, provider: ProviderServer, seconds: float) -> None:
     with RunningProxy(tmp_path, {"openai": provider.url}) as proxy:
         with calling(proxy) as clients:
-            os.kill(proxy.runtime.recorder_pid or 0, signal.SIGSTOP)
+            proxy.kill(proxy.recorder_pid, signal.SIGSTOP)
             until, made = time.monotonic() + seconds, clients.made
             while time.monotonic() < until:
                 time.sleep(0.05)
             assert clients.made > made + 5
-            os.kill(proxy.runtime.recorder_pid or 0, signal.SIGCONT)
+            proxy.kill(proxy.recorder_pid, signal.SIGCONT)
         wait_until_caught_up(proxy, clients)
         compare(clients, provider, proxy)
 
@@ -169,12 +169,12 @@ def test_a_database_that_a_crash_left_damaged_is_set_aside_while_calls_go_on(tmp
     with RunningProxy(tmp_path, {"openai": provider.url}) as proxy:
         with calling(proxy) as clients:
             wait_for(lambda: len(proxy.calls()) > 10)
-            os.kill(proxy.runtime.recorder_pid or 0, signal.SIGSTOP)
+            proxy.kill(proxy.recorder_pid, signal.SIGSTOP)
             for suffix in ("", "-wal"):
                 path = proxy.db.with_name(proxy.db.name + suffix)
                 with path.open("r+b") as file:
                     file.write(os.urandom(path.stat().st_size))
-            proxy.kill(proxy.runtime.recorder_pid)
+            proxy.kill(proxy.recorder_pid)
             wait_for(lambda: len(list(tmp_path.glob("traces.db.damaged-*[0-9]"))) == 1)
             before = clients.made
             wait_for(lambda: clients.made > before + 10)

@@ -68,7 +68,7 @@ def test_a_call_is_answered_on_both_loopbacks_and_recorded(proxy: RunningProxy) 
 def test_it_is_found_by_its_private_runtime_file_which_goes_when_it_stops(proxy: RunningProxy) -> None:
     runtime = proxy.runtime
     assert runtime.pid == (proxy.process.pid if proxy.process else None)
-    assert all(is_alive(pid) for pid in (*runtime.worker_pids, runtime.recorder_pid or 0))
+    assert all(is_alive(pid) for pid in (*runtime.worker_pids, proxy.recorder_pid))
     private = [
         proxy.paths.runtime_file,
         proxy.paths.secrets_file,
@@ -144,7 +144,7 @@ def test_what_dies_is_started_again(proxy: RunningProxy) -> None:
 
 def test_a_dying_supervisor_takes_its_children_along(proxy: RunningProxy) -> None:
     runtime = proxy.runtime
-    children = (*runtime.worker_pids, runtime.recorder_pid or 0)
+    children = (*runtime.worker_pids, proxy.recorder_pid)
     proxy.kill(runtime.pid)
     wait_for(lambda: not any(map(is_alive, children)))
     assert proxy.process is not None

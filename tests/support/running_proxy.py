@@ -86,10 +86,19 @@ class RunningProxy:
         process.send_signal(number)
         return process.wait(deadline_s)
 
-    def kill(self, pid: int | None) -> None:
-        """kill -9 one of its processes."""
+    @property
+    def recorder_pid(self) -> int:
+        """The recorder's; waits for one that is being started."""
+        wait_for(lambda: self.runtime.recorder_pid is not None)
+        pid = self.runtime.recorder_pid
         assert pid is not None
-        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def kill(self, pid: int | None, number: int = signal.SIGKILL) -> None:
+        """kill -9 one of its processes, or send it another signal."""
+        assert pid is not None
+        assert pid > 1, "that would be a whole group of processes"
+        os.kill(pid, number)
 
     def __enter__(self) -> Self:
         return self.start()
