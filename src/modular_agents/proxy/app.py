@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from modular_agents.proxy.errors import ProxyError, UsageError
 
 if TYPE_CHECKING:
-    from modular_agents.proxy.config import Settings
+    from modular_agents.proxy.config import Retention, Settings
     from modular_agents.proxy.model.status import ProxyStatus
     from modular_agents.proxy.ports import Reader, Store
     from modular_agents.proxy.recorder.pipeline import Rooms
@@ -32,11 +32,11 @@ LOCK_RETRY_S = 0.05
 _log = logging.getLogger("anton")
 
 
-def build_store(path: Path) -> "Store":
-    """Open the database for writing. Raises `StoreUnavailable`, `StoreDamaged` or `UsageError`."""
-    from modular_agents.proxy.store.sqlite.store import SqliteStore
+def build_store(path: Path, retention: "Retention | None" = None) -> "Store":
+    """Open the database for writing; None keeps everything. Raises `StoreUnavailable`, `StoreDamaged` or `UsageError`."""
+    from modular_agents.proxy.store.sqlite.store import KEEP_ALL, SqliteStore
 
-    return SqliteStore(path)
+    return SqliteStore(path, retention or KEEP_ALL)
 
 
 def build_reader(path: Path) -> "Reader":
@@ -130,7 +130,7 @@ def recorder(line: "Lifeline") -> int:
             return 0
     recording = Recorder(
         journal,
-        lambda: build_store(db),
+        lambda: build_store(db, settings.retention),
         lambda: set_aside(db, time.time_ns()),
         build_rooms(),
         Redactor(bytes.fromhex(settings.fingerprint_key)),

@@ -96,6 +96,7 @@ class RecorderSettings:
     """Where it leaves its report (`recorder.report`)."""
     fingerprint_key: str
     """Hex; as in `RelaySettings`."""
+    retention: Retention = field(default_factory=Retention)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,16 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     durability: str = "group"
     journal_cap_bytes: int = 10 * 1024 * 1024 * 1024
+    keep_days: int = 30
+    """Older calls are deleted; 0: kept for ever."""
+    keep_bytes: int = 5 * 1024 * 1024 * 1024
+    """The oldest calls of a larger database are deleted; 0: no limit."""
     log_level: str = "info"
+
+    @property
+    def retention(self) -> Retention:
+        """What the database keeps."""
+        return Retention(self.keep_days * 24 * 3600.0 or None, self.keep_bytes or None)
 
     @property
     def journal_dir(self) -> Path:

@@ -142,6 +142,8 @@ OPTIONS: tuple[Option, ...] = (
         _whole(2**20, _BYTES_MOST),
         "Largest journal while the database cannot be written; beyond it records are dropped and counted.",
     ),
+    Option("keep_days", _whole(0, 36_500), "Calls older than this are deleted; 0 keeps them for ever."),
+    Option("keep_bytes", _whole(0, _BYTES_MOST), "Largest database: beyond it the oldest calls are deleted; 0 sets no limit."),
     Option("log_level", _one_of("debug", "info", "warning", "error"), "How much the proxy says of itself on stderr."),
 )
 _BY_NAME = {option.name: option for option in OPTIONS}

@@ -30,7 +30,8 @@ def relay_role(settings: Settings, keys: Keys, sockets: Sequence[socket.socket])
 
 def recorder_role(settings: Settings, keys: Keys) -> Role:
     """Return what the recorder is told."""
-    told = RecorderSettings(str(settings.db), str(settings.journal_dir), str(settings.control_dir), keys.fingerprint_key)
+    places = (str(settings.db), str(settings.journal_dir), str(settings.control_dir))
+    told = RecorderSettings(*places, keys.fingerprint_key, settings.retention)
     return Role(RECORDER, msgspec.json.encode(told), log_level=settings.log_level)
 
 
