@@ -94,6 +94,7 @@ export function callDetail(call: CallRow, more: Partial<CallDetail> = {}): CallD
     call,
     system: [],
     messages: [],
+    new_from: 0,
     tools: [],
     params: "{}",
     answers: [],
