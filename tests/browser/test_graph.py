@@ -62,6 +62,8 @@ def test_an_agent_unfolds_in_place_and_the_address_knows(graph: Page) -> None:
     graph.get_by_role("button", name="Calls", exact=True).click()
     expect(graph.locator(".node-call")).to_have_count(17)
     expect(graph.locator(".node-tool", has_text="edit_file")).to_have_count(4)
+    expect(graph.locator(".node-tool", has_text="run_tests").locator(".badge-is-failed")).to_have_count(3)
+    expect(graph.locator(".node-tool .badge-is-failed")).to_have_count(3)
     graph.get_by_role("button", name="Agents", exact=True).click()
     expect(graph.locator(".node-call")).to_have_count(0)
 

@@ -136,7 +136,9 @@ class Thread:
 
     def result(self, *results: tuple[str, str, str, bool]) -> "Thread":
         """Hand back tool results: (tool id, name, text, is an error)."""
-        parts = [part("tool_result", text, tool_id=tool_id, is_error=bad) for tool_id, _, text, bad in results]
+        uses = [use for use in self.messages[-1].parts if use.kind == "tool_use"]
+        ids = [use.tool_id for use in uses] + [tool_id for tool_id, *_ in results][len(uses) :]
+        parts = [part("tool_result", text, tool_id=tool_id, is_error=bad) for tool_id, (_, _, text, bad) in zip(ids, results, strict=False)]
         self.messages.append(message("user", *parts))
         return self
 

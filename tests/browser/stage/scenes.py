@@ -134,7 +134,7 @@ def _module(director: Director, trace_id: str, module: str, work: str, parent: s
         ms=2300,
     )
     call, end = agent.turn(end + 260, edits)
-    agent.result(("e", "edit_file", "ok", False), ("f", "edit_file", "ok", False), ("t", "run_tests", "7 passed in 0.41 s", False))
+    agent.result(("e", "edit_file", "ok", False), ("f", "edit_file", "ok", False), ("t", "run_tests", "7 passed, 1 failed in 0.41 s", True))
     return agent.turn(end + 900, Said(f"The {module} module is done; its tests pass.", ms=1400, cached=2300))
 
 

@@ -5,6 +5,7 @@ import { bindKeys } from "../lib/keys";
 import { now, shownCall, trace } from "../state/app";
 import { go, place } from "../state/route";
 import { theme } from "../state/theme";
+import { useToolErrors } from "../trace/toolErrors";
 import { Camera } from "./camera";
 import { Minimap } from "./Minimap";
 import { agentNodeId, callNodeId, type Layout, type Node } from "./node";
@@ -24,7 +25,7 @@ const MOST_SVG_NODES = 420;
 const LEAST_SVG_ZOOM = 0.24;
 const MINIMAP_FROM_NODES = 100;
 /** A large graph opens at a size that can be read, at its top. */
-const LEAST_FIRST_ZOOM = 0.5;
+const LEAST_FIRST_ZOOM = 0.36;
 
 function selectedNode(layout: Layout, threadOf: (callId: string) => string | undefined): Node | null {
   const { agent } = place.value;
@@ -77,6 +78,7 @@ export function GraphView() {
   const held = useRef<Node | null>(null);
   const fitted = useRef("");
 
+  const toolErrors = useToolErrors(agents.order.filter((agent) => isOpen(agent.threadId)));
   const threadOf = (callId: string) => trace.call(callId)?.thread_id;
   const selected = selectedNode(layout, threadOf);
   const seen = sight.value ? layout.nodes.filter((node) => isNodeIn(node, sight.value as Sight)).length : 0;
@@ -240,6 +242,7 @@ export function GraphView() {
                   nowMs={now.value}
                   growth={trace.growth}
                   isOpen={isOpen}
+                  toolErrors={toolErrors}
                 />
               )}
             </g>

@@ -1,6 +1,7 @@
 // The part of the graph that is in sight, as SVG.
 import { costSum } from "../lib/format";
 import type { Growth } from "../state/trace";
+import type { ToolErrors } from "../trace/toolErrors";
 import type { Layout, Node } from "./node";
 import { NodeShape } from "./shapes";
 import { SURE, type Wire, type WireKind } from "./wires";
@@ -55,9 +56,10 @@ interface Props {
   readonly nowMs: number;
   readonly growth: ReadonlyMap<string, Growth>;
   readonly isOpen: (threadId: string) => boolean;
+  readonly toolErrors: ToolErrors;
 }
 
-export function Scene({ layout, wires, sight, lit, selected, nowMs, growth, isOpen }: Props) {
+export function Scene({ layout, wires, sight, lit, selected, nowMs, growth, isOpen, toolErrors }: Props) {
   const seen = wires.filter((wire) => isWireIn(wire, sight)).sort((left, right) => ORDER.indexOf(left.kind) - ORDER.indexOf(right.kind));
   return (
     <>
@@ -92,6 +94,7 @@ export function Scene({ layout, wires, sight, lit, selected, nowMs, growth, isOp
             isLit={lit?.has(node.id) ?? false}
             isDim={lit !== null && !lit.has(node.id)}
             isOpen={isOpen(node.agent.threadId)}
+            isFailed={node.kind === "tool" && (toolErrors.get(node.call?.call_id ?? "")?.has(node.name) ?? false)}
           />
         ))}
     </>

@@ -2,10 +2,9 @@
 import { compact, costSum, cut, duration, oneLine, plural, tokens } from "../lib/format";
 import { visible } from "../lib/visible";
 import type { Growth } from "../state/trace";
-import { totals } from "../trace/agents";
+import { MAIN_KINDS, totals } from "../trace/agents";
 import { durationOf } from "../trace/columns";
 import type { Node } from "./node";
-import { MAIN_KINDS } from "./unfold";
 
 export interface Look {
   readonly node: Node;
@@ -15,6 +14,8 @@ export interface Look {
   readonly isLit: boolean;
   readonly isDim: boolean;
   readonly isOpen: boolean;
+  /** A tool whose result says that it failed. */
+  readonly isFailed: boolean;
 }
 
 export function nodeTitle(node: Node): string {
@@ -102,7 +103,7 @@ function CallShape({ node, nowMs, growth }: Look) {
   );
 }
 
-function ToolShape({ node }: Look) {
+function ToolShape({ node, isFailed }: Look) {
   const { rx, ry } = node;
   const slope = 9;
   const points = `${-rx},0 ${-rx + slope},${-ry} ${rx - slope},${-ry} ${rx},0 ${rx - slope},${ry} ${-rx + slope},${ry}`;
@@ -113,6 +114,7 @@ function ToolShape({ node }: Look) {
         {cut(oneLine(visible(node.name)), 16)}
         {node.times > 1 ? ` ×${node.times}` : ""}
       </text>
+      {isFailed && <Badge x={rx - 5} y={-ry + 1} status="failed" />}
     </>
   );
 }
@@ -141,7 +143,10 @@ export function NodeShape(look: Look) {
   ];
   return (
     <g class={state.filter(Boolean).join(" ")} data-node={node.id} transform={`translate(${node.x},${node.y})`}>
-      <title>{nodeTitle(node)}</title>
+      <title>
+        {nodeTitle(node)}
+        {look.isFailed ? ", failed" : ""}
+      </title>
       {look.isSelected && <Selection node={node} />}
       {node.kind === "agent" && <AgentShape {...look} />}
       {node.kind === "call" && <CallShape {...look} />}

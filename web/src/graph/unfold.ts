@@ -1,10 +1,8 @@
 // Which agents stand unfolded, and which calls are noise: both are read from the URL.
 import { go, place } from "../state/route";
-import type { Agents } from "../trace/agents";
+import { type Agents, MAIN_KINDS } from "../trace/agents";
 import type { CallRow } from "../types.gen";
 
-/** Kinds of calls that are the work itself; all others are its noise. */
-export const MAIN_KINDS: ReadonlySet<string> = new Set(["turn", "retry", "replay"]);
 /** An agent alone is unfolded at once, unless that would be a tower. */
 const MOST_CALLS_UNFOLDED_ALONE = 60;
 

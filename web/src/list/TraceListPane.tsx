@@ -22,6 +22,7 @@ export function stepTrace(by: number): void {
 }
 
 function StatsLine() {
+  traces.version.value;
   const sums = traces.sums;
   if (!traces.loaded) return null;
   return (
@@ -40,6 +41,7 @@ function StatsLine() {
 }
 
 function Waiting({ toTop }: { toTop: () => void }) {
+  traces.version.value;
   const waiting = traces.waiting.size;
   if (waiting === 0) return null;
   const show = () => {
@@ -111,7 +113,7 @@ export function TraceListPane() {
       ))}
       <StatsLine />
       {problem && <ProblemNotice problem={problem} retry={() => void traces.load(traces.search)} />}
-      {!problem && traces.loaded && traces.order.length === 0 && (
+      {!problem && traces.loaded && traces.order.length === 0 && !traces.hasMore && (
         <p class="list-empty dim">{traces.isFiltered ? "No trace matches this search." : "No traces yet."}</p>
       )}
       {!traces.loaded && !problem && <Skeleton />}

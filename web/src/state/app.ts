@@ -1,6 +1,7 @@
 // Joins route, feed and stores: the only place that knows all of them.
 import { batch, effect, signal, untracked } from "@preact/signals";
 import { api, Problem } from "../lib/api";
+import { mainThread } from "../trace/agents";
 import type { LiveEvent, StatusView } from "../types.gen";
 import { OpenCall } from "./call";
 import { Feed, type FeedState, type Socket } from "./feed";
@@ -107,7 +108,7 @@ export function shownCall(): string | null {
   if (at.call !== null) return at.call;
   const { calls } = trace;
   if (at.view === "conversation") {
-    const thread = at.agent ?? calls[0]?.thread_id;
+    const thread = at.agent ?? mainThread(calls, trace.edges);
     return calls.findLast((each) => each.thread_id === thread)?.call_id ?? null;
   }
   return at.agent === null && calls.length === 1 ? (calls[0]?.call_id ?? null) : null;

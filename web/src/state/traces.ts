@@ -88,6 +88,7 @@ export class TraceList {
       if (this.#snapshot.isCurrent(turn)) {
         this.loading.value = false;
         this.version.value += 1;
+        if (this.order.length === 0 && this.hasMore) void this.more();
       }
     }
   }
@@ -98,10 +99,14 @@ export class TraceList {
     const abort = this.#abort;
     this.loading.value = true;
     try {
-      const page = await this.#fetch(this.#params(this.#cursor), abort?.signal);
-      if (abort !== this.#abort) return;
-      for (const row of page.items) this.#append(row);
-      this.#turnPage(page);
+      // A search looks at so many calls at a time: a page may be empty and yet not the last.
+      for (let isEmpty = true; isEmpty && this.hasMore; ) {
+        const page = await this.#fetch(this.#params(this.#cursor), abort?.signal);
+        if (abort !== this.#abort) return;
+        isEmpty = page.items.length === 0;
+        for (const row of page.items) this.#append(row);
+        this.#turnPage(page);
+      }
     } catch (failure) {
       if (abort === this.#abort) this.problem.value = failure as Problem;
     } finally {

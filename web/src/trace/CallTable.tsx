@@ -1,13 +1,12 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
-import { MAIN_KINDS } from "../graph/unfold";
 import { instant } from "../lib/format";
 import { remember, remembered } from "../lib/remember";
 import { VirtualRows } from "../list/VirtualRows";
 import { ColumnsIcon } from "../shell/icons";
 import { now, shownCall, trace } from "../state/app";
 import { go } from "../state/route";
-import { readAgents } from "./agents";
+import { MAIN_KINDS, readAgents } from "./agents";
 import { COLUMNS, type Column, type Context, MarkCell, USUAL_COLUMNS } from "./columns";
 import { setShownOrder, stepCall } from "./step";
 

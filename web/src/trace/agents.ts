@@ -3,6 +3,9 @@
 import { instant } from "../lib/format";
 import type { CallRow, EdgeRow } from "../types.gen";
 
+/** Kinds of calls that are the work itself; all others are its noise. */
+export const MAIN_KINDS: ReadonlySet<string> = new Set(["turn", "retry", "replay"]);
+
 export interface Agent {
   readonly threadId: string;
   readonly name: string;
@@ -108,7 +111,10 @@ export function readAgents(calls: readonly CallRow[], edges: readonly EdgeRow[])
     order.push(agent);
     for (const child of agent.children) visit(child, depth + 1);
   };
-  const roots = [...threads.keys()].filter((thread) => !opened.has(thread));
+  const isMain = (thread: string) => threads.get(thread)?.some((call) => MAIN_KINDS.has(call.kind)) ?? false;
+  const unopened = [...threads.keys()].filter((thread) => !opened.has(thread));
+  // Titles, probes and the like come last, whenever they began.
+  const roots = [...unopened.filter(isMain), ...unopened.filter((thread) => !isMain(thread))];
   for (const root of roots) visit(root, 0);
   // A ring of delegations has no root: the first of it is taken for one.
   for (const thread of threads.keys()) {
@@ -149,6 +155,21 @@ export function toolGroups(call: CallRow): readonly ToolGroup[] {
   if (groups.length <= MOST_TOOLS) return groups;
   const rest = groups.slice(MOST_TOOLS - 1).reduce((total, group) => total + group.times, 0);
   return [...groups.slice(0, MOST_TOOLS - 1), { name: `${rest} more`, times: 1 }];
+}
+
+/** The thread that a trace is about: the root below which most calls were made. */
+export function mainThread(calls: readonly CallRow[], edges: readonly EdgeRow[]): string | null {
+  const agents = readAgents(calls, edges);
+  let best: string | null = null;
+  let most = 0;
+  for (const root of agents.roots) {
+    const count = totals(withDescendants(agents, root)).calls;
+    if (count > most) {
+      best = root;
+      most = count;
+    }
+  }
+  return best;
 }
 
 export interface Totals {
