@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import Result
 from tests.support.fake_reader import CALL, RAW, TRACE, FakeStore, detail, message
@@ -12,8 +13,10 @@ from typer.testing import CliRunner
 
 from modular_agents import cli
 from modular_agents.proxy import app
+from modular_agents.proxy.cli.tail import changes, tell
 from modular_agents.proxy.errors import StoreUnavailable
-from modular_agents.proxy.model.query import RawExchange
+from modular_agents.proxy.model.event import Event
+from modular_agents.proxy.model.query import CallRow, RawExchange
 
 HOSTILE = "\x1b[31m[bold]x[/bold]\x9b2J\u202e\r"
 Anton = Callable[..., Result]
@@ -199,3 +202,28 @@ def test_hostile_text_is_shown_never_obeyed(anton: Anton, store: FakeStore, word
     assert result.exit_code == 0
     assert not set(result.stdout) & set("\x1b\x9b\u202e\r")
     assert "[bold]x[/bold]" in result.stdout
+
+
+def call_event(seq: int, call: CallRow) -> Event:
+    return Event(seq, "call", call.trace_id, call.call_id, msgspec.json.encode(call).decode())
+
+
+def test_tail_tells_each_call_when_it_begins_and_ends(store: FakeStore) -> None:
+    running = replace(CALL, status="running")
+    following = changes(store.reader(), 5)
+    store.events = [call_event(6, running), call_event(7, running), call_event(9, CALL)]
+    store.last = 9
+    assert [next(following).status for _ in range(2)] == ["running", "completed"]
+
+
+def test_a_line_of_tail_obeys_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    for status in ("running", "failed"):
+        tell(replace(CALL, model=HOSTILE, agent_name=HOSTILE, error=HOSTILE, prompt_preview=HOSTILE, status=status), as_json=False)
+        tell(replace(CALL, model=HOSTILE), as_json=True)
+    printed = capsys.readouterr().out
+    assert len(printed.splitlines()) == 4
+    assert not set(printed) & set("\x1b\x9b\u202e\r")
+
+
+def test_tail_needs_a_trace_that_exists(anton: Anton) -> None:
+    assert anton("proxy", "tail", "--trace", "nothing").exit_code == 4

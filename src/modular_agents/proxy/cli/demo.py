@@ -30,6 +30,8 @@ CURTAIN_S = 5.0
 RECORDED_S = 30.0
 """Time for the recorder to bring over the last call."""
 LOOK_S = 0.1
+SHOWN_CHARS = 76
+"""Of what an agent says: one line of a wide terminal."""
 
 
 def demo(
@@ -124,7 +126,9 @@ def _announce(settings: "Settings", runtime: "Runtime", *, is_kept: bool) -> Non
 def _teller(began_s: float) -> Callable[[str, str], None]:
     def tell(agent: str, what: str) -> None:
         seconds = int(time.monotonic() - began_s)
-        typer.echo(f"  {seconds // 60}:{seconds % 60:02}  {agent:<13} {what.splitlines()[0][:100]}")
+        first = what.splitlines()[0]
+        words = first if len(first) <= SHOWN_CHARS else first[: SHOWN_CHARS - 1] + "…"
+        typer.echo(f"  {seconds // 60}:{seconds % 60:02}  {agent:<13} {words}")
         sys.stdout.flush()
 
     return tell

@@ -167,7 +167,7 @@ def call_table(rows: "tuple[CallRow, ...]", *, short: bool) -> "tuple[list[Colum
             Cell(MARKS.get(row.status, "?"), STYLES.get(row.status, "")),
             Cell(row.agent_name or ""),
             Cell(row.model or f"{row.method} {row.path}"),
-            Cell(row.error, "red") if row.error else Cell(_gist(row)),
+            Cell(row.error, "red") if row.error else Cell(gist(row)),
             Cell(age(row.created_at, time.time())),
             Cell(duration(row.duration_ms)),
             Cell(count(row.tokens_input)),
@@ -185,7 +185,8 @@ def short_ids(ids: "list[str]") -> "list[str]":
     return ends if len(set(ends)) == len(set(ids)) else ids
 
 
-def _gist(row: "CallRow") -> str:
+def gist(row: "CallRow") -> str:
+    """Return in a few words what came of a call."""
     if row.tool_names:
         return f"→ {', '.join(row.tool_names)}"
     return row.answer_preview or row.prompt_preview or row.operation

@@ -40,6 +40,20 @@ def print_json(shape: object) -> None:
     sys.stdout.write(_CONTROLS.sub(lambda match: _json_escape(match[0]), text) + "\n")
 
 
+def print_json_line(shape: object) -> None:
+    """Print a shape as one line of JSON, at once."""
+    sys.stdout.write(_CONTROLS.sub(lambda match: _json_escape(match[0]), msgspec.json.encode(shape).decode()) + "\n")
+    sys.stdout.flush()
+
+
+def fit(text: str, width: int) -> str:
+    """Return hostile text in exactly `width` cells of a terminal."""
+    from rich.cells import cell_len, set_cell_size
+
+    text = safe(text)
+    return set_cell_size(text, width) if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
+
+
 def _json_escape(letter: str) -> str:
     return "".join(f"\\u{int.from_bytes(pair):04x}" for pair in _pairs(letter.encode("utf-16-be", "surrogatepass")))
 
