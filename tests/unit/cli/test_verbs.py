@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import Result
-from tests.support.fake_reader import CALL, RAW, TRACE, FakeStore, detail, message
+from tests.support.fake_reader import CALL, RAW, TRACE, FakeReader, FakeStore, detail, message
 from typer.testing import CliRunner
 
 from modular_agents import cli
@@ -16,7 +16,7 @@ from modular_agents.proxy import app
 from modular_agents.proxy.cli.tail import changes, tell
 from modular_agents.proxy.errors import StoreUnavailable
 from modular_agents.proxy.model.event import Event
-from modular_agents.proxy.model.query import CallRow, RawExchange
+from modular_agents.proxy.model.query import CallPage, CallRow, RawExchange
 
 HOSTILE = "\x1b[31m[bold]x[/bold]\x9b2J\u202e\r"
 Anton = Callable[..., Result]
@@ -227,3 +227,9 @@ def test_a_line_of_tail_obeys_nothing(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_tail_needs_a_trace_that_exists(anton: Anton) -> None:
     assert anton("proxy", "tail", "--trace", "nothing").exit_code == 4
+
+
+def test_empty_pages_of_a_search_are_read_past(anton: Anton, store: FakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    pages = [CallPage((), "1", 0), CallPage((), "2", 0), CallPage((CALL,), None, 0)]
+    monkeypatch.setattr(FakeReader, "calls", lambda *_: pages.pop(0))
+    assert anton("proxy", "ls", "--calls", "--search", "x").stdout.splitlines()[1].endswith(CALL.call_id)

@@ -59,7 +59,7 @@ def demo(
         settings = _settings(db, provider.url, port, dashboard_port)
 
         def ready(runtime: "Runtime") -> None:
-            _announce(settings, runtime, is_kept=keep is not None)
+            _announce(settings, runtime, takes="a moment" if fast else "about 40 seconds", is_kept=keep is not None)
             player = Player(STORY, runtime.url, _teller(time.monotonic()), speed=0 if fast else 1)
             stop = _stopper(runtime.pid) if once else None
             threading.Thread(target=_perform, args=(player, settings, failures, stop, 0 if fast else CURTAIN_S), daemon=True).start()
@@ -107,12 +107,12 @@ def _free_or_any(port: int) -> int:
     return port
 
 
-def _announce(settings: "Settings", runtime: "Runtime", *, is_kept: bool) -> None:
+def _announce(settings: "Settings", runtime: "Runtime", *, takes: str, is_kept: bool) -> None:
     from modular_agents.proxy.dashboard.access import make_link_token
 
     link = f"{runtime.dashboard_url}/?token={make_link_token(settings.links_dir)}"
     lines = [
-        f"The demo runs on {runtime.url} and takes about 40 seconds. Open this to watch it:",
+        f"The demo runs on {runtime.url} and takes {takes}. Open this to watch it:",
         "",
         f"  {link}",
         "",

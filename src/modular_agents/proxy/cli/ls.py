@@ -9,6 +9,7 @@ from modular_agents.proxy.cli.options import WHAT, Config, Db, Json, option, rea
 
 if TYPE_CHECKING:
     from modular_agents.proxy.cli.table import Cell, Column
+    from modular_agents.proxy.dashboard.asking import Question
     from modular_agents.proxy.model.query import CallPage, CallRow, TracePage, TraceRow
     from modular_agents.proxy.ports import Reader
 
@@ -71,13 +72,19 @@ def ls(
     try:
         if trace is not None:
             values["trace"] = find_trace(reader, trace)
-        asked = make_question(values, statuses, time.time)
-        page: CallPage | TracePage = (
-            reader.calls(asked.where, asked.cursor, asked.limit) if wants_calls else reader.traces(asked.where, asked.cursor, asked.limit)
-        )
+        page = read_page(reader, make_question(values, statuses, time.time), calls=wants_calls)
     finally:
         reader.close()
     show_page(page, as_json=as_json)
+
+
+def read_page(reader: "Reader", asked: "Question", *, calls: bool) -> "CallPage | TracePage":
+    """Return a page. A search may give empty pages on its way to a match: those are read past."""
+    ask = reader.calls if calls else reader.traces
+    page: CallPage | TracePage = ask(asked.where, asked.cursor, asked.limit)
+    while not page.items and page.next_cursor is not None:
+        page = ask(asked.where, page.next_cursor, asked.limit)
+    return page
 
 
 def find_trace(reader: "Reader", wanted: str) -> str:
