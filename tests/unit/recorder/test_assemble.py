@@ -8,7 +8,7 @@ from modular_agents.proxy.journal.reader import JournalReader
 from modular_agents.proxy.model.exchange import Exchange, Hints, Outcome
 from modular_agents.proxy.ports import JournalPosition
 from modular_agents.proxy.recorder import assemble
-from modular_agents.proxy.recorder.assemble import Answering, Asked, Assembler, Change, Ended, Grew
+from modular_agents.proxy.recorder.assemble import CALL_BYTES, Answering, Asked, Assembler, Change, Ended, Grew
 from modular_agents.proxy.recorder.body import HELD_BODY_BYTES, MAX_CHUNKS
 
 MUCH = 1 << 30
@@ -287,10 +287,11 @@ def test_taking_stops_at_its_budget_and_the_position_speaks_of_what_was_taken(wo
         worker.frame(Kind.REQUEST_HEAD, n, b"")
         worker.request(n, b"x" * 50)
     bench.assembler.give(bench.reader.poll(MUCH))
-    taken = [bench.assembler.take(60, 0)]
+    budget = CALL_BYTES + 60
+    taken = [bench.assembler.take(budget, 0)]
     first = bench.assembler.position()
     while bench.assembler.has_more:
-        taken.append(bench.assembler.take(60, 0))
+        taken.append(bench.assembler.take(budget, 0))
     assert [len(changes) for changes in taken] == [2, 1]
     assert len(first.open_calls) == 2
     assert first.offsets[worker.name] < bench.assembler.position().offsets[worker.name] == worker.path.stat().st_size

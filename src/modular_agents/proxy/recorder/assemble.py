@@ -18,6 +18,9 @@ from modular_agents.proxy.recorder.growing import GAP, Growing
 
 HELD_TOTAL_BYTES = 64 * 1024 * 1024
 """Bodies of open calls held in memory, all together; beyond it the next one to grow lets its bytes go."""
+CALL_BYTES = 512 * 1024
+"""What a version of a call counts against the budget of a batch besides its bodies: with 32 MB a batch has 64 of them at most, a few
+hundred ms of work. A batch that takes seconds shows nothing meanwhile, and a crash throws all of it away."""
 SILENCE_AFTER_LOSS_NS = 1_000_000_000_000
 """An exchange that may have lost frames and is then silent for 1,000 s, longer than any limit of the relay, has lost its end too."""
 
@@ -273,4 +276,4 @@ def _weight(change: Change) -> int:
             return len(frame.data)
         case Asked(exchange=exchange) | Answering(exchange=exchange) | Ended(exchange=exchange):
             answer = len(exchange.response.body) if exchange.response else 0
-            return len(exchange.request.body) + answer + sum(len(frame.data) for frame in exchange.tunnel)
+            return CALL_BYTES + len(exchange.request.body) + answer + sum(len(frame.data) for frame in exchange.tunnel)
