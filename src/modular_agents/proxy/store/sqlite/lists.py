@@ -13,6 +13,8 @@ from modular_agents.proxy.store.sqlite.engine import statements
 
 Value = Any
 _NUMBER_MAX = (1 << 63) - 1
+SEARCHED_CALLS = 5000
+"""Newest calls with the words that are looked at for one page, when not all of them are wanted: tens of milliseconds."""
 SEARCHED_TRACES_HITS = 5000
 """Newest calls with the words that are looked at for the traces they stand in: reading them takes tens of milliseconds."""
 
@@ -55,8 +57,9 @@ def calls(where: CallFilter, after: int | None, limit: int) -> tuple[str, tuple[
         return None
     query = Query(statements()["searched_calls" if words else "listed_calls"])
     if words:
-        query.add("search MATCH ?", words)
-    query.narrow("s.rowid < ?" if words else "c.id < ?", after)
+        query.values += searched(where, after, limit)
+    else:
+        query.narrow("c.id < ?", after)
     query.narrow("c.model = ?", where.model)
     query.narrow("c.agent_name = ?", where.agent)
     query.narrow("c.provider = ?", where.provider)
@@ -69,7 +72,13 @@ def calls(where: CallFilter, after: int | None, limit: int) -> tuple[str, tuple[
     query.narrow("c.started_ns >= ?", where.since_ns)
     query.narrow("c.started_ns < ?", where.until_ns)
     query.narrow("c.cost_usd >= ?", where.min_cost_usd)
-    return query.page("s.rowid DESC" if words else "c.id DESC", limit)
+    return query.page("c.id DESC", limit)
+
+
+def searched(where: CallFilter, after: int | None, limit: int) -> list[Value]:
+    """Return which calls with the words are looked at: the newest from a place on, more of them when they are narrowed further."""
+    only_words = where == CallFilter(text=where.text)
+    return [_words(where), _NUMBER_MAX if after is None else after, limit if only_words else SEARCHED_CALLS]
 
 
 def traces(where: CallFilter, after: int | None, limit: int, running_after_ns: int) -> tuple[str, tuple[Value, ...]] | None:

@@ -194,7 +194,7 @@ SELECT
   c.tokens_cache_read, c.tokens_cache_write_5m, c.tokens_cache_write_1h, c.tokens_output, c.tokens_reasoning, c.usage_source,
   c.cost_usd, c.finish_reason, c.http_status, c.error, c.is_error, c.prompt_preview, c.answer_preview, c.tool_names, c.replay_of,
   c.flags
-FROM search AS s CROSS JOIN call AS c ON c.id = s.rowid
+FROM (SELECT rowid AS id FROM search WHERE search MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?) AS s CROSS JOIN call AS c ON c.id = s.id
 
 -- name: listed_traces
 SELECT
@@ -520,3 +520,6 @@ DELETE FROM edge WHERE to_call = ?1 OR from_call = ?1
 
 -- name: drop_standing
 DELETE FROM standing WHERE call = ?
+
+-- name: searched_to
+SELECT count(*), min(id) FROM (SELECT rowid AS id FROM search WHERE search MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?)

@@ -114,8 +114,11 @@ class SqliteReader:
             seq = db.execute(self._sql["last_seq"]).get
             words = parse(where.text) if where.text else ()
             found = tuple(details.snippet(db, row[0], words) for row in rows[:size]) if words else ()
+            next_cursor = _next(_CALLS, [row[0] for row in rows], size)
+            if words and next_cursor is None:
+                next_cursor = self._searched_to(db, where, after, size + 1)
         items = tuple(CallSummary(*row[2:]).row(row[1]) for row in rows[:size])
-        return CallPage(items, _next(_CALLS, [row[0] for row in rows], size), seq, found)
+        return CallPage(items, next_cursor, seq, found)
 
     def call(self, call_id: str) -> CallDetail | None:
         """Return everything understood about a call."""
@@ -193,6 +196,12 @@ class SqliteReader:
             finally:
                 if not db.get_autocommit():
                     db.execute("COMMIT")
+
+    def _searched_to(self, db: apsw.Connection, where: CallFilter, after: int | None, limit: int) -> str | None:
+        """Return where a search that looked at as many calls as it may is to go on; None when it has seen all."""
+        values = lists.searched(where, after, limit)
+        count, last = db.execute(self._sql["searched_to"], values).get
+        return cursor.encode(_CALLS, last) if count == values[-1] else None
 
     def _bodies(
         self, db: apsw.Connection, statement: str, numbers: set[int], body: Callable[[tuple[Any, ...]], CallRow | TraceRow]
