@@ -94,7 +94,6 @@ export function callDetail(call: CallRow, more: Partial<CallDetail> = {}): CallD
     call,
     system: [],
     messages: [],
-    new_from: 0,
     tools: [],
     params: "{}",
     answers: [],

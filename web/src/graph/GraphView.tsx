@@ -90,7 +90,7 @@ export function GraphView() {
     if (camera.eye.peek().k < LEAST_FIRST_ZOOM) {
       const root = layout.nodes[0];
       const { width } = camera.size;
-      camera.set({ k: LEAST_FIRST_ZOOM, x: width / 2 - (root?.x ?? 0) * LEAST_FIRST_ZOOM, y: 36 });
+      camera.set({ k: LEAST_FIRST_ZOOM, x: width / 2 - (root?.x ?? 0) * LEAST_FIRST_ZOOM, y: 56 });
     }
     camera.wasMoved = false;
   };

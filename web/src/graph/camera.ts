@@ -5,7 +5,9 @@ import { type ZoomBehavior, zoom, zoomIdentity } from "d3-zoom";
 import type { Layout, Node } from "./node";
 import { type Eye, fitEye } from "./overview";
 
-const MARGIN_PX = 36;
+const MARGIN_PX = 32;
+/** The buttons over the picture. */
+const TOOLS_PX = 56;
 const SMALLEST = 0.02;
 const LARGEST = 2.5;
 /** A fit never blows up a small graph beyond its natural size by more than this. */
@@ -48,7 +50,7 @@ export class Camera {
 
   fit(layout: Layout): void {
     const { width, height } = this.size;
-    if (width > 0 && height > 0) this.set(fitEye(layout, width, height, MARGIN_PX, LARGEST_FIT));
+    if (width > 0 && height > 0) this.set(fitEye(layout, width, height, MARGIN_PX, LARGEST_FIT, TOOLS_PX));
   }
 
   zoomBy(factor: number): void {

@@ -98,12 +98,12 @@ export function drawOverview(
   }
 }
 
-/** The zoom and shift that bring a layout into a frame, with `margin` px around it, never larger than `most`. */
-export function fitEye(layout: Layout, width: number, height: number, margin: number, most: number): Eye {
+/** The zoom and shift that bring a layout into a frame, with `margin` px around it and `above` px over it, never larger than `most`. */
+export function fitEye(layout: Layout, width: number, height: number, margin: number, most: number, above = margin): Eye {
   const wide = Math.max(1, layout.right - layout.left);
   const high = Math.max(1, layout.bottom - layout.top);
-  const k = Math.max(0.001, Math.min(most, (width - 2 * margin) / wide, (height - 2 * margin) / high));
+  const k = Math.max(0.001, Math.min(most, (width - 2 * margin) / wide, (height - margin - above) / high));
   const x = (width - k * wide) / 2 - k * layout.left;
-  const y = k * high < height - 2 * margin ? Math.min((height - k * high) / 2, margin * 2) - k * layout.top : margin - k * layout.top;
-  return { k, x, y };
+  const free = height - margin - above - k * high;
+  return { k, x, y: above + Math.min(free / 2, margin) - k * layout.top };
 }
