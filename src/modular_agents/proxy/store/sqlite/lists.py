@@ -13,6 +13,8 @@ from modular_agents.proxy.store.sqlite.engine import statements
 
 Value = Any
 _NUMBER_MAX = (1 << 63) - 1
+FEW_DEAR_CALLS = 2000
+"""Up to so many are looked up; more are met soon enough by going through the newest calls."""
 SEARCHED_CALLS = 5000
 """Newest calls with the words that are looked at for one page, when not all of them are wanted: tens of milliseconds."""
 SEARCHED_TRACES_HITS = 5000
@@ -50,8 +52,11 @@ class Query:
         return f"{self.select}{where} ORDER BY {order} LIMIT ?", (*self.values, limit)
 
 
-def calls(where: CallFilter, after: int | None, limit: int) -> tuple[str, tuple[Value, ...]] | None:
-    """Return the statement for a page of calls; None when nothing can be found."""
+def calls(where: CallFilter, after: int | None, limit: int, *, dear_are_few: bool = False) -> tuple[str, tuple[Value, ...]] | None:
+    """Return the statement for a page of calls; None when nothing can be found.
+
+    `dear_are_few`: so few calls cost as much as is asked for that they are better looked up than met on the way.
+    """
     words = _words(where)
     if words is None:
         return None
@@ -67,11 +72,11 @@ def calls(where: CallFilter, after: int | None, limit: int) -> tuple[str, tuple[
     query.narrow("c.status = ?", where.status)
     if where.status not in {None, "completed"}:
         query.add("c.status <> 'completed'")
-    query.choose("c.is_error <> 0", "c.is_error = 0", where.has_error)
+    query.choose("c.is_error = 1 AND c.is_error <> 0", "c.is_error = 0", where.has_error)
     query.narrow("c.id >= ?", None if where.since_ns is None else where.since_ns // 1_000_000)
     query.narrow("c.started_ns >= ?", where.since_ns)
     query.narrow("c.started_ns < ?", where.until_ns)
-    query.narrow("c.cost_usd >= ?", where.min_cost_usd)
+    query.narrow(statements()["is_dear"] if dear_are_few else "c.cost_usd >= ?", where.min_cost_usd)
     return query.page("c.id DESC", limit)
 
 

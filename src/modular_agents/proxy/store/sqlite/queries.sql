@@ -456,7 +456,7 @@ SELECT
   tokens_cache_write_1h, tokens_output, tokens_reasoning, usage_source, cost_usd, finish_reason, http_status, error, is_error,
   prompt_preview, answer_preview, tool_names, replay_of, flags
 FROM call
-WHERE cost_usd IS NOT NULL AND id >= ?1 AND id < ?2
+WHERE cost_usd IS NOT NULL AND +id >= ?1 AND +id < ?2
   AND (?3 IS NULL OR model = ?3) AND (?4 IS NULL OR agent_name = ?4) AND (?5 IS NULL OR provider = ?5)
 ORDER BY cost_usd DESC, id DESC LIMIT ?6
 
@@ -465,7 +465,7 @@ SELECT
   id, trace_id, created_ns, last_ns, name, task_description, source, source_detail, source_confidence, call_count, running_count,
   agent_count, error_count, tokens_input, tokens_input_calls, tokens_output, tokens_output_calls, cost_usd, cost_calls,
   unpriced_count, oldest_call, root_thread, newest_call, newest_thread, newest_failed, answered_ns, asks_tool, described_by
-FROM trace WHERE cost_calls > 0 AND id >= ? AND id < ? ORDER BY cost_usd DESC, id DESC LIMIT ?
+FROM trace WHERE cost_calls > 0 AND +id >= ? AND +id < ? ORDER BY cost_usd DESC, id DESC LIMIT ?
 
 -- name: sizes
 SELECT name, sum(pgsize) FROM dbstat GROUP BY name
@@ -523,3 +523,9 @@ DELETE FROM standing WHERE call = ?
 
 -- name: searched_to
 SELECT count(*), min(id) FROM (SELECT rowid AS id FROM search WHERE search MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?)
+
+-- name: count_dear
+SELECT count(*) FROM (SELECT 1 FROM call WHERE cost_usd >= ? AND cost_usd IS NOT NULL LIMIT ?)
+
+-- name: is_dear
+c.id IN (SELECT id FROM call INDEXED BY call_cost WHERE cost_usd >= ? AND cost_usd IS NOT NULL)

@@ -108,8 +108,8 @@ class SqliteReader:
     def calls(self, where: CallFilter, cursor: str | None, limit: int) -> CallPage:
         """Return a page of calls, newest first."""
         after, size = _place(_CALLS, cursor, limit)
-        statement = lists.calls(where, after, size + 1)
         with self._asking() as db:
+            statement = lists.calls(where, after, size + 1, dear_are_few=self._few_cost(db, where.min_cost_usd))
             rows: list[tuple[Any, ...]] = db.execute(*statement).fetchall() if statement else []
             seq = db.execute(self._sql["last_seq"]).get
             words = parse(where.text) if where.text else ()
@@ -196,6 +196,12 @@ class SqliteReader:
             finally:
                 if not db.get_autocommit():
                     db.execute("COMMIT")
+
+    def _few_cost(self, db: apsw.Connection, usd: float | None) -> bool:
+        if usd is None:
+            return False
+        count: int = db.execute(self._sql["count_dear"], (usd, lists.FEW_DEAR_CALLS)).get
+        return count < lists.FEW_DEAR_CALLS
 
     def _searched_to(self, db: apsw.Connection, where: CallFilter, after: int | None, limit: int) -> str | None:
         """Return where a search that looked at as many calls as it may is to go on; None when it has seen all."""
