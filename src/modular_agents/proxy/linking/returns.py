@@ -34,7 +34,8 @@ def came_back(me: Facts, parent: Known, thread_id: str) -> Step[list[Link]]:
     if not me.heard:
         return []
     uses = {heard.tool_id for heard in me.heard} | {""}
-    children = yield from ask(Lookup(parent.facts.started_ns, later=tuple(opened_by(parent.call_id, use) for use in sorted(uses))))
+    opened = tuple(opened_by(parent.call_id, use) for use in sorted(uses))
+    children = yield from ask(Lookup(parent.facts.started_ns, later=opened))
     keys = tuple(dict.fromkeys(key for heard in me.heard for key in heard.keys))[:MAX_KEYS]
     telling = before(me, (yield from ask(Lookup(me.started_ns, earlier=keys)))) if keys else []
     links: dict[str, Link] = {}

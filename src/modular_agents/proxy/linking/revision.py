@@ -65,13 +65,14 @@ def _concerned(me: Known) -> Step[list[Known]]:
     keys = [*mirrored((*looked_for, *rivals))]
     keys += [facts.request] if facts.status in UNANSWERED or facts.attempt else []
     keys += [token("thread", facts.thread)] if facts.thread else []
-    found = yield from ask(Lookup(facts.started_ns, later=asked_for(keys)))
+    wanted = asked_for(keys)
+    found = (yield from ask(Lookup(facts.started_ns, later=wanted))) if wanted else []
     concerned = [other for other in found if other.facts.moment > facts.moment]
     if me.is_root and facts.kind not in NOISE:
         beside = kin_keys(facts, me.words)
         near = yield from ask(Lookup(facts.started_ns, earlier=beside, later=beside))
         concerned += [other for other in near if other.facts.kind in NOISE and other.is_root]
-    if me.opener_id:
+    if me.opener_id and (facts.handed is not None or facts.status in UNANSWERED):
         concerned += yield from _hearers((me.opener_id,))
     return concerned + (yield from _unopened(came.source for came in me.stand.came if came.type == "response"))
 
@@ -87,7 +88,10 @@ def _hearers(openers: Iterable[str]) -> Step[list[Known]]:
 
 def _unopened(sources: Iterable[str]) -> Step[list[Known]]:
     """Return the first calls of threads whose answers were heard and whose opener is not known for sure."""
-    ends = yield from ask(Lookup(calls=tuple(sorted(set(sources)))))
+    wanted = tuple(sorted(set(sources)))
+    if not wanted:
+        return []
+    ends = yield from ask(Lookup(calls=wanted))
     roots = yield from ask(Lookup(calls=tuple(sorted({one.root_id for one in ends}))))
     return [root for root in roots if _is_unsure(root)]
 
