@@ -140,7 +140,7 @@ def test_a_file_that_is_too_large_loses_its_oldest_calls(path: Path, store: Sqli
     deleted = 0
     while count := store.purge(None, 800_000):
         deleted += count
-    assert deleted == 10, "ten at a time: twenty take a megabyte"
+    assert 0 < deleted < 12, "twenty take 1.2 MB; they go five at a time"
     reader = SqliteReader(path)
     assert [row.prompt_preview for row in reader.calls(CallFilter(), None, 50).items] == [
         f"question {n}" for n in range(19, deleted - 1, -1)
@@ -150,9 +150,9 @@ def test_a_file_that_is_too_large_loses_its_oldest_calls(path: Path, store: Sqli
 
 def test_a_slice_ends_in_time(store: SqliteStore) -> None:
     put_all(store, *(given(number, thread=f"th-{number}").finished() for number in range(30)))
-    ticks = iter(range(0, 10**12, 7_000_000))
+    ticks = iter(range(0, 10**12, 3_000_000))
     store._monotonic_ns = lambda: next(ticks)
-    assert store.purge(T0 + 100 * SECOND, None) == 20, "two looks at the clock"
+    assert store.purge(T0 + 100 * SECOND, None) == 10, "two looks at the clock"
 
 
 def test_tidying_applies_retention_and_gives_space_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

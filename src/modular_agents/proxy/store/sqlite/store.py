@@ -19,9 +19,9 @@ from modular_agents.proxy.store.sqlite.engine import PAGE_BYTES, open_writer, tr
 
 CHECKPOINT_PAGES = 8 * 1024 * 1024 // PAGE_BYTES
 """Write-ahead log at which its pages are copied into the database; the next batch then writes from its beginning."""
-SLICE_NS = 20_000_000
-"""How long one slice of deleting may take: with its commit below the 50 ms for which nobody minds waiting."""
-CALLS_AT_ONCE = 10
+SLICE_NS = 5_000_000
+"""How long calls are gathered for one slice of deleting; sweeping what only they held and the commit take about three times as long."""
+CALLS_AT_ONCE = 5
 """Expired calls that go together before the time, or the size of the file, is looked at again."""
 EXPIRE_EVERY_NS = 10 * NS
 """How often retention looks for something to delete."""
@@ -89,12 +89,12 @@ class SqliteStore:
         with self.batch() as batch:
             too_large = max_bytes is not None and self._used_bytes() > max_bytes
             limit_ns = _ALWAYS_NS if too_large else before_ns
-            while limit_ns is not None and self._monotonic_ns() < ends_ns:
+            while limit_ns is not None:
                 expired = batch.expired(limit_ns, CALLS_AT_ONCE)
                 for call_id in expired:
                     batch.delete(call_id)
                 deleted += len(expired)
-                if too_large or not expired:  # how much room they gave back is known when the batch has landed
+                if too_large or not expired or self._monotonic_ns() >= ends_ns:  # what room they gave back is known when they are gone
                     break
         return deleted
 
