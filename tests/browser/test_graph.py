@@ -68,6 +68,29 @@ def test_an_agent_unfolds_in_place_and_the_address_knows(graph: Page) -> None:
     expect(graph.locator(".node-call")).to_have_count(0)
 
 
+def test_the_picture_is_fitted_to_what_it_shows_now(graph: Page) -> None:
+    """Switching the zoom level and opening the detail fit the present picture, until the reader moves it."""
+    inside = """() => {
+        const box = document.querySelector('.graph-svg').getBoundingClientRect();
+        return [...document.querySelectorAll('.graph-svg .node .shape')].every((shape) => {
+          const { left, right, top, bottom } = shape.getBoundingClientRect();
+          return left >= box.left && right <= box.right && top >= box.top && bottom <= box.bottom;
+        });
+    }"""
+    graph.get_by_role("button", name="Calls", exact=True).click()
+    expect(graph.locator(".node-call")).to_have_count(17)
+    graph.wait_for_function(inside)
+    graph.locator(".node-call .shape").nth(2).click()
+    expect(graph.get_by_role("tabpanel")).to_be_visible()
+    graph.wait_for_function(inside)
+    graph.keyboard.press("Escape")
+    expect(graph.get_by_role("tabpanel")).to_have_count(0)
+    graph.wait_for_function(inside)
+    graph.get_by_role("button", name="Agents", exact=True).click()
+    expect(graph.locator(".node-call")).to_have_count(0)
+    graph.wait_for_function(inside)
+
+
 def test_hovering_lights_the_way_to_the_root(graph: Page) -> None:
     node(graph, "migration").locator("circle.shape").hover()
     expect(graph.locator(".node.is-lit")).to_have_count(3)

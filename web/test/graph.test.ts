@@ -132,6 +132,16 @@ describe("the picture", () => {
     }
   });
 
+  it("keeps what is placed where it is when the next turn comes", () => {
+    const { calls, edges } = family(3);
+    const working = calls.filter((call) => call.call_id !== "r3");
+    const before = layOut(readAgents(working, edges), open);
+    const after = layOut(readAgents(calls, edges), open, before.pins);
+    for (const node of before.nodes) expect(after.byId.get(node.id)).toMatchObject({ x: node.x, y: node.y });
+    expect(after.byId.get(callNodeId("r3"))?.x).toBe(0);
+    expect(after.lanes.get("r2")?.[0]?.x).toBe(0);
+  });
+
   it("pushes neighbours aside only as far as an unfolded one needs", () => {
     const at0 = arrange(
       [

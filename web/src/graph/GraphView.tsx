@@ -77,6 +77,7 @@ export function GraphView() {
   const asList = useSignal(false);
   const held = useRef<Node | null>(null);
   const fitted = useRef("");
+  const latestFit = useRef<() => void>(() => undefined);
 
   const toolErrors = useToolErrors(agents.order.filter((agent) => isOpen(agent.threadId)));
   const threadOf = (callId: string) => trace.call(callId)?.thread_id;
@@ -95,11 +96,13 @@ export function GraphView() {
     camera.wasMoved = false;
   };
 
+  // The observer outlives many layouts: it fits the present one.
+  latestFit.current = first;
   useLayoutEffect(() => {
     if (!svg.current) return;
     const detach = camera.attach(svg.current);
     const watch = new ResizeObserver(() => {
-      if (!camera.wasMoved) first();
+      if (!camera.wasMoved) latestFit.current();
     });
     watch.observe(svg.current);
     return () => {

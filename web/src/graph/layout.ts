@@ -89,7 +89,7 @@ class Builder {
       const key = calls.has(from) ? from : (agent.calls[0]?.call_id ?? "");
       openedBy.set(key, [...(openedBy.get(key) ?? []), child]);
     }
-    for (const [index, call] of agent.calls.entries()) {
+    for (const call of agent.calls) {
       stack.skip(STEP_PX);
       stack.node({
         id: callNodeId(call.call_id),
@@ -101,7 +101,7 @@ class Builder {
         name: call.model ?? call.path,
         times: 1,
       });
-      this.#below(agent, call, index < agent.calls.length - 1, openedBy.get(call.call_id) ?? [], stack);
+      this.#below(agent, call, openedBy.get(call.call_id) ?? [], stack);
     }
     const last = agent.calls.at(-1);
     if (last && last.status === "completed" && last.tool_names.length === 0 && last.answer_preview) {
@@ -120,7 +120,7 @@ class Builder {
   }
 
   /** What a call set off: its tools, and the agents it opened. */
-  #below(agent: Agent, call: CallRow, isFollowed: boolean, children: readonly string[], stack: Stack): void {
+  #below(agent: Agent, call: CallRow, children: readonly string[], stack: Stack): void {
     const tools = toolGroups(call);
     const blocks = this.#children(children);
     if (tools.length === 0 && blocks.length === 0) return;
@@ -134,7 +134,8 @@ class Builder {
       stack.row(items, this.places, under);
       if (blocks.length > 0) stack.skip(ROW_GAP_PX - STEP_PX / 2);
     }
-    this.rows(blocks, under, isFollowed, stack);
+    // The next turn passes here; while the agents still work it has not come yet, and its lane is kept for it.
+    this.rows(blocks, under, true, stack);
   }
 }
 
