@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.relay_in_memory import MemoryRelay
 
-from modular_agents.proxy.relay.headers import _KINDS
+from modular_agents.proxy.relay.fields import _KINDS
 
 TOKEN = st.text("!#$%&'*+-.^_`|~0123456789abcdefXYZ", min_size=1, max_size=12)
 NAME = TOKEN.filter(lambda name: name.lower() not in {kind.decode() for kind in _KINDS} and not name.lower().startswith("x-anton-"))
@@ -145,3 +145,31 @@ def test_requests_sent_ahead_are_passed_on_one_by_one_in_order(
     assert [taken.request_body for taken in relay.journal.exchanges()] == [body.payload for _, _, body, _ in ahead]
     assert relay.received == answers
     assert len(relay.pool.made) <= len({taken.request.upstream for taken in relay.journal.exchanges()})
+
+
+@settings(max_examples=400, deadline=None)
+@given(responses(), st.lists(st.tuples(st.integers(0, 500), st.binary(max_size=2), st.integers(0, 2)), max_size=2))
+def test_what_a_provider_said_before_changes_nothing(response: tuple[bytes, Body], changes: list[tuple[int, bytes, int]]) -> None:
+    """Heads are compared with earlier ones instead of being read: that must be the same as reading."""
+    head, body = response
+    usual = head[:-4] + b"\r\nDate: Sun, 22 Nov 2026 07:44:52 GMT\r\nrequest-id: req_1\r\nx-ratelimit-remaining: 7\r\n\r\n"
+    other = bytearray(usual.replace(b"07:44:52", b"07:44:53").replace(b"req_1", b"req_22") + body.wire)
+    for place, put, drop in changes:
+        at = place % len(other)
+        other[at : at + drop] = put
+    ask = b"POST /v1/responses HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+    used, fresh = MemoryRelay(), MemoryRelay()
+    for _ in range(3):
+        used.send(ask)
+        used.provide(usual + body.wire)
+    already = len(used.received)
+    used.send(ask)
+    fresh.send(ask)
+    used.provide(bytes(other))
+    fresh.provide(bytes(other))
+    assert used.received[already:] == fresh.received
+    now, then = used.journal.exchanges()[-1], fresh.journal.exchanges()[-1]
+    assert (now.response_head, now.response_body, now.response_last) == (then.response_head, then.response_body, then.response_last)
+    assert (now.end is None) == (then.end is None)
+    assert now.end is None or then.end is None or (now.end.outcome, now.end.trailers) == (then.end.outcome, then.end.trailers)
+    assert used.transport.closed == fresh.transport.closed

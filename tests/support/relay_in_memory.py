@@ -17,12 +17,14 @@ from modular_agents.proxy.journal.frames import Kind, RequestHead, decode
 from modular_agents.proxy.relay.counters import Counters
 from modular_agents.proxy.relay.exchange import Exchange
 from modular_agents.proxy.relay.headers import Heads
+from modular_agents.proxy.relay.plan import Plans
+from modular_agents.proxy.relay.pool import Pool
 from modular_agents.proxy.relay.redaction import Redactor
 from modular_agents.proxy.relay.routing import Destination, Router
 from modular_agents.proxy.relay.server import ClientConnection
 from modular_agents.proxy.relay.shared import Shared
 from modular_agents.proxy.relay.tap import Tap
-from modular_agents.proxy.relay.upstream import Pool, UpstreamConnection
+from modular_agents.proxy.relay.upstream import UpstreamConnection
 
 UPSTREAMS = (
     Upstream("openai", "https", "api.openai.com", 443),
@@ -155,7 +157,9 @@ class MemoryJournal:
 class MemoryRelay:
     """One client connection to a relay in memory."""
 
-    def __init__(self, limits: Limits | None = None, upstreams: tuple[Upstream, ...] = UPSTREAMS, token: str = "") -> None:
+    def __init__(
+        self, limits: Limits | None = None, upstreams: tuple[Upstream, ...] = UPSTREAMS, token: str = "", default: str = "openai"
+    ) -> None:
         self.now_ns = 1_000_000_000
         self.loop = Loop()
         self.limits = limits or Limits()
@@ -164,17 +168,19 @@ class MemoryRelay:
         redactor = Redactor(b"test")
         clock = lambda: self.now_ns  # noqa: E731 - a clock one can turn
         self.pool = MemoryPool(self.loop, self.limits, Heads(redactor, self.limits.head_fields), self.counters, clock)
+        requests = Heads(redactor, self.limits.head_fields)
         self.shared = Shared(
             loop=cast("asyncio.AbstractEventLoop", self.loop),
             limits=self.limits,
-            router=Router(upstreams, "openai"),
-            requests=Heads(redactor, self.limits.head_fields),
+            plans=Plans(requests, Router(upstreams, default), redactor),
+            requests=requests,
             tap=Tap(self.journal, redactor, 1, clock, clock, self.limits.recorded_body_bytes, self.limits.recorded_tunnel_bytes),
             pool=self.pool,
             counters=self.counters,
             worker_id="ab",
             token=token.encode(),
             metrics=lambda: "metrics",
+            keepalive_ns=int(self.limits.client_keepalive_s * 1e9),
         )
         self.client = ClientConnection(self.shared)
         self.transport = MemoryTransport()

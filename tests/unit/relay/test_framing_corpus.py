@@ -114,6 +114,35 @@ def test_whatever_comes_what_goes_up_is_clear_http(case: tuple[bytes, tuple[int,
         assert event is h11.NEED_DATA
 
 
+def told(relay: MemoryRelay, skip: int) -> object:
+    """What became of the requests after the first `skip`, but for what differs each time."""
+    taken = relay.journal.exchanges()[skip:]
+    facts = [(t.request.method, t.request.target, t.request.head, t.request_body, t.request_last, t.response_head) for t in taken]
+    return facts, relay.transport.closed, relay.transport.eof
+
+
+@settings(max_examples=400, deadline=None)
+@given(mutated(), st.sampled_from([raw for raw in ALLOWED.values() if len(raw) < BYTEWISE_UP_TO]))
+def test_what_came_before_on_the_connection_changes_nothing(case: tuple[bytes, tuple[int, ...]], first: bytes) -> None:
+    """Heads are compared with earlier ones instead of being read: that must be the same as reading."""
+    raw, cuts = case
+    used, fresh = MemoryRelay(), MemoryRelay()
+    for _ in range(2):
+        used.send(first)
+        used.provide(ANSWER)
+    if used.transport.eof or used.transport.closed:
+        return
+    default = used.pool.made[0].destination.name
+    fresh = MemoryRelay(default=default)
+    before, already = len(used.forwarded), len(used.received)
+    used.send(raw, cuts)
+    fresh.send(raw, cuts)
+    assert told(used, 2) == told(fresh, 0)
+    assert used.received[already:] == fresh.received
+    if len(used.pool.made) == 1:
+        assert used.forwarded[before:] == fresh.forwarded
+
+
 @settings(max_examples=200, deadline=None)
 @given(mutated(), st.lists(st.integers(1, 600), max_size=6))
 def test_the_cutting_changes_nothing(case: tuple[bytes, tuple[int, ...]], other: list[int]) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.support.relay_in_memory import UPSTREAMS
 
 from modular_agents.proxy.config import Upstream
-from modular_agents.proxy.relay.headers import SHAPE_ANTHROPIC, SHAPE_BEARER, SHAPE_GOOGLE
+from modular_agents.proxy.relay.fields import SHAPE_ANTHROPIC, SHAPE_BEARER, SHAPE_GOOGLE
 from modular_agents.proxy.relay.routing import NoRoute, Router
 
 ALL = (

@@ -37,6 +37,8 @@ MEASURE_NS = 1_000_000_000
 """How often the journal's total size is measured against its cap; other workers' writes are seen this late."""
 RETRY_S = 0.1
 """Pause between attempts in degraded mode, so that a full disk is asked ten times a second."""
+BATCH_BYTES = 256 * 1024
+"""Queued frames written at once: fewer turns of the lock, still a short write."""
 CLOSE_S = 5.0
 """How long a stop waits for the queue to reach the disk."""
 
@@ -47,10 +49,8 @@ _FSYNC: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
 @dataclass(slots=True)
 class JournalCounters:
-    """What the journal did since the worker began. Bytes are bytes of frames, headers included."""
+    """What went wrong, or at least not as usual, since the worker began. Bytes are bytes of frames, headers included."""
 
-    frames: int = 0
-    bytes: int = 0
     dropped_frames: int = 0
     dropped_bytes: int = 0
     degraded_times: int = 0
@@ -58,14 +58,6 @@ class JournalCounters:
     failed_fsyncs: int = 0
     segments: int = 0
     last_error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Open:
-    """A segment being written."""
-
-    fd: int
-    number: int
 
 
 class JournalWriter:
@@ -120,12 +112,30 @@ class JournalWriter:
         self._last_wall_ms = 0
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock_fd = _take_lock(lock_path(self._directory, worker_id))
-        self._room = cap_bytes - measure(self._directory)
-        self._measured_ns = self._monotonic()
+        self._frames = 0
+        self._earlier_bytes = 0
         self._size = 0
-        self._segment = self._open_segment(1)
+        """Bytes in the open segment."""
+        self._stop_at = -1
+        """Size of the open segment up to which nothing but a plain write is needed."""
+        self._cap_at = cap_bytes - measure(self._directory)
+        """Size of the open segment at which the journal as a whole reaches its cap, as far as was measured."""
+        self._measured_ns = self._monotonic()
+        self._number = 1
+        self._fd, self._size = self._open_segment(1)
+        self._settle()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
+
+    @property
+    def written_frames(self) -> int:
+        """Frames written."""
+        return self._frames
+
+    @property
+    def written_bytes(self) -> int:
+        """Bytes written, those that frame the segments included."""
+        return self._earlier_bytes + self._size
 
     @property
     def queued_bytes(self) -> int:
@@ -135,7 +145,7 @@ class JournalWriter:
     def append(self, data: bytes, frames: int) -> None:
         """Append `frames` whole frames. Never raises and, after a first slow write, never waits."""
         size = len(data)
-        if self.degraded or self._lost_frames or self._size + size > self._segment_bytes or size > self._room:
+        if self._size + size > self._stop_at:
             prepared = self._prepare(data, frames)
             if prepared is None:
                 return
@@ -143,22 +153,19 @@ class JournalWriter:
             size = len(data)
         began = self._monotonic()
         try:
-            written = self._write(self._segment.fd, data)
+            written = self._write(self._fd, data)
         except OSError as error:
             self._begin_degraded(data, frames, f"append: {error.strerror}")
             return
         self._size += written
-        self._room -= written
         self._dirty = True
-        counters = self.counters
-        counters.frames += frames
-        counters.bytes += written
+        self._frames += frames
         if written != size:
             self._begin_degraded(data[written:], 0, "append: short write")
         elif self._monotonic() - began > SLOW_WRITE_NS:
             self._begin_degraded(b"", 0, "append: slow write")
         elif self._durability == "full":
-            self._sync(self._segment.fd)
+            self._sync(self._fd)
 
     def close(self) -> None:
         """Drain, seal, fsync, release the lock. Waits at most a few seconds for a disk that stalls. Idempotent."""
@@ -170,10 +177,10 @@ class JournalWriter:
         if self._thread.is_alive():  # the disk hangs: what is queued is lost with this process, and the segment stays unsealed
             return
         self._closed = True
-        self._room = -1
+        self._settle()
         if self._lost_frames:
             with contextlib.suppress(OSError):
-                self._write(self._segment.fd, self._lost_frame())
+                self._size += self._write(self._fd, self._lost_frame())
         self._retire(sealed=not self._queue)
         self._flush_retired()
         with contextlib.suppress(OSError):
@@ -182,32 +189,36 @@ class JournalWriter:
 
     # ── the careful path: another segment, the cap, or degraded ──
 
+    def _settle(self) -> None:
+        """Find again how far plain writes may go."""
+        careful = self.degraded or self._lost_frames or self._closed
+        self._stop_at = -1 if careful else min(self._segment_bytes, self._cap_at)
+
     def _prepare(self, data: bytes, frames: int) -> tuple[bytes, int] | None:
         """Return what to write now, after opening another segment if need be; None when it was queued or lost."""
-        if self._closed:
-            self._lose(data, frames)
-            return None
         with self._lock:
-            if self.degraded:
+            if self.degraded and not self._closed:
                 self._enqueue(data, frames)
                 return None
-        if len(data) > self._room:
-            self._lose(data, frames)
-            return None
-        if self._lost_frames:
-            data, frames = self._lost_frame() + data, frames + 1
-        if self._size + len(data) > self._segment_bytes:
-            self._next_segment()
+            if self._closed or self._size + len(data) > self._cap_at:
+                self._lose(data, frames)
+                return None
+            if self._lost_frames:
+                data, frames = self._lost_frame() + data, frames + 1
+            if self._size + len(data) > self._segment_bytes:
+                self._next_segment()
+            self._settle()
         return data, frames
 
     def _enqueue(self, data: bytes, frames: int) -> None:
         if self._lost_frames and self._queued + len(data) <= self._queue_bytes:
-            marker = self._lost_frame()
-            self._queue.append((marker, 1))
-            self._queued += len(marker)
-        if self._queued + len(data) > self._queue_bytes or self._queued + len(data) > self._room:
+            self._put(self._lost_frame(), 1)
+        if self._queued + len(data) > min(self._queue_bytes, self._cap_at - self._size):
             self._lose(data, frames)
-            return
+        else:
+            self._put(data, frames)
+
+    def _put(self, data: bytes, frames: int) -> None:
         self._queue.append((data, frames))
         self._queued += len(data)
 
@@ -216,6 +227,7 @@ class JournalWriter:
         self._lost_bytes += len(data)
         self.counters.dropped_frames += frames
         self.counters.dropped_bytes += len(data)
+        self._settle()
 
     def _lost_frame(self) -> bytes:
         """Return a DROPPED frame for what was lost since the last one, and forget the count."""
@@ -231,13 +243,14 @@ class JournalWriter:
             self.counters.failed_writes += 1
             self.counters.last_error = why
             if rest:
-                self._queue.append((rest, frames))
-                self._queued += len(rest)
+                self._put(rest, frames)
+            self._settle()
         self._wake.set()
 
     # ── segments ──
 
-    def _open_segment(self, number: int) -> _Open:
+    def _open_segment(self, number: int) -> tuple[int, int]:
+        """Make a segment file; return its descriptor and size. Raises OSError, leaving nothing behind."""
         wall_ns = self._clock.now_ns()
         self._last_wall_ms = wall_ms = max(wall_ns // 1_000_000, self._last_wall_ms + 1)
         path = self._directory / str(SegmentName(wall_ms, self._worker_id, number))
@@ -245,39 +258,37 @@ class JournalWriter:
         fields = pack_fields(MAGIC, str(wall_ns).encode(), self._worker_id.encode(), str(os.getpid()).encode(), str(number).encode())
         opening = encode(Kind.SEGMENT, 0, self._monotonic(), fields)
         try:
-            written = self._write(fd, opening)
+            self._write_opening(fd, opening)
         except OSError:
             os.close(fd)
             path.unlink()
             raise
-        if written != len(opening):
-            os.close(fd)
-            path.unlink()
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self._size = written
-        self._room -= written
         self._dirty = True
         self.counters.segments += 1
-        return _Open(fd, number)
+        return fd, len(opening)
+
+    def _write_opening(self, fd: int, opening: bytes) -> None:
+        if self._write(fd, opening) != len(opening):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _next_segment(self) -> None:
         """Go on in a new file; when none can be made, go on in this one (larger than it should be, but nothing is lost)."""
-        size = self._size
         try:
-            following = self._open_segment(self._segment.number + 1)
+            fd, size = self._open_segment(self._number + 1)
         except OSError as error:
-            self._size = size
             self.counters.last_error = f"next segment: {error.strerror}"
             return
-        opened = self._size
         self._retire(sealed=True)
-        self._segment, self._size = following, opened
+        self._earlier_bytes += self._size
+        self._cap_at -= self._size
+        self._number += 1
+        self._fd, self._size = fd, size
 
     def _retire(self, *, sealed: bool) -> None:
         if sealed:
             with contextlib.suppress(OSError):  # a reader that finds no seal sees the next segment, or a dead worker
-                self._write(self._segment.fd, encode(Kind.SEALED, 0, self._monotonic()))
-        self._retired.append(self._segment.fd)
+                self._size += self._write(self._fd, encode(Kind.SEALED, 0, self._monotonic()))
+        self._retired.append(self._fd)
 
     # ── the thread: group fsync, draining, the cap ──
 
@@ -289,48 +300,67 @@ class JournalWriter:
                 self._drain()
             if self._durability != "none" and self._dirty:
                 self._dirty = False
-                self._sync(self._segment.fd)
+                self._sync(self._fd)
             self._flush_retired()
             if self._monotonic() - self._measured_ns > self._measure_ns:
-                self._measured_ns = self._monotonic()
-                self._room = self._cap_bytes - measure(self._directory)
+                self._measure()
         if self.degraded:
             self._drain()
+
+    def _measure(self) -> None:
+        """See how much room other workers and the reader have left. What is written meanwhile is seen next time."""
+        self._measured_ns = self._monotonic()
+        size = self._size
+        room = self._cap_bytes - measure(self._directory)
+        with self._lock:
+            if size <= self._size:  # else another segment was begun meanwhile
+                self._cap_at = size + room
+                self._settle()
 
     def _drain(self) -> None:
         """Write what is queued, oldest first; leave degraded mode when that has gone well for long enough."""
         while True:
             with self._lock:
+                if not self._queue and self._lost_frames and self._size + HEADER.size < self._cap_at:
+                    self._put(self._lost_frame(), 1)
                 if not self._queue:
-                    if self._lost_frames and self._room > HEADER.size:
-                        self._queue.append((self._lost_frame(), 1))
-                    else:
-                        self.degraded = self._monotonic() - self._trouble_ns <= self._recovery_ns
-                        return
-                data, frames = self._queue[0]
-            if self._size + len(data) > self._segment_bytes and frames:
-                self._next_segment()
-            if not self._drain_one(data, frames):
+                    self.degraded = self._monotonic() - self._trouble_ns <= self._recovery_ns
+                    self._settle()
+                    return
+                data, frames = self._take_batch()
+                if self._size + len(data) > self._segment_bytes and frames:
+                    self._next_segment()
+            if not self._drain_batch(data, frames):
                 return
 
-    def _drain_one(self, data: bytes, frames: int) -> bool:
+    def _take_batch(self) -> tuple[bytes, int]:
+        """Return what stands at the front of the queue, joined up to some size. A rest of a frame goes alone, and counts for 0."""
+        batch: list[bytes] = []
+        size = frames = 0
+        for data, count in self._queue:
+            if batch and (not count or not frames or size + len(data) > BATCH_BYTES):
+                break
+            batch.append(data)
+            size += len(data)
+            frames += count
+        for _ in batch:
+            self._queue.popleft()
+        return b"".join(batch), frames
+
+    def _drain_batch(self, data: bytes, frames: int) -> bool:
         began = self._monotonic()
         try:
-            written = self._write(self._segment.fd, data)
+            written = self._write(self._fd, data)
         except OSError as error:
             written, self.counters.last_error = 0, f"append: {error.strerror}"
         self._size += written
-        self._room -= written
         self._dirty = True
         whole = written == len(data)
         with self._lock:
             self._queued -= written
-            if whole:
-                self._queue.popleft()
-            elif written:
-                self._queue[0] = (data[written:], 0)
-        self.counters.bytes += written
-        self.counters.frames += frames if written else 0
+            if not whole:
+                self._queue.appendleft((data[written:], 0 if written else frames))
+        self._frames += frames if written else 0
         if not whole or self._monotonic() - began > SLOW_WRITE_NS:
             self._trouble_ns = self._monotonic()
             self.counters.failed_writes += 1

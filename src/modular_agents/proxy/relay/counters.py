@@ -84,6 +84,15 @@ class Counters:
             fcntl.flock(self._fd, fcntl.LOCK_EX)
             self.publish()
 
+    def blame(self, whose: str) -> None:
+        """Count an error as the client's, the upstream's or the proxy's."""
+        if whose == "client":
+            self.errors_client_total += 1
+        elif whose == "upstream":
+            self.errors_upstream_total += 1
+        else:
+            self.errors_proxy_total += 1
+
     def alone(self) -> dict[str, int]:
         """Return what `add_up` would if this worker were the only one."""
         return {name: getattr(self, name) for name in NAMES} | {"workers": 1}

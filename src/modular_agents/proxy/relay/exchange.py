@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from modular_agents.proxy.model.exchange import Outcome
 from modular_agents.proxy.relay.answers import Answer
-from modular_agents.proxy.relay.headers import Request, Response
-from modular_agents.proxy.relay.routing import Route
+from modular_agents.proxy.relay.headers import Response
+from modular_agents.proxy.relay.plan import Plan
 from modular_agents.proxy.relay.tap import Record
 
 if TYPE_CHECKING:
@@ -56,59 +56,49 @@ class Side(Protocol):
 class Exchange:
     """One call from its head to its END."""
 
-    __slots__ = (
-        "_close", "_connecting", "_held", "_held_bytes", "_informational", "_plain", "_shared",
-        "activity_ns", "answering", "client", "done", "record", "request", "request_done", "route", "tunneled",
-        "upstream",
-    )  # fmt: skip
+    # No slots but defaults of the class: most of them are never set, and an exchange is made per call.
+    upstream: "UpstreamConnection | None" = None
+    request_done = False
+    answering = False
+    """A byte of the provider's answer has gone out (1xx aside)."""
+    done = False
+    tunneled = False
+    plain = False
+    """The answer goes out without its chunked coding."""
+    _close = False
+    _connecting: "asyncio.Task[None] | None" = None
+    _held: list[bytes] | None = None
+    _held_bytes = 0
+    _informational = 0
 
-    def __init__(self, shared: "Shared", client: Side, request: Request, route: Route, record: Record) -> None:
+    def __init__(self, shared: "Shared", client: Side, plan: Plan, record: Record) -> None:
         self._shared = shared
         self.client = client
-        self.request = request
-        self.route = route
+        self.plan = plan
         self.record = record
-        self.upstream: UpstreamConnection | None = None
-        self.request_done = False
-        self.answering = False
-        """A byte of the provider's answer has gone out (1xx aside)."""
-        self.done = False
-        self.activity_ns = 0
-        self.tunneled = False
-        self._connecting: asyncio.Task[None] | None = None
-        self._held: list[bytes] = []
-        self._held_bytes = 0
-        self._informational = 0
-        self._close = False
-        self._plain = False
 
     # ── from the client ──
 
-    def start(self, raw: bytes, payload: bytes, *, last: bool) -> None:
-        """Record and send the head and what has come of the body. `raw` goes on; `payload` is what it holds."""
-        shared, request, route = self._shared, self.request, self.route
+    def start(self, digits: bytes, raw: bytes, *, last: bool) -> None:
+        """Send the head and what has come of the body; both are recorded."""
+        shared, plan = self._shared, self.plan
         self.request_done = last
-        record = self.record
-        if payload:
-            record.request_body(payload, last=last)
-        record.flush()
-        self.activity_ns = shared.tap.monotonic_ns()
-        shared.counters.requests_total += 1
-        shared.counters.requests_open += 1
-        destination = route.destination
-        head = request.render(route.target, destination.host_line)
-        upstream = shared.pool.take(destination)
+        counters = shared.counters
+        counters.requests_total += 1
+        counters.requests_open += 1
+        upstream = shared.pool.take(plan.destination)
         if upstream is None:
+            head = plan.out_before + digits + plan.out_after
             self._held = [head, raw] if raw else [head]
             self._held_bytes = len(raw)
-            self._connecting = shared.pool.connect(destination, self)
+            self._connecting = shared.pool.connect(plan.destination, self)
             return
         self.upstream = upstream
         upstream.begin(self)
         if len(raw) <= JOIN_BYTES:
-            upstream.transport.write(head + raw)
+            upstream.transport.write(b"".join((plan.out_before, digits, plan.out_after, raw)))
         else:
-            upstream.transport.writelines((head, raw))
+            upstream.transport.writelines((plan.out_before + digits + plan.out_after, raw))
 
     def more(self, raw: bytes, payload: bytes, *, last: bool) -> None:
         """Pass on more of the request's body."""
@@ -116,13 +106,14 @@ class Exchange:
             return
         self.request_done = last
         record = self.record
+        record.touch()
         record.request_body(payload, last=last)
         record.flush()
-        self.activity_ns = self._shared.tap.monotonic_ns()
         if self.upstream is not None:
             self.upstream.transport.write(raw)
             return
-        self._held.append(raw)
+        if self._held is not None:
+            self._held.append(raw)
         self._held_bytes += len(raw)
         if self._held_bytes > OUTBOX_BYTES:
             self.client.hold_reading()
@@ -133,10 +124,6 @@ class Exchange:
             self._shared.counters.client_gone_total += 1
             self._end(Outcome.CLIENT_GONE, why)
 
-    def refuse_rest(self, answer: Answer) -> None:
-        """Break off a request whose body turned out malformed or too long."""
-        self.fail(answer, Outcome.REFUSED)
-
     # ── from the pool ──
 
     def connected(self, upstream: "UpstreamConnection") -> None:
@@ -144,10 +131,11 @@ class Exchange:
         self._connecting = None
         self.upstream = upstream
         upstream.begin(self)
+        self.record.touch()
         if self._held_bytes > OUTBOX_BYTES:
             self.client.go_on_reading()
-        upstream.transport.writelines(self._held)
-        self._held = []
+        upstream.transport.writelines(self._held or ())
+        self._held = None
         self._held_bytes = 0
 
     def unreachable(self, answer: Answer, outcome: Outcome) -> None:
@@ -163,90 +151,110 @@ class Exchange:
         if self._informational > MAX_INFORMATIONAL:
             return False
         record = self.record
+        record.touch()
         record.informational(response.shown())
         record.flush()
-        self.activity_ns = self._shared.tap.monotonic_ns()
-        if self.request.minor:  # HTTP/1.0 does not know them
+        if self.plan.minor:  # HTTP/1.0 does not know them
             self.client.transport.write(response.render(close=False, plain=False))
         return True
 
-    def head(self, response: Response, raw: bytes, payload: bytes, *, ends_with_close: bool, bodiless: bool) -> None:
+    def head(self, response: Response, raw: bytes, payload: bytes, *, ends_with_close: bool) -> None:
         """Pass the answer's head on, with what came of its body. `raw` goes on; `payload` is what it holds."""
         record = self.record
-        unknown_size = response.length < 0 or response.length > self._shared.tap.recorded_bytes
-        record.response_head(response.shown(), last=bodiless, hashed=unknown_size and not bodiless)
+        record.touch()
+        record.response_head(response.shown(), last=False, hashed=response.length < 0 or response.length > self._shared.tap.recorded_bytes)
         if payload:
             record.response_body(payload, last=False)
         record.flush()
-        self.client.transport.write(self.take_head(response, ends_with_close=ends_with_close) + (payload if self._plain else raw))
-
-    def upgrade(self, response: Response) -> bytes:
-        """Record and pass on a 101; return what the client sent ahead."""
-        self.record.response_head(response.shown(), last=True, hashed=False)
-        self.record.tunnel_begins()
-        self.record.flush()
-        self.tunneled = True
-        self._shared.counters.tunnels_open += 1
-        self.client.transport.write(self.take_head(response, ends_with_close=False))
-        return self.client.upgraded()
-
-    def take_head(self, response: Response, *, ends_with_close: bool) -> bytes:
-        """Note that the answer has begun and return its head as the client gets it."""
-        request = self.request
-        self.answering = True
-        self.activity_ns = self._shared.tap.monotonic_ns()
-        self._close = close = not request.keep_alive or ends_with_close or not self.request_done or self._shared.draining
-        self._plain = plain = response.chunked and not request.minor
-        if not close and not plain and response.goes_untouched():
-            return response.raw + b"\r\n\r\n"
-        return response.render(close=close, plain=plain)
+        head = self._begin(response, ends_with_close=ends_with_close)
+        self.client.transport.write(head + (payload if self.plain else raw))
 
     def body(self, raw: bytes, payload: bytes) -> None:
         """Pass on more of the answer's body."""
-        record = self.record
         if payload:
-            record.response_body(payload, last=False)
-            record.flush()
-        self.activity_ns = self._shared.tap.monotonic_ns()
-        self.client.transport.write(payload if self._plain else raw)
+            self.record.piece(payload)
+        else:
+            self.record.touch()
+        self.client.transport.write(payload if self.plain else raw)
+
+    def is_straight(self) -> bool:
+        """Return whether a whole answer may go to the client as it came, head and all."""
+        plan = self.plan
+        return self.request_done and plan.keep_alive and not plan.bare and not self._shared.draining
+
+    def straight(self, data: bytes, at: int) -> None:
+        """Pass on, as it came, an answer that came in one piece; its body begins at `at`."""
+        record, counters, client = self.record, self._shared.counters, self.client
+        record.answer(data[: at - 2], data[at:])
+        self.done = self.answering = True
+        counters.requests_open -= 1
+        counters.request_bytes_total += record.request_size
+        counters.response_bytes_total += record.response_size
+        client.transport.write(data)
+        client.answered(keep=True)
 
     def whole(self, response: Response, raw: bytes, payload: bytes, trailers: bytes, *, bodiless: bool) -> None:
         """Pass on an answer that came in one piece: one append, one write."""
         record = self.record
+        record.touch()
         record.response_head(response.shown(), last=bodiless, hashed=response.length > self._shared.tap.recorded_bytes)
         if not bodiless:
             record.response_body(payload, last=True)
-        out = self.take_head(response, ends_with_close=False)
-        self._complete(out + (payload if self._plain else raw), trailers)
+        head = self._begin(response, ends_with_close=False)
+        self._complete(head + (payload if self.plain else raw), trailers)
 
     def finish(self, raw: bytes, payload: bytes, trailers: bytes) -> None:
         """Pass on the last of the answer's body."""
-        self.record.response_body(payload, last=True)
-        self._complete(payload if self._plain else raw, trailers)
+        record = self.record
+        record.touch()
+        record.response_body(payload, last=True)
+        self._complete(payload if self.plain else raw, trailers)
+
+    def upgrade(self, response: Response) -> bytes:
+        """Record and pass on a 101; return what the client sent ahead."""
+        record = self.record
+        record.touch()
+        record.response_head(response.shown(), last=True, hashed=False)
+        record.tunnel_begins()
+        record.flush()
+        self.tunneled = True
+        self._shared.counters.tunnels_open += 1
+        self.client.transport.write(self._begin(response, ends_with_close=False))
+        return self.client.upgraded()
+
+    def _begin(self, response: Response, *, ends_with_close: bool) -> bytes:
+        """Note that the answer has begun and return its head as the client gets it."""
+        plan = self.plan
+        self.answering = True
+        self._close = close = not plan.keep_alive or ends_with_close or not self.request_done or self._shared.draining
+        self.plain = plain = response.facts.chunked and not plan.minor
+        if not close and not plain and response.facts.untouched:
+            return response.raw + b"\r\n\r\n"
+        return response.render(close=close, plain=plain)
 
     def _complete(self, out: bytes, trailers: bytes) -> None:
-        record, counters = self.record, self._shared.counters
+        record, counters, client = self.record, self._shared.counters, self.client
         record.complete(trailers)
         record.flush()
         self.done = True
+        self.upstream = None
         counters.requests_open -= 1
         counters.request_bytes_total += record.request_size
         counters.response_bytes_total += record.response_size
-        self.upstream = None
         if out:
-            self.client.transport.write(out)
-        self.client.answered(keep=not self._close)
+            client.transport.write(out)
+        client.answered(keep=not self._close)
 
     # ── endings that are not clean ──
 
     def tick(self, now_ns: int) -> None:
         """Look at the clock: a side that is silent for too long ends the call."""
         if self.client.stalled:
-            self.activity_ns = now_ns  # the client does not take the answer: nobody's silence, and its own time
+            self.record.now_ns = now_ns  # the client does not take the answer: nobody's silence, and its own time
         if self._connecting is not None or self.tunneled:
             return
         limits = self._shared.limits
-        silent_s = (now_ns - self.activity_ns) / 1e9
+        silent_s = (now_ns - self.record.now_ns) / 1e9
         if self.answering:
             if silent_s > limits.stream_silence_s:
                 message = f"the provider was silent for {limits.stream_silence_s:g} s in the middle of its answer"
@@ -259,32 +267,31 @@ class Exchange:
             message = f"no more of the request's body came for {limits.stream_silence_s:g} s"
             self.fail(Answer(408, "client", "request_timeout", message), Outcome.CLIENT_GONE)
 
-    def tunnel_ended(self, outcome: Outcome, detail: str) -> None:
-        """End an upgraded connection's record."""
-        if not self.done:
-            self._end(outcome, detail)
-
     def fail(self, answer: Answer, outcome: Outcome, *, reset: bool = False) -> None:
         """End for a reason of ours or the provider's: an answer of our own if nothing has gone out, else a broken body."""
         if self.done:
             return
-        counters = self._shared.counters
-        name = f"errors_{answer.whose}_total"
-        setattr(counters, name, getattr(counters, name) + 1)
+        self._shared.counters.blame(answer.whose)
         if self.answering:
             self._end(outcome, answer.message)
             self.client.break_off(reset=reset)
             return
-        body = answer.body(self.route.dialect)
-        close = not self.request_done or not self.request.keep_alive or self._shared.draining
+        plan, record = self.plan, self.record
+        body = b"" if plan.bare else answer.body(plan.dialect)
+        close = not self.request_done or not plan.keep_alive or self._shared.draining
         head = answer.head(len(body), close=close)
-        bare = self.request.method == b"HEAD"
-        self.record.response_head(head, last=bare, hashed=False)
-        if not bare:
-            self.record.response_body(body, last=True)
+        record.touch()
+        record.response_head(head, last=plan.bare, hashed=False)
+        if body:
+            record.response_body(body, last=True)
         self._end(outcome, answer.message)
-        self.client.transport.write(head + b"\r\n" + (b"" if bare else body))
+        self.client.transport.write(head + b"\r\n" + body)
         self.client.answered(keep=not close)
+
+    def tunnel_ended(self, outcome: Outcome, detail: str) -> None:
+        """End an upgraded connection's record."""
+        if not self.done:
+            self._end(outcome, detail)
 
     def interrupt(self) -> None:
         """Break the call off because the proxy stops."""
@@ -295,6 +302,7 @@ class Exchange:
     def _end(self, outcome: Outcome, detail: str) -> None:
         record, counters = self.record, self._shared.counters
         self.done = True
+        record.touch()
         record.end(outcome, detail)
         record.flush()
         counters.requests_open -= 1
@@ -307,4 +315,4 @@ class Exchange:
         if self.upstream is not None:
             upstream, self.upstream = self.upstream, None
             upstream.drop()
-        self._held = []
+        self._held = None

@@ -38,9 +38,9 @@ class FramingError(ValueError):
 
 
 class HeadReader:
-    """Collects a head that came in more than one read. `feed` returns (head, rest) once its empty line is there.
+    """Collects a head that came in more than one read. `feed` returns (data, end) once its empty line is there.
 
-    The head comes without its final CRLF CRLF. `forgive` empty lines before it are skipped.
+    The head is `data[:end]`; its CRLF CRLF and what came behind follow. `forgive` empty lines before it are skipped.
     Raises FramingError for a bare CR or LF or when it grows over its limits.
     """
 
@@ -53,8 +53,8 @@ class HeadReader:
         self._line_bytes = line_bytes
         self._head_bytes = head_bytes
 
-    def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
-        """Take bytes; return the head and what follows it, or None while it is not whole."""
+    def feed(self, data: bytes) -> tuple[bytes, int] | None:
+        """Take bytes; return everything and where the head ends, or None while it is not whole."""
         buffer = self._buffer
         buffer += data
         while self._forgive and not self._seen and buffer.startswith(CRLF):
@@ -67,10 +67,7 @@ class HeadReader:
         self._seen = len(buffer)
         if end < 0:
             return None
-        head, rest = bytes(buffer[:end]), bytes(buffer[end + 4 :])
-        buffer.clear()
-        self._seen = 0
-        return head, rest
+        return bytes(buffer), end
 
     def _check(self, end: int) -> None:
         buffer = self._buffer
@@ -152,6 +149,15 @@ class ChunkedReader:
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         """Take bytes; return (raw, payload): what to pass on as it came, and the body bytes within it."""
+        if self._state == _SIZE and not self._held:  # the common case: exactly one whole chunk
+            end = data.find(CRLF, 0, self._line_bytes + 2)
+            if end > 0:
+                size = self._sizes[data[:end]]
+                if size and len(data) == end + size + 4 and data.endswith(CRLF):
+                    return data, data[end + 2 : -2]
+        return self._walk(data)
+
+    def _walk(self, data: bytes) -> tuple[bytes, bytes]:
         if self._held:
             data = self._held + data
             self._held = b""

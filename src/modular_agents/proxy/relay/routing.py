@@ -13,8 +13,9 @@ from urllib.parse import unquote
 from modular_agents.proxy.config import Upstream
 from modular_agents.proxy.journal.frames import pack_fields
 from modular_agents.proxy.model.ids import clean_opaque_id
+from modular_agents.proxy.relay.fields import SHAPE_ANTHROPIC, SHAPE_BEARER, SHAPE_GOOGLE
 from modular_agents.proxy.relay.framing import FramingError
-from modular_agents.proxy.relay.headers import SHAPE_ANTHROPIC, SHAPE_BEARER, SHAPE_GOOGLE
+from modular_agents.proxy.relay.headers import AnswerTemplate
 
 _PREFIX = re.compile(rb"/([tau])/([^/?#]+)(?=[/?#]|$)")
 _MAX_PREFIXES = 8
@@ -36,11 +37,13 @@ ANTHROPIC, OPENAI, GEMINI = "anthropic", "openai", "gemini"
 class Destination:
     """An upstream with what every request to it needs, made once."""
 
-    __slots__ = ("host_line", "name", "packed", "prefix", "upstream", "url")
+    __slots__ = ("answers", "host_line", "name", "packed", "prefix", "upstream", "url")
 
     def __init__(self, upstream: Upstream) -> None:
         self.upstream = upstream
         self.name = upstream.name
+        self.answers: list[AnswerTemplate] = []
+        """Heads of its last answers, the latest first."""
         self.url = upstream.url
         self.packed = pack_fields(self.name.encode(), self.url.encode())
         """The two fields of a REQUEST_HEAD frame."""

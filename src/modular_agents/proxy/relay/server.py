@@ -7,14 +7,17 @@ answered 400 and the connection closed. Requests sent ahead wait their turn. A h
 import asyncio
 import hmac
 import logging
-from typing import cast
+from typing import NoReturn, cast
 
+from modular_agents.proxy.model.exchange import Outcome
 from modular_agents.proxy.relay.answers import Answer
 from modular_agents.proxy.relay.exchange import Exchange
+from modular_agents.proxy.relay.fields import TOKEN_OURS
 from modular_agents.proxy.relay.framing import CRLF, HEAD_END, MAX_LEADING_CRLF, ChunkedReader, FramingError, HeadReader, check_head_size
-from modular_agents.proxy.relay.headers import TOKEN_OURS, Request
+from modular_agents.proxy.relay.headers import Request
 from modular_agents.proxy.relay.own import own_answer
-from modular_agents.proxy.relay.routing import OPENAI, Destination
+from modular_agents.proxy.relay.plan import Plan
+from modular_agents.proxy.relay.routing import OPENAI
 from modular_agents.proxy.relay.shared import Shared
 from modular_agents.proxy.relay.sockets import is_broken, peer_has_closed, reset_on_close
 from modular_agents.proxy.relay.tap import pack_origin
@@ -33,7 +36,7 @@ class ClientConnection(asyncio.Protocol):
     """One client connection."""
 
     __slots__ = (
-        "_ahead", "_before", "_body_bytes", "_chunks", "_eof", "_exchange", "_head", "_held_back", "_left", "_shared", "_state",
+        "_ahead", "_body_bytes", "_chunks", "_eof", "_exchange", "_head", "_held_back", "_left", "_plan", "_shared", "_state",
         "deadline_ns",
         "origin", "stalled", "transport",
     )  # fmt: skip
@@ -47,7 +50,8 @@ class ClientConnection(asyncio.Protocol):
         self._left = 0
         self._body_bytes = 0
         self._ahead = b""
-        self._before: Destination | None = None
+        self._plan: Plan | None = None
+        """Of the last request: most often the next one's too."""
         self._eof = False
         self._held_back = False
         self.stalled = False
@@ -72,9 +76,16 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes of the client."""
         try:
-            self._take(data)
+            state = self._state
+            if state <= _READING_HEAD:
+                self._take_head(data)
+            elif state == _BODY:
+                self._take_body(data)
+            elif state == _BUSY:
+                self._take_ahead(data)
         except FramingError as error:
-            self._refuse(Answer(error.status, "client", error.code, str(error)))
+            whole_head = self._state <= _READING_HEAD and self._head is None
+            self._refuse(Answer(error.status, "client", error.code, str(error)), data if whole_head else b"")
         except Exception:  # noqa: BLE001 - the boundary of one connection: a defect of ours ends this connection and no other
             _log.exception("defect while reading a request")
             self._refuse(Answer(500, "proxy", "defect", "a defect of this proxy; its log says more"))
@@ -99,7 +110,7 @@ class ClientConnection(asyncio.Protocol):
         self.stalled = True
         exchange = self._exchange
         if exchange is not None and exchange.upstream is not None:
-            exchange.upstream.transport.pause_reading()
+            exchange.upstream.pause()
 
     def resume_writing(self) -> None:
         """Read the provider again, or begin the request that waited for this."""
@@ -108,7 +119,7 @@ class ClientConnection(asyncio.Protocol):
         if exchange is None:
             self._shared.loop.call_soon(self._next)
         elif exchange.upstream is not None:
-            exchange.upstream.transport.resume_reading()
+            exchange.upstream.resume()
 
     # ── for the exchange ──
 
@@ -137,7 +148,7 @@ class ClientConnection(asyncio.Protocol):
             self._close()
         else:
             self._state = _IDLE
-            self._wait(self._shared.limits.client_keepalive_s)
+            self.deadline_ns = self._shared.tap.monotonic_ns() + self._shared.keepalive_ns
 
     def break_off(self, *, reset: bool) -> None:
         """Close so that the client sees a broken body: after what was written, with FIN, or with RST where FIN would look whole."""
@@ -188,75 +199,92 @@ class ClientConnection(asyncio.Protocol):
 
     # ── reading ──
 
-    def _take(self, data: bytes) -> None:
-        state = self._state
-        if state <= _READING_HEAD:
-            self._take_head(data)
-        elif state == _BODY:
-            self._take_body(data)
-        elif state == _BUSY:
-            self._ahead += data
-            if len(self._ahead) > AHEAD_BYTES:
-                self.transport.pause_reading()
+    def _take_ahead(self, data: bytes) -> None:
+        self._ahead += data
+        if len(self._ahead) > AHEAD_BYTES:
+            self.transport.pause_reading()
 
     def _take_head(self, data: bytes) -> None:
+        plan = self._plan
+        if plan is not None and self._head is None and plan.template is not None:
+            found = plan.template.match(data)
+            if found is not None:
+                self._begin(plan, found[1], data, found[0])
+                return
         self._state = _READING_HEAD
+        limits = self._shared.limits
         if self._head is None:
             end = data.find(HEAD_END) if data[0] != _CR else -1
             if end >= 0:
-                limits = self._shared.limits
-                check_head_size(data, end, limits.request_line_bytes, limits.head_bytes)
-                self._begin(data[:end], data[end + 4 :])
+                if end > limits.request_line_bytes:
+                    check_head_size(data, end, limits.request_line_bytes, limits.head_bytes)
+                self._begin_anew(data, end)
                 return
-            self._head = HeadReader(self._shared.limits.request_line_bytes, self._shared.limits.head_bytes, MAX_LEADING_CRLF)
-            self._wait(self._shared.limits.request_head_s)
+            self._head = HeadReader(limits.request_line_bytes, limits.head_bytes, MAX_LEADING_CRLF)
+            self._wait(limits.request_head_s)
         cut = self._head.feed(data)
         if cut is not None:
             self._head = None
-            self._begin(*cut)
+            self._begin_anew(*cut)
 
-    def _begin(self, head: bytes, rest: bytes) -> None:
-        shared = self._shared
+    def _begin_anew(self, data: bytes, end: int) -> None:
+        """Begin the request whose head is `data[:end]`, unlike the last one on this connection."""
+        plans = self._shared.plans
+        before = self._plan.destination if self._plan is not None else None
         self.deadline_ns = 0
         try:
-            request = shared.requests.request(head)
-            raw, payload, last, ahead = self._first_body(request, rest)
-            if request.target.startswith(b"/-/") or not self._is_allowed(request):
-                self._answer_ourselves(request, last=last, ahead=ahead)
-                return
-            route = shared.router.find(request.target, request.shape, self._before)
-        except FramingError as error:
-            self._refuse(Answer(error.status, "client", error.code, str(error)), head)
-            return
-        self._before = route.destination
-        self._ahead = ahead
-        self._state = _BUSY if last else _BODY
-        record = shared.tap.open(self.origin, request, route, last=last and not payload)
-        self._exchange = exchange = Exchange(shared, self, request, route, record)
-        exchange.start(raw, payload, last=last)
+            found = plans.find(data, end, before)
+            if found is None:
+                request = plans.read(data[:end])
+                if request.target.startswith(b"/-/") or not self._is_allowed(request):
+                    self._answer_ourselves(request, data[end + 4 :])
+                    return
+                found = plans.make(request, before)
+            self._begin(*found, data, end + 4)
+        except FramingError as error:  # here, for the head may have come in more than one read
+            self._refuse(Answer(error.status, "client", error.code, str(error)), data[:end])
 
-    def _first_body(self, request: Request, rest: bytes) -> tuple[bytes, bytes, bool, bytes]:
-        """Return (raw, payload, whether that is the whole body, what lies ahead of it) of what came with the head."""
+    def _begin(self, plan: Plan, digits: bytes, data: bytes, at: int) -> None:
+        """Begin a request; what came of its body is `data[at:]`. Raises FramingError."""
         shared = self._shared
-        self._chunks = None
-        if request.chunked:
-            limits = shared.limits
-            self._chunks = chunks = ChunkedReader(shared.sizes, shared.requests.table.trailer, limits.chunk_line_bytes, limits.head_bytes)
-            self._body_bytes = 0
-            raw, payload = chunks.feed(rest) if rest else (b"", b"")
-            self._count(payload)
-            return raw, payload, chunks.done, chunks.rest
-        if request.length > 0:
-            if request.length > shared.limits.body_bytes:
-                msg = f"the body is longer than {shared.limits.body_bytes} bytes"
-                raise FramingError(msg, 413)
-            left = request.length - len(rest)
-            if left >= 0:
-                self._left = left
-                return rest, rest, not left, b""
-            body = rest[:left]
-            return body, body, True, rest[left:]
-        return b"", b"", True, rest
+        self.deadline_ns = 0
+        length = int(digits) if digits else 0
+        if len(data) - at == length and not plan.chunked and length <= shared.limits.body_bytes:
+            raw = payload = data[at:]
+            last = True
+        else:
+            raw, payload, last = self._first_body(data, at, length, chunked=plan.chunked)
+        self._plan = plan
+        self._state = _BUSY if last else _BODY
+        record = shared.tap.open(self.origin, plan, digits, length, payload, last=last)
+        self._exchange = exchange = Exchange(shared, self, plan, record)
+        exchange.start(digits, raw, last=last)
+
+    def _first_body(self, data: bytes, at: int, length: int, *, chunked: bool) -> tuple[bytes, bytes, bool]:
+        """Return (raw, payload, whether that is the whole body) of what came with the head, from `at` on; keep what lies ahead."""
+        if chunked:
+            return self._first_chunks(data[at:])
+        if length > self._shared.limits.body_bytes:
+            self._too_long()
+        left = length - len(data) + at
+        if left > 0:
+            self._chunks = None
+            self._left = left
+            raw = data[at:]
+            return raw, raw, False
+        self._ahead = data[left:]
+        raw = data[at:left]
+        return raw, raw, True
+
+    def _first_chunks(self, rest: bytes) -> tuple[bytes, bytes, bool]:
+        shared = self._shared
+        limits = shared.limits
+        self._chunks = chunks = ChunkedReader(shared.sizes, shared.requests.table.trailer, limits.chunk_line_bytes, limits.head_bytes)
+        self._body_bytes = 0
+        raw, payload = chunks.feed(rest) if rest else (b"", b"")
+        self._count(payload)
+        self._ahead = chunks.rest
+        return raw, payload, chunks.done
 
     def _take_body(self, data: bytes) -> None:
         exchange = cast("Exchange", self._exchange)
@@ -279,8 +307,11 @@ class ClientConnection(asyncio.Protocol):
     def _count(self, payload: bytes) -> None:
         self._body_bytes += len(payload)
         if self._body_bytes > self._shared.limits.body_bytes:
-            msg = f"the body is longer than {self._shared.limits.body_bytes} bytes"
-            raise FramingError(msg, 413)
+            self._too_long()
+
+    def _too_long(self) -> NoReturn:
+        msg = f"the body is longer than {self._shared.limits.body_bytes} bytes"
+        raise FramingError(msg, 413)
 
     def _next(self) -> None:
         """Begin the request that was sent ahead."""
@@ -301,9 +332,10 @@ class ClientConnection(asyncio.Protocol):
         token = self._shared.token
         return not token or hmac.compare_digest(request.said.get(TOKEN_OURS, b""), token)
 
-    def _answer_ourselves(self, request: Request, *, last: bool, ahead: bytes) -> None:
-        keep = last and request.keep_alive
-        self._ahead = ahead
+    def _answer_ourselves(self, request: Request, rest: bytes) -> None:
+        """Answer without any provider. A body is not read: the connection closes behind the answer."""
+        keep = request.keep_alive and not request.chunked and request.length <= 0
+        self._ahead = rest if keep else b""
         self._state = _BUSY
         self.transport.write(own_answer(self._shared, request, allowed=self._is_allowed(request), close=not keep))
         self.answered(keep=keep)
@@ -311,18 +343,16 @@ class ClientConnection(asyncio.Protocol):
     def _refuse(self, answer: Answer, head: bytes = b"") -> None:
         exchange = self._exchange
         if exchange is not None:
-            exchange.refuse_rest(answer)
+            exchange.fail(answer, Outcome.REFUSED)
             self._linger()
             return
         if self._state in {_LINGER, _CLOSED}:
             return
-        if answer.whose == "client":
-            self._shared.counters.errors_client_total += 1
-        else:
-            self._shared.counters.errors_proxy_total += 1
+        shared = self._shared
+        shared.counters.blame(answer.whose)
         body = answer.body(OPENAI)
         answer_head = answer.head(len(body), close=True)
-        self._shared.tap.refused(self.origin, head.partition(CRLF)[0], answer_head, body, answer.message)
+        shared.tap.refused(self.origin, head.partition(CRLF)[0], answer_head, body, answer.message)
         self.transport.write(answer_head + CRLF + body)
         self._linger()
 

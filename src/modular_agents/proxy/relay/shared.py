@@ -7,15 +7,15 @@ from modular_agents.proxy.config import Limits
 from modular_agents.proxy.relay.counters import Counters
 from modular_agents.proxy.relay.framing import ChunkSizes
 from modular_agents.proxy.relay.headers import Heads
-from modular_agents.proxy.relay.routing import Router
+from modular_agents.proxy.relay.plan import Plans
 from modular_agents.proxy.relay.tap import Tap
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
+    from modular_agents.proxy.relay.pool import Pool
     from modular_agents.proxy.relay.server import ClientConnection
-    from modular_agents.proxy.relay.upstream import Pool
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class Shared:
 
     loop: "asyncio.AbstractEventLoop"
     limits: Limits
-    router: Router
+    plans: Plans
     requests: Heads
     tap: Tap
     pool: "Pool"
@@ -33,6 +33,7 @@ class Shared:
     token: bytes
     metrics: "Callable[[], str]"
     """Prometheus text with the counters of all workers added up."""
+    keepalive_ns: int
     draining: bool = False
     clients: "set[ClientConnection]" = field(default_factory=set)
     sizes: ChunkSizes = field(default_factory=lambda: ChunkSizes(lenient=False))

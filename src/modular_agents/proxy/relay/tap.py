@@ -8,34 +8,27 @@ import hashlib
 import struct
 from collections.abc import Callable
 from typing import Protocol
+from zlib import crc32
 
-from modular_agents.proxy.journal.frames import FLAG_CAPPED, FLAG_LAST, End, Kind, encode, pack_fields
+from modular_agents.proxy.journal.frames import FLAG_CAPPED, FLAG_LAST, FORMAT, End, Kind, add, encode, pack_check, pack_fields, pack_tail
 from modular_agents.proxy.model.exchange import Outcome
-from modular_agents.proxy.model.ids import CallIds, clean_opaque_id
+from modular_agents.proxy.model.ids import CallIds
 from modular_agents.proxy.relay.framing import FramingError, parse_request_line
-from modular_agents.proxy.relay.headers import AGENT, PARENT, REPLAY, TRACE, Request
+from modular_agents.proxy.relay.plan import Plan
 from modular_agents.proxy.relay.redaction import Redactor
-from modular_agents.proxy.relay.routing import Route
 
-_SIZE = struct.Struct("<I")
-_REQUEST_HEAD, _REQUEST_BODY, _RESPONSE_HEAD, _INFORMATIONAL = (
-    int(Kind.REQUEST_HEAD),
-    int(Kind.REQUEST_BODY),
-    int(Kind.RESPONSE_HEAD),
-    int(Kind.INFORMATIONAL),
-)
-_RESPONSE_BODY, _END, _TUNNEL_UP, _TUNNEL_DOWN = int(Kind.RESPONSE_BODY), int(Kind.END), int(Kind.TUNNEL_UP), int(Kind.TUNNEL_DOWN)
-_TARGETS = 1024
-"""Redacted targets remembered."""
-_NO_HINTS = bytes(16)
-"""Four empty fields: trace, agent, parent call, replay of."""
-_NO_UPSTREAM = bytes(8)
-"""Two empty fields: upstream and its URL."""
-_COMPLETE_FIELDS = _SIZE.pack(8) + b"complete" + _SIZE.pack(0)
-_NO_DIGESTS = bytes(12)
-"""Three empty fields: two digests, trailers."""
-_CALL_ID_SIZE = _SIZE.pack(26)
+_pack_size = struct.Struct("<I").pack
+# Plain numbers: an attribute of an enum costs ten times a global's.
+_REQUEST_HEAD, _REQUEST_BODY = int(Kind.REQUEST_HEAD), int(Kind.REQUEST_BODY)
+_RESPONSE_HEAD, _RESPONSE_BODY = int(Kind.RESPONSE_HEAD), int(Kind.RESPONSE_BODY)
+_INFORMATIONAL, _END = int(Kind.INFORMATIONAL), int(Kind.END)
+_TUNNEL_UP, _TUNNEL_DOWN = int(Kind.TUNNEL_UP), int(Kind.TUNNEL_DOWN)
 _UP, _DOWN = 1 << _REQUEST_BODY | 1 << _TUNNEL_UP, 1 << _RESPONSE_BODY | 1 << _TUNNEL_DOWN
+_CALL_ID_SIZE = _pack_size(26)
+_EMPTY = bytes(4)
+"""An empty field."""
+_COMPLETE = b"\x08\0\0\0complete\0\0\0\0%c\0\0\0%b%c\0\0\0%b\0\0\0\0\0\0\0\0\0\0\0\0"
+"""An `End` as it packs: outcome, no detail, two sizes, then two digests and trailers, all empty."""
 
 
 class Appender(Protocol):
@@ -48,17 +41,7 @@ class Appender(Protocol):
 class Tap:
     """Opens records. One per worker. `now_ns` is UTC, `monotonic_ns` the clock of the frames."""
 
-    __slots__ = (
-        "_exchanges",
-        "_ids",
-        "_redactor",
-        "_targets",
-        "journal",
-        "monotonic_ns",
-        "now_ns",
-        "recorded_bytes",
-        "recorded_tunnel_bytes",
-    )
+    __slots__ = ("_exchanges", "_ids", "_redactor", "append", "monotonic_ns", "now_ns", "recorded_bytes", "recorded_tunnel_bytes")
 
     def __init__(
         self,
@@ -70,7 +53,7 @@ class Tap:
         recorded_bytes: int,
         recorded_tunnel_bytes: int,
     ) -> None:
-        self.journal = journal
+        self.append = journal.append
         self.now_ns = now_ns
         self.monotonic_ns = monotonic_ns
         self.recorded_bytes = recorded_bytes
@@ -78,29 +61,34 @@ class Tap:
         self._redactor = redactor
         self._ids = CallIds(worker_nonce)
         self._exchanges = 0
-        self._targets: dict[tuple[bytes, bytes, bytes], bytes] = {}
 
-    def open(self, origin: bytes, request: Request, route: Route, *, last: bool) -> "Record":
-        """Begin the record of a call. `origin` is the packed connection id and client address (`pack_origin`)."""
+    def open(self, origin: bytes, plan: Plan, digits: bytes, length: int, payload: bytes, *, last: bool) -> "Record":
+        """Begin the record of a call: its head and what came of its body, in one append.
+
+        `origin` is the packed connection id and client address (`pack_origin`); `digits` and `length` are its
+        Content-Length, b"" and 0 without one.
+        """
         self._exchanges = number = self._exchanges % 0xFFFFFFFF + 1
-        record = Record(self, number, 0 if route.private else self.recorded_bytes)
-        destination = route.destination
-        hints = _NO_HINTS
-        if request.said or route.trace or route.agent:
-            hints = self._hints(request, route)
-        key = (request.method, request.target, route.target)
-        targets = self._targets.get(key)
-        if targets is None:
-            targets = self._pack_targets(key)
-        lines = _utf8(request.shown().partition(b"\r\n")[2])
+        lines = plan.shown_before + digits + plan.shown_after
         call_id = self._ids.next(self.now_ns() // 1_000_000)
-        record.head_frame(
-            _REQUEST_HEAD,
-            b"".join((_CALL_ID_SIZE, call_id.encode(), origin, destination.packed, hints, targets, _SIZE.pack(len(lines)), lines)),
-            FLAG_LAST if last else 0,
-        )
-        if request.chunked or request.length > self.recorded_bytes:
+        head = b"".join((_CALL_ID_SIZE, call_id, origin, plan.facts, _pack_size(len(lines)), lines))
+        recorded = 0 if plan.private else self.recorded_bytes
+        record = Record(self, number, recorded)
+        tail = pack_tail(_REQUEST_HEAD, FLAG_LAST if last and not payload else 0, FORMAT, number, record.now_ns)
+        check = pack_check(len(head), crc32(head, crc32(tail)))
+        size = len(payload)
+        if last and 0 < size <= recorded:
+            record.request_size = size
+            body_tail = pack_tail(_REQUEST_BODY, FLAG_LAST, FORMAT, number, record.now_ns)
+            body_check = pack_check(size, crc32(payload, crc32(body_tail)))
+            self.append(b"".join((check, tail, head, body_check, body_tail, payload)), 2)
+            return record
+        record.parts += (check, tail, head)
+        if plan.chunked or length > recorded:
             record.request_hash = hashlib.sha256()
+        if payload:
+            record.request_body(payload, last=last)
+        record.flush()
         return record
 
     def refused(self, origin: bytes, line: bytes, answer_head: bytes, answer_body: bytes, why: str) -> None:
@@ -112,51 +100,39 @@ class Tap:
         self._exchanges = number = self._exchanges % 0xFFFFFFFF + 1
         record = Record(self, number, self.recorded_bytes)
         call_id = self._ids.next(self.now_ns() // 1_000_000)
-        targets = self._pack_targets((method, target, target))
-        payload = b"".join((_CALL_ID_SIZE, call_id.encode(), origin, _NO_UPSTREAM, _NO_HINTS, targets, _SIZE.pack(0)))
-        record.head_frame(_REQUEST_HEAD, payload, FLAG_LAST)
+        shown = self._redactor.target(target)
+        no_upstream_no_hints = _EMPTY * 6
+        payload = b"".join((_CALL_ID_SIZE, call_id, origin, no_upstream_no_hints, pack_fields(method, shown, shown, b"")))
+        add(record.parts, _REQUEST_HEAD, number, record.now_ns, payload, FLAG_LAST)
         record.response_head(answer_head, last=False, hashed=False)
         record.response_body(answer_body, last=True)
         record.end(Outcome.REFUSED, why)
         record.flush()
 
-    def _pack_targets(self, key: tuple[bytes, bytes, bytes]) -> bytes:
-        method, received, sent = key
-        if len(self._targets) >= _TARGETS:
-            self._targets.clear()
-        self._targets[key] = packed = pack_fields(method, _utf8(self._redactor.target(received)), _utf8(self._redactor.target(sent)))
-        return packed
-
-    def _hints(self, request: Request, route: Route) -> bytes:
-        trace, agent, parent, replay_of = (_clean(request.said.get(kind, b"")) for kind in (TRACE, AGENT, PARENT, REPLAY))
-        said = (route.trace or trace, route.agent or agent, parent, replay_of)
-        return pack_fields(*(self._redactor.text(text.encode("utf-8", "replace")) for text in said))
-
 
 class Record:
-    """The record of one exchange. Frames gather until `flush`, which appends them in one write."""
+    """The record of one exchange. Frames gather in `parts` until `flush`, which appends them in one write."""
 
-    __slots__ = (
-        "_capped", "_frames", "_left_down", "_left_up", "_number", "_tap", "ended", "request_hash", "request_size",
-        "response_hash", "response_size",
-    )  # fmt: skip
+    # No slots but defaults of the class: most of them are never set, and a record is made per call.
+    _capped = 0
+    ended = False
+    request_size = 0
+    response_size = 0
+    request_hash: "hashlib._Hash | None" = None
+    """Kept for bodies that may turn out longer than what is recorded."""
+    response_hash: "hashlib._Hash | None" = None
 
     def __init__(self, tap: Tap, number: int, recorded_bytes: int) -> None:
         self._tap = tap
         self._number = number
-        self._frames: list[bytes] = []
         self._left_up = self._left_down = recorded_bytes
-        self._capped = 0
-        self.ended = False
-        self.request_size = 0
-        self.response_size = 0
-        self.request_hash: hashlib._Hash | None = None
-        """Kept for bodies that may turn out longer than what is recorded."""
-        self.response_hash: hashlib._Hash | None = None
+        self.parts: list[bytes] = []
+        self.now_ns = tap.monotonic_ns()
+        """When something last came: the time of the frames being gathered. `touch` renews it."""
 
-    def head_frame(self, kind: int, payload: bytes, flags: int = 0) -> None:
-        """Add a frame as it is."""
-        self._frames.append(encode(kind, self._number, self._tap.monotonic_ns(), payload, flags))
+    def touch(self) -> None:
+        """Take the time: something came."""
+        self.now_ns = self._tap.monotonic_ns()
 
     def request_body(self, payload: bytes, *, last: bool) -> None:
         """Add body bytes of the request."""
@@ -169,11 +145,11 @@ class Record:
         """Add the answer's head; `hashed` when its body may outgrow the record."""
         if hashed:
             self.response_hash = hashlib.sha256()
-        self.head_frame(_RESPONSE_HEAD, shown, FLAG_LAST if last else 0)
+        add(self.parts, _RESPONSE_HEAD, self._number, self.now_ns, shown, FLAG_LAST if last else 0)
 
     def informational(self, shown: bytes) -> None:
         """Add a 1xx head."""
-        self.head_frame(_INFORMATIONAL, shown)
+        add(self.parts, _INFORMATIONAL, self._number, self.now_ns, shown, 0)
 
     def response_body(self, payload: bytes, *, last: bool) -> None:
         """Add body bytes of the answer."""
@@ -209,53 +185,86 @@ class Record:
         up = self.request_hash.hexdigest() if self.request_hash is not None and self._capped & _UP else ""
         down = self.response_hash.hexdigest() if self.response_hash is not None and self._capped & _DOWN else ""
         payload = End(outcome.value, detail, self.request_size, self.response_size, up, down, trailers.decode("latin-1")).pack()
-        self._frames.append(encode(_END, self._number, self._tap.monotonic_ns(), payload))
+        add(self.parts, _END, self._number, self.now_ns, payload, 0)
 
     def complete(self, trailers: bytes = b"") -> None:
         """Add END for a whole answer: the common case, without the general one's cost."""
-        if trailers or self._capped or self.ended:
+        if trailers or self._capped:
             self.end(Outcome.COMPLETE, "", trailers)
             return
         self.ended = True
         up, down = b"%d" % self.request_size, b"%d" % self.response_size
-        payload = b"".join((_COMPLETE_FIELDS, _SIZE.pack(len(up)), up, _SIZE.pack(len(down)), down, _NO_DIGESTS))
-        self._frames.append(encode(_END, self._number, self._tap.monotonic_ns(), payload))
+        add(self.parts, _END, self._number, self.now_ns, _COMPLETE % (len(up), up, len(down), down), 0)
+
+    def answer(self, shown: bytes, payload: bytes) -> None:
+        """Append a whole answer: head, body, END."""
+        tap, number, size = self._tap, self._number, len(payload)
+        self.now_ns = now_ns = tap.monotonic_ns()
+        self.response_size = size
+        if size > self._left_down or self._capped:
+            self.response_size = 0
+            self.response_head(shown, last=False, hashed=True)
+            self.response_body(payload, last=True)
+            self.complete()
+            self.flush()
+            return
+        self.ended = True
+        head_tail = pack_tail(_RESPONSE_HEAD, 0, FORMAT, number, now_ns)
+        body_tail = pack_tail(_RESPONSE_BODY, FLAG_LAST, FORMAT, number, now_ns)
+        end_tail = pack_tail(_END, 0, FORMAT, number, now_ns)
+        up, down = b"%d" % self.request_size, b"%d" % size
+        end = _COMPLETE % (len(up), up, len(down), down)
+        tap.append(
+            b"".join((
+                pack_check(len(shown), crc32(shown, crc32(head_tail))), head_tail, shown,
+                pack_check(size, crc32(payload, crc32(body_tail))), body_tail, payload,
+                pack_check(len(end), crc32(end, crc32(end_tail))), end_tail, end,
+            )),
+            3,
+        )  # fmt: skip
+
+    def piece(self, payload: bytes) -> None:
+        """Append more body of the answer: what happens for each event of a stream."""
+        size = len(payload)
+        self.response_size += size
+        if self.response_hash is not None:
+            self.response_hash.update(payload)
+        left = self._left_down - size
+        tap = self._tap
+        self.now_ns = now_ns = tap.monotonic_ns()
+        if left >= 0:
+            self._left_down = left
+            tap.append(encode(_RESPONSE_BODY, self._number, now_ns, payload, 0), 1)
+        else:
+            self._left_down = self._cap(_RESPONSE_BODY, payload, self._left_down, last=False)
+            self.flush()
 
     def flush(self) -> None:
         """Append what has gathered, in one write."""
-        frames = self._frames
-        if len(frames) == 1:
-            self._tap.journal.append(frames[0], 1)
-            frames.clear()
-        elif frames:
-            self._tap.journal.append(b"".join(frames), len(frames))
-            frames.clear()
+        parts = self.parts
+        if parts:
+            self._tap.append(b"".join(parts), len(parts) // 3)
+            parts.clear()
 
     def _body(self, kind: int, payload: bytes, left: int, *, last: bool) -> int:
         """Add a body frame within the `left` bytes that are recorded; return what is left."""
         size = len(payload)
-        flags = FLAG_LAST if last else 0
         if size > left:
-            if left >= 0:
-                self._capped |= 1 << kind
-                self.head_frame(kind, payload[:left], flags | FLAG_CAPPED)
-            elif last:
-                self.head_frame(kind, b"", flags)
-            return -1
+            return self._cap(kind, payload, left, last=last)
         if size or last:
-            self._frames.append(encode(kind, self._number, self._tap.monotonic_ns(), payload, flags))
+            add(self.parts, kind, self._number, self.now_ns, payload, FLAG_LAST if last else 0)
         return left - size
+
+    def _cap(self, kind: int, payload: bytes, left: int, *, last: bool) -> int:
+        flags = FLAG_LAST if last else 0
+        if left >= 0:
+            self._capped |= 1 << kind
+            add(self.parts, kind, self._number, self.now_ns, payload[:left], flags | FLAG_CAPPED)
+        elif last:
+            add(self.parts, kind, self._number, self.now_ns, b"", flags)
+        return -1
 
 
 def pack_origin(connection_id: str, client: str) -> bytes:
     """Return the two fields of a REQUEST_HEAD that belong to a client connection."""
     return pack_fields(connection_id.encode(), client.encode())
-
-
-def _utf8(raw: bytes) -> bytes:
-    """Return latin-1 bytes as the UTF-8 that frames hold."""
-    return raw if raw.isascii() else raw.decode("latin-1").encode()
-
-
-def _clean(raw: bytes) -> str:
-    return (clean_opaque_id(raw.decode("utf-8", "replace")) or "") if raw else ""

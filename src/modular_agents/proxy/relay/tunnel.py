@@ -37,6 +37,7 @@ class TunnelEnd(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Record, then pass on."""
         record = self._exchange.record
+        record.touch()
         record.tunnel(data, up=self._from_client)
         record.flush()
         cast("TunnelEnd", self._other).write(data)

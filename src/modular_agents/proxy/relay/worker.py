@@ -23,13 +23,14 @@ from modular_agents.proxy.journal.clock import SystemClock
 from modular_agents.proxy.journal.writer import JournalWriter
 from modular_agents.proxy.relay.counters import Counters, add_up, prometheus
 from modular_agents.proxy.relay.headers import Heads
+from modular_agents.proxy.relay.plan import Plans
+from modular_agents.proxy.relay.pool import Pool
 from modular_agents.proxy.relay.redaction import Redactor
 from modular_agents.proxy.relay.routing import Router
 from modular_agents.proxy.relay.server import ClientConnection
 from modular_agents.proxy.relay.shared import Shared
 from modular_agents.proxy.relay.sockets import keep_probing
 from modular_agents.proxy.relay.tap import Tap
-from modular_agents.proxy.relay.upstream import Pool
 
 SWEEP_S = 0.25
 """How often clocks are looked at: a client that went away is noticed within this, a limit passes at most this late."""
@@ -107,18 +108,19 @@ class Worker:
         tap = Tap(
             self._journal, redactor, self._nonce, clock.now_ns, clock.monotonic_ns, limits.recorded_body_bytes, limits.recorded_tunnel_bytes
         )
-        answers = Heads(redactor, limits.head_fields)
+        requests, answers = Heads(redactor, limits.head_fields), Heads(redactor, limits.head_fields)
         return Shared(
             loop=loop,
             limits=limits,
-            router=Router(settings.upstreams, settings.default_upstream),
-            requests=Heads(redactor, limits.head_fields),
+            plans=Plans(requests, Router(settings.upstreams, settings.default_upstream), redactor),
+            requests=requests,
             tap=tap,
             pool=Pool(loop, limits, answers, self.counters, self._tls or client_tls(), clock.monotonic_ns, addresses),
             counters=self.counters,
             worker_id=self.worker_id,
             token=settings.token.encode(),
             metrics=self._metrics,
+            keepalive_ns=int(limits.client_keepalive_s * 1e9),
         )
 
     async def _drain(self) -> None:
@@ -171,8 +173,8 @@ class Worker:
             )
         counters.journal_degraded = int(journal.degraded)
         counters.journal_queued_bytes = journal.queued_bytes
-        counters.journal_frames_total = journal.counters.frames
-        counters.journal_bytes_total = journal.counters.bytes
+        counters.journal_frames_total = journal.written_frames
+        counters.journal_bytes_total = journal.written_bytes
         counters.journal_dropped_frames_total = journal.counters.dropped_frames
         counters.journal_dropped_bytes_total = journal.counters.dropped_bytes
         counters.journal_degraded_total = journal.counters.degraded_times
