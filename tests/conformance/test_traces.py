@@ -9,6 +9,7 @@ from tests.support.stored import SECOND, T0, given, put_all, tool_use
 
 from modular_agents.proxy.model.call import CallError, Status
 from modular_agents.proxy.model.event import RemovedRow
+from modular_agents.proxy.model.link import LinkChanges, ThreadMove
 from modular_agents.proxy.model.query import CallFilter
 from modular_agents.proxy.model.trace import EdgeType, Evidence
 
@@ -86,3 +87,27 @@ def test_a_call_whose_end_stands_elsewhere_moves(engine: Engine) -> None:
     removed = [event for event in engine.reader.events(0, 100) if event.kind == "removed"]
     assert [msgspec.json.decode(event.body, type=RemovedRow) for event in removed] == [RemovedRow("guess", None, "known")]
     assert removed[0].trace_id == "guess"
+
+
+def test_a_trace_that_is_merged_into_another_is_gone(engine: Engine) -> None:
+    one, two = (
+        given(1, trace="tr-1", task="Build it").finished(usd=1.0),
+        given(2, trace="tr-2", thread="th-2", task="part").finished(usd=2.0),
+    )
+    put_all(engine.store, one, two, given(3, trace="tr-2", thread="th-2", parent=two))
+    move = ThreadMove("th-2", "th-2", "tr-1", two.call_id, one.call_id, "worker")
+    with engine.store.batch() as batch:
+        batch.relink(LinkChanges(moves=(move,)))
+    last = engine.reader.seq()[1]
+    detail = engine.reader.trace("tr-1")
+    assert detail is not None
+    assert engine.reader.trace("tr-2") is None
+    assert [row.agent_name for row in detail.calls] == [None, "worker", "worker"]
+    assert (detail.trace.call_count, detail.trace.running_count, detail.trace.agent_count, detail.trace.cost_usd) == (3, 1, 2, 3.0)
+    assert detail.trace.task_description == "Build it"
+    assert [edge.trace_id for edge in detail.edges] == ["tr-1"]
+    removed = [event for event in engine.reader.events(0, 100) if event.kind == "removed"]
+    assert [msgspec.json.decode(event.body, type=RemovedRow) for event in removed] == [RemovedRow("tr-2", None, "tr-1")]
+    with engine.store.batch() as batch:
+        batch.relink(LinkChanges(moves=(move,)))
+    assert {event.kind for event in engine.reader.events(last, 100)} <= {"trace"}, "what stands there already is no news"
