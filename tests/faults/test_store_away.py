@@ -30,8 +30,8 @@ def provider() -> Iterator[ProviderServer]:
 
 @contextlib.contextmanager
 def calling(proxy: RunningProxy, count: int = 3) -> Iterator[Clients]:
-    """Calls go on meanwhile; none may fail."""
-    clients = Clients(proxy.port, count)
+    """Calls go on meanwhile, about 25 a second; none may fail."""
+    clients = Clients(proxy.port, count, pause_s=0.1)
     clients.start()
     try:
         wait_for(lambda: clients.made > 2 * count)

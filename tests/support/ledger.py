@@ -24,11 +24,12 @@ SCRIPTS = (Script(), Script(chunks=3), Script(chunks=6, gap_ms=15), Script(chunk
 
 @dataclass
 class Clients:
-    """`count` clients that call a proxy without pause until told to stop."""
+    """`count` clients that call a proxy until told to stop, each `pause_s` after its last answer."""
 
     port: int
     count: int = 8
     seed: int = 1
+    pause_s: float = 0.0
     acknowledged: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -62,6 +63,7 @@ class Clients:
                 self.failed.add(name)
                 connection.close()
                 connection = None
+            self._stop.wait(self.pause_s)
         if connection is not None:
             connection.close()
 
