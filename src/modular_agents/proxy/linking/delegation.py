@@ -27,6 +27,7 @@ from modular_agents.proxy.linking.known import (
     mirrored,
 )
 from modular_agents.proxy.linking.offers import Offer
+from modular_agents.proxy.linking.returns import opened_by
 from modular_agents.proxy.linking.text import Reading, brought
 from modular_agents.proxy.linking.threads import QUEUE_NS, said_alike, same
 from modular_agents.proxy.linking.tokens import token
@@ -203,7 +204,7 @@ def _named(me: Facts) -> Step[Link | None]:
 
 
 def returned_to(at: Known | None) -> Step[dict[str, str]]:
-    """Return the calls whose tool use was answered with this thread's own last words: call id → tool use id."""
+    """Return the call whose tool use was the first to be answered with this thread's own last words: call id → tool use id."""
     if at is None:
         return {}
     ends = [other for other in (yield from ask(Lookup(FOREVER_NS, before=at.thread_id))) if other.facts.handed]
@@ -211,12 +212,12 @@ def returned_to(at: Known | None) -> Step[dict[str, str]]:
         return {}
     last = ends[-1].facts
     later = yield from ask(Lookup(last.started_ns, later=mirrored(last.handed_keys)))
-    back: dict[str, str] = {}
     for turn in later:
-        for heard in turn.facts.heard:
-            if heard.tool_id and turn.stand.parent and brought(heard.keys, last.handed_keys) and ends[-1].ended_before(turn.facts):
-                back[turn.stand.parent] = heard.tool_id
-    return back
+        if turn.stand.parent and ends[-1].ended_before(turn.facts):
+            uses = [heard.tool_id for heard in turn.facts.heard if heard.tool_id and brought(heard.keys, last.handed_keys)]
+            if uses:
+                return {turn.stand.parent: uses[0]}
+    return {}
 
 
 def _returned(me: Facts, at: Known | None) -> Step[Link | None]:
@@ -229,4 +230,7 @@ def _returned(me: Facts, at: Known | None) -> Step[Link | None]:
     if len(openers) != 1:
         return None
     use = back[openers[0].call_id]
+    opened = yield from ask(Lookup(openers[0].facts.started_ns, later=(opened_by(openers[0].call_id, use),)))
+    if any(other.opener_id == openers[0].call_id and other.is_root and not other.stand.was_told for other in opened):
+        return None  # it has its agent already, which happened to answer the same
     return Link(openers[0], DELEGATION, "return", "its answer came back as the result of that tool use", 0.8, was_told=True, use=use)

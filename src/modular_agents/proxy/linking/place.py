@@ -103,7 +103,7 @@ def _joined(me: Facts, words: Words, link: Link) -> Step[Placed]:
         came=tuple(one.came for one in links),
         is_doubtful=any(one.is_doubtful for one in links),
     )
-    kept = words if link.rule == COMPACTION else Words()
+    kept = words if link.rule == COMPACTION or me.is_first else Words()
     return Placed(
         me,
         kept,

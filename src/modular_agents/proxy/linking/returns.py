@@ -83,10 +83,10 @@ def _told(me: Facts, telling: Sequence[Known], thread_id: str) -> Iterable[Link]
 
 def _one_of(me: Facts, said: Sequence[Known], rule: str, heard: Heard | None) -> Link:
     near = [other for other in said if same(me.session, other.facts.session)] or said
-    threads = len({other.thread_id for other in near})
+    count = len(near)
     detail = "its answer, word for word" + (f", as the result of {heard.tool_id}" if heard and heard.tool_id else "")
-    if threads > 1:
-        return Link(near[-1], RESPONSE, rule, f"ambiguous: {threads} threads said this; {detail}", 0.9 / threads, is_doubtful=True)
+    if count > 1:
+        return Link(near[-1], RESPONSE, rule, f"ambiguous: {count} calls said this; {detail}", 0.9 / count, is_doubtful=True)
     return Link(near[-1], RESPONSE, rule, detail, 0.9)
 
 

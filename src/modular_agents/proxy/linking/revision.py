@@ -14,6 +14,8 @@ from modular_agents.proxy.linking.kin import kin_keys
 from modular_agents.proxy.linking.kinds import NOISE
 from modular_agents.proxy.linking.known import Known, Step, ask, asked_for, mirrored
 from modular_agents.proxy.linking.place import COMPACTION, Placed, left_by, place
+from modular_agents.proxy.linking.returns import MAX_KEYS
+from modular_agents.proxy.linking.text import brought
 from modular_agents.proxy.linking.tokens import token
 from modular_agents.proxy.model.link import Candidate, Indexed, LinkChanges, Lookup, Replaced, ThreadMove
 
@@ -63,7 +65,7 @@ def _concerned(me: Known) -> Step[list[Known]]:
     looked_for = [*facts.tip, facts.response, facts.answer, facts.asked, *offered, *handed]
     rivals = [*facts.tips[:1], me.stand.took]
     keys = [*mirrored((*looked_for, *rivals))]
-    keys += [facts.request] if facts.status in UNANSWERED or facts.attempt else []
+    keys += [facts.request]
     keys += [token("thread", facts.thread)] if facts.thread else []
     wanted = asked_for(keys)
     found = (yield from ask(Lookup(facts.started_ns, later=wanted))) if wanted else []
@@ -74,7 +76,19 @@ def _concerned(me: Known) -> Step[list[Known]]:
         concerned += [other for other in near if other.facts.kind in NOISE and other.is_root]
     if me.opener_id and (facts.handed is not None or facts.status in UNANSWERED):
         concerned += yield from _hearers((me.opener_id,))
-    return concerned + (yield from _unopened(came.source for came in me.stand.came if came.type == "response"))
+    if me.stand.parent and any(heard.tool_id for heard in facts.heard):
+        concerned += [other for other in (yield from _asked_by((me.stand.parent,))) if other.facts.moment > facts.moment]
+    return concerned + (yield from _unopened((yield from _heard_from(me))))
+
+
+def _heard_from(me: Known) -> Step[set[str]]:
+    """Return the calls whose answers `me` brings, or may seem to: where an answer went may tell who opened its thread."""
+    sources = {came.source for came in me.stand.came if came.type == "response"}
+    keys = tuple(dict.fromkeys(key for heard in me.facts.heard if heard.tool_id for key in heard.keys))[:MAX_KEYS]
+    if keys:
+        told = yield from ask(Lookup(me.facts.started_ns, earlier=keys))
+        sources |= {one.call_id for one in told if any(brought(heard.keys, one.facts.handed_keys) for heard in me.facts.heard)}
+    return sources
 
 
 def _hearers(openers: Iterable[str]) -> Step[list[Known]]:
@@ -84,6 +98,16 @@ def _hearers(openers: Iterable[str]) -> Step[list[Known]]:
     if not keys:
         return []
     return (yield from ask(Lookup(min(one.facts.started_ns for one in found), later=keys)))
+
+
+def _asked_by(openers: Iterable[str]) -> Step[list[Known]]:
+    """Return the threads' first calls whose words these calls offered: who else only repeats them has changed."""
+    found = yield from ask(Lookup(calls=tuple(sorted(set(openers)))))
+    keys = asked_for(~offer.piece.whole for one in found for offer in one.facts.offers)
+    if not keys:
+        return []
+    takers = yield from ask(Lookup(min(one.facts.started_ns for one in found), later=keys))
+    return [taker for taker in takers if taker.is_root]
 
 
 def _unopened(sources: Iterable[str]) -> Step[list[Known]]:
@@ -111,12 +135,14 @@ def _shaken(old: Known, new: Placed) -> Step[list[Known]]:
         keys += mirrored(facts.handed.keys)
     found = (yield from ask(Lookup(facts.started_ns, later=asked_for(keys)))) if keys else []
     shaken = [other for other in found if other.facts.moment > facts.moment]
-    if old.opener_id != new.opener_id:
-        shaken += yield from _hearers(one for one in (old.opener_id, new.opener_id) if one)
+    if (old.opener_id, old.root_id) != (new.opener_id, new.root_id):
+        openers = [one for one in (old.opener_id, new.opener_id) if one]
+        shaken += yield from _hearers(openers)
+        shaken += yield from _asked_by(openers)
     if old.root_id != new.root_id:
         shaken += [root for root in (yield from ask(Lookup(calls=(old.root_id, new.root_id)))) if _is_unsure(root)]
     before, after = ({came.source for came in stand.came if came.type == "response"} for stand in (old.stand, new.stand))
-    shaken += yield from _unopened(before ^ after if old.stand.parent == new.stand.parent else before | after)
+    shaken += yield from _unopened(before ^ after if old.stand.parent == new.stand.parent else before | (yield from _heard_from(old)))
     return [other for other in shaken if other.call_id != old.call_id]
 
 
