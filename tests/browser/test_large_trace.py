@@ -1,6 +1,7 @@
 """A trace of 2,000 calls: opened folded, unfolded on a canvas, panned, and read as a table."""
 
 import time
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import expect
@@ -10,8 +11,11 @@ from tests.browser.stage.stage import Stage
 
 pytestmark = pytest.mark.browser
 
+OPEN_MS = 1500
+"""The promise; measured: about 230 on two busy cores."""
 
-def test_two_thousand_calls(window: Window, stage: Stage, record_property) -> None:  # noqa: ANN001 - pytest's own
+
+def test_two_thousand_calls(window: Window, stage: Stage, record_testsuite_property: Callable[[str, object], None]) -> None:
     now_ms = time.time() * 1000
     history(stage, now_ms)
     wide_trace(stage, 99, 20, now_ms)
@@ -27,7 +31,8 @@ def test_two_thousand_calls(window: Window, stage: Stage, record_property) -> No
              look();
            })"""
     )
-    record_property("open_ms", took_ms)
+    record_testsuite_property("open_ms", took_ms)
+    assert took_ms < OPEN_MS
 
     page.get_by_role("button", name="Calls", exact=True).click()
     expect(page.locator(".minimap")).to_be_visible()
@@ -52,7 +57,7 @@ def test_two_thousand_calls(window: Window, stage: Stage, record_property) -> No
              return Math.max(0, ...tasks);
            }"""
     )
-    record_property("longest_pan_task_ms", longest_ms)
+    record_testsuite_property("longest_zoom_task_ms", longest_ms)
 
     page.keyboard.press("4")
     expect(page.get_by_role("table", name="Calls")).to_have_attribute("aria-rowcount", "2001")
