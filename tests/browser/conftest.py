@@ -63,8 +63,9 @@ def built_page() -> Path:
     return STATIC
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One browser for each file: while it lives its driver runs a loop in this thread, and `asyncio.run` of other tests would fail."""
     path = next((found for name in ("chromium", "chromium-browser") if (found := shutil.which(name))), None)
     assert path is not None, "These tests need Debian's chromium: sh tools/system_packages.sh chromium"
     with sync_playwright() as playwright:
