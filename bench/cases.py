@@ -1,0 +1,120 @@
+"""What is measured: each case yields figures by contender, one round at a time, so that rounds can be interleaved."""
+
+import contextlib
+import os
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.contenders import Contender, relay
+from bench.load import call_for, stream_for, write_script
+from bench.origins import nginx_answering
+from bench.processes import Running, free_port, running
+
+BODY_BYTES = 4096
+CONNECTIONS = 8
+STREAMS, CHUNKS, GAP_MS, CHUNK_BYTES = 40, 100, 10, 200
+SETTLE_S = 30.0
+"""Longest wait for a recorder to catch up, so that its work is counted too."""
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where things run: the measured server on `cpus`, load and origin on `load_cpu`."""
+
+    folder: Path
+    cpus: set[int]
+    load_cpu: int
+    seconds: int
+
+
+def place(folder: Path, seconds: int) -> Place:
+    """Return a place with the server on the first CPU and everything else on the last."""
+    cpus = sorted(os.sched_getaffinity(0))
+    return Place(folder, {cpus[0]}, cpus[-1], seconds)
+
+
+@contextlib.contextmanager
+def answering(where: Place) -> Iterator[int]:
+    """Run the origin of whole answers; give its port."""
+    port = free_port()
+    with running("origin", nginx_answering(where.folder, port), port, {where.load_cpu}):
+        yield port
+
+
+@contextlib.contextmanager
+def streaming(where: Place) -> Iterator[int]:
+    """Run the origin of streams; give its port."""
+    port = free_port()
+    with running("streams", [sys.executable, "-m", "bench.origins", str(port)], port, {where.load_cpu}):
+        yield port
+
+
+@contextlib.contextmanager
+def started(who: list[Contender], origin: int, where: Place) -> Iterator[dict[str, Running]]:
+    """Run all contenders at once in front of one origin: idle ones cost nothing."""
+    with contextlib.ExitStack() as stack:
+        servers = {}
+        for contender in who:
+            folder = where.folder / f"{contender.name}-{origin}"
+            folder.mkdir()
+            servers[contender.name] = stack.enter_context(contender.start(origin, folder, where.cpus))
+        yield servers
+
+
+def calls(server: Running, where: Place, *, varying: bool = False) -> Figures:
+    """CPU µs per 4 KB call at 8 connections, backlog drained."""
+    script = write_script(where.folder, BODY_BYTES, varying=varying)
+    call_for(1, server.port, CONNECTIONS, script, where.load_cpu)
+    _settle(server)
+    before = server.cpu_ns()
+    done = call_for(where.seconds, server.port, CONNECTIONS, script, where.load_cpu)
+    _settle(server)
+    _check(server, done.errors)
+    return {"cpu_us": (server.cpu_ns() - before) / done.count / 1000, "calls_per_s": done.count / done.seconds}
+
+
+def latency(port: int, where: Place) -> Figures:
+    """Latency in µs at one connection."""
+    done = call_for(where.seconds, port, 1, write_script(where.folder, BODY_BYTES), where.load_cpu)
+    return {"p50_us": done.p50_us, "p99_us": done.p99_us}
+
+
+def chunks(server: Running) -> Figures:
+    """CPU µs per SSE event, one event per read; time to the first byte."""
+    before = server.cpu_ns()
+    done = stream_for(server.port, STREAMS, 1, f"/v1/messages/stream/{CHUNKS}/{GAP_MS}/{CHUNK_BYTES}")
+    _settle(server)
+    _check(server, done.broken)
+    return {"cpu_us": (server.cpu_ns() - before) / done.chunks / 1000, "ttfb_us": statistics.median(done.first_us)}
+
+
+def workers(where: Place, origin: int, count: int) -> Figures:
+    """CPU µs per call of a relay with some workers on all CPUs."""
+    folder = where.folder / f"workers-{count}-{time.monotonic_ns()}"
+    folder.mkdir()
+    spread = Place(where.folder, set(os.sched_getaffinity(0)), where.load_cpu, where.seconds)
+    with relay("on", count)(origin, folder, spread.cpus) as server:
+        return calls(server, spread)
+
+
+def _settle(server: Running) -> None:
+    """Wait until the server does nothing any more."""
+    deadline = time.monotonic() + SETTLE_S
+    last = server.cpu_ns()
+    while time.monotonic() < deadline:
+        time.sleep(0.25)
+        now = server.cpu_ns()
+        if now - last < 10_000_000:  # under 4 % of a CPU: timers
+            return
+        last = now
+
+
+def _check(server: Running, errors: int) -> None:
+    if errors:
+        print(f"{server.name}: {errors} calls failed: its figures are worth nothing", file=sys.stderr)
