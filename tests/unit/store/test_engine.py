@@ -1,5 +1,7 @@
 """The database file: how it is made, opened, refused, found damaged, set aside."""
 
+import contextlib
+import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,6 +56,17 @@ def test_opening_again_changes_nothing(path: Path, store: SqliteStore) -> None:
     before = path.read_bytes()
     SqliteStore(path).close()
     assert path.read_bytes() == before
+
+
+def test_a_closed_store_is_whole_in_its_file_while_others_still_read(path: Path, store: SqliteStore, tmp_path: Path) -> None:
+    put_all(store, given(1).finished())
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as dashboard:
+        assert dashboard.execute("SELECT count(*) FROM llm_calls").fetchone() == (1,)
+        store.close()
+        alone = tmp_path / "copied.db"
+        alone.write_bytes(path.read_bytes())
+    with contextlib.closing(sqlite3.connect(alone)) as copied:
+        assert copied.execute("SELECT count(*) FROM llm_calls").fetchone() == (1,)
 
 
 def test_older_views_are_made_anew(path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import apsw
 
 from modular_agents.proxy.config import Retention
-from modular_agents.proxy.errors import StoreUnavailable
+from modular_agents.proxy.errors import StoreDamaged, StoreUnavailable
 from modular_agents.proxy.ports import JournalPosition
 from modular_agents.proxy.store.rows import NS
 from modular_agents.proxy.store.sqlite.batch import SqliteBatch
@@ -136,8 +136,13 @@ class SqliteStore:
         return pages * PAGE_BYTES
 
     def close(self) -> None:
-        """Release the database. Idempotent."""
+        """Release the database. Idempotent. What the log holds is copied into the file first: it can then be copied alone.
+
+        SQLite does so itself for the last connection that may write; a dashboard, which may not, often outlives this one.
+        """
         if self._db is not None:
+            with suppress(StoreUnavailable, StoreDamaged), translated():
+                self._db.wal_checkpoint()
             with translated():
                 self._db.close()
             self._db = None
