@@ -173,6 +173,7 @@ def test_a_stop_lets_running_calls_finish(proxy: RunningProxy, provider: Provide
     port = proxy.port
     proxy.process.send_signal(signal.SIGTERM)
     wait_for(lambda: _refuses(port))
+    wait_for(lambda: "Ctrl-C (or another SIGTERM) interrupts them" in proxy.log.read_text())
     provider.release()
     assert proxy.process.wait(20) == 0
     asking.join()

@@ -50,7 +50,10 @@ class Child:
         wait_s = 0.0
         while not self._stopping.is_set():
             self._was_ready = False
-            code = await self._live()
+            try:
+                ended = _words(await self._live())
+            except OSError as error:  # no process, no memory, no descriptor is free: that passes
+                ended = error.strerror or str(error)
             if self._stopping.is_set():
                 break
             if self.refusal is not None:
@@ -58,7 +61,7 @@ class Child:
                 self._on_change()
                 break
             wait_s = 0.0 if self._was_ready else min(max(2 * wait_s, FIRST_WAIT_S), LONGEST_WAIT_S)
-            _log.warning("%s ended (%s) and is started again", self.role.name, _words(code))
+            _log.warning("%s ended (%s) and is started again", self.role.name, ended)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait_s)
 

@@ -31,6 +31,8 @@ START_TRIES = 3
 """A child that dies this often before anybody was served will not live."""
 DRAIN_EXTRA_S = 5.0
 """Time beyond the workers' own limit before they are killed."""
+SAY_AFTER_S = 1.0
+"""A stop that takes longer says what it waits for."""
 RECORDER_S = 30.0
 """Time for the recorder to bring over what is in the journal; the rest waits for the next start."""
 DASHBOARD_S = 5.0
@@ -138,11 +140,18 @@ class Supervisor:
             sock.close()  # or new connections would queue here with nobody to take them
         for relay in self._relays:
             relay.stop()
-        await self._wait_until_gone(self._relays, self._settings.limits.drain_s + DRAIN_EXTRA_S)
+        drain_s = self._settings.limits.drain_s
+        saying = asyncio.get_running_loop().call_later(SAY_AFTER_S, self._say_draining, drain_s)
+        await self._wait_until_gone(self._relays, drain_s + DRAIN_EXTRA_S)
+        saying.cancel()
         for child, limit_s in ((self._recorder, RECORDER_S), (self._dashboard, DASHBOARD_S)):
             if child is not None:
                 child.stop()
                 await self._wait_until_gone([child], limit_s)
+
+    def _say_draining(self, drain_s: float) -> None:
+        if self._signals == 1:
+            _log.warning("stopping: running calls have %.0f s to finish; Ctrl-C (or another SIGTERM) interrupts them", drain_s)
 
     async def _wait_until_gone(self, children: Sequence[Child], limit_s: float) -> None:
         try:
