@@ -11,7 +11,7 @@ Examples:
   anton proxy link
   curl -H "Authorization: Bearer $(anton proxy link --bearer)" http://127.0.0.1:3000/api/traces
 
-Exit codes: 0 done, 3 no dashboard is running.
+Exit codes: 0 done, 3 no dashboard is running, 4 there is no token yet.
 """
 
 
@@ -24,10 +24,12 @@ def link(
     from modular_agents.proxy import app
     from modular_agents.proxy.dashboard.access import make_link_token
     from modular_agents.proxy.dashboard.presence import find_alone
-    from modular_agents.proxy.errors import NotRunning
+    from modular_agents.proxy.errors import NotFound, NotRunning
 
     settings = settings_from({"db": db}, config)
     if bearer:
+        if not settings.secrets_file.exists():
+            raise NotFound(f"No proxy or dashboard has run on {settings.db} yet. Start one, or name another file with --db.")
         typer.echo(app.dashboard_token(settings))
         return
     found = app.status(settings.db)

@@ -28,7 +28,7 @@ def check_exposure(host: str, token: str | None) -> None:
     if not is_loopback(host) and not token:
         msg = (
             f"{host} can be reached from other machines, and whoever reaches the proxy sees every prompt and can spend your keys: "
-            "give a token with --token (clients then send it as X-Anton-Token), or listen on 127.0.0.1"
+            "set a token (ANTON_TOKEN; clients then send it as X-Anton-Token), or listen on 127.0.0.1"
         )
         raise UsageError(msg)
 
