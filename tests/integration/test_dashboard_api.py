@@ -94,6 +94,11 @@ def test_errors_say_whose_they_are(dashboard: RunningDashboard, target: str, sta
     assert error.hint
 
 
+def test_a_route_that_is_not_there_is_no_deleted_call(dashboard: RunningDashboard) -> None:
+    assert "openapi.json" in msgspec.json.decode(dashboard.ask("/api/nothing").body, type=ErrorView).error.hint
+    assert "retention" in msgspec.json.decode(dashboard.ask("/api/calls/none").body, type=ErrorView).error.hint
+
+
 @pytest.mark.parametrize(("failure", "status"), [(StoreUnavailable("The database is locked."), 503), (StoreDamaged("It is corrupt."), 500)])
 def test_a_store_that_fails_is_the_stores_fault(dashboard: RunningDashboard, store: FakeStore, failure: Exception, status: int) -> None:
     store.failure = failure

@@ -131,6 +131,13 @@ def test_nothing_recorded_yet(tmp_path: Path) -> None:
     assert "anton proxy start" in result.stderr
 
 
+def test_there_is_no_token_for_a_database_that_was_never_used(tmp_path: Path) -> None:
+    db = tmp_path / "typo" / "none.db"
+    result = CliRunner().invoke(cli.anton, ["proxy", "link", "--bearer", "--db", str(db)])
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert not db.parent.exists()
+
+
 def test_a_call_is_shown(anton: Anton) -> None:
     shown = anton("proxy", "show", CALL.call_id).stdout
     assert "state     completed · end_turn · HTTP 200" in shown
@@ -157,6 +164,7 @@ def test_a_running_call_shows_what_has_come(anton: Anton, store: FakeStore) -> N
     store.details[CALL.call_id] = detail(running, answers=(), partial=(message("assistant", "It has"),))
     shown = anton("proxy", "show", CALL.call_id).stdout
     assert "── answer so far ──\nIt has\n" in shown
+    assert "no answer" not in shown
     assert "tokens    unknown" in shown
     assert "cost      unpriced" in shown
 

@@ -109,7 +109,8 @@ def facts(detail: "CallDetail") -> list[tuple[str, str]]:
     from modular_agents.proxy.cli.words import UNKNOWN, duration, money
 
     call = detail.call
-    ends = [call.status, call.finish_reason or "", f"HTTP {call.http_status}" if call.http_status else "no answer"]
+    nothing = "" if call.status == "running" else "no answer"
+    ends = [call.status, call.finish_reason or "", f"HTTP {call.http_status}" if call.http_status else nothing]
     asked = call.model or UNKNOWN
     answered = f" (answered by {detail.model_response})" if detail.model_response not in {None, call.model} else ""
     ttft = f", first token after {duration(call.ttft_ms)}" if call.ttft_ms is not None else ""

@@ -30,7 +30,7 @@ from modular_agents.proxy.dashboard.live import MAX_SUBSCRIBERS, Live
 from modular_agents.proxy.dashboard.page import STATIC, Page
 from modular_agents.proxy.dashboard.reading import Readers
 from modular_agents.proxy.dashboard.shapes import ErrorBody
-from modular_agents.proxy.errors import NotFound, ProxyError
+from modular_agents.proxy.errors import ProxyError
 from modular_agents.proxy.model.status import ProxyStatus
 from modular_agents.proxy.ports import Reader
 
@@ -84,7 +84,7 @@ def build_app(parts: DashboardParts, on_crash: Callable[[], None]) -> ASGIApp:
         return json_response(described)
 
     async def not_in_api(_: Request) -> Response:
-        raise NotFound("There is no such route.")
+        return _no_such_route(404)
 
     async def any_page(request: Request) -> Response:
         return await asyncio.to_thread(page.answer, request.scope["path"])
@@ -118,6 +118,10 @@ async def _say_http_error(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 405:  # noqa: PLR2004 - method not allowed
         return error_response(status, ErrorBody("caller", "Nothing can be changed here.", "Read with GET."))
+    return _no_such_route(status)
+
+
+def _no_such_route(status: int) -> Response:
     return error_response(status, ErrorBody("caller", "There is no such route.", "docs/api.md lists them; so does /api/openapi.json."))
 
 
