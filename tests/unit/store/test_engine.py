@@ -1,7 +1,5 @@
 """The database file: how it is made, opened, refused, found damaged, set aside."""
 
-import contextlib
-import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,13 +58,15 @@ def test_opening_again_changes_nothing(path: Path, store: SqliteStore) -> None:
 
 def test_a_closed_store_is_whole_in_its_file_while_others_still_read(path: Path, store: SqliteStore, tmp_path: Path) -> None:
     put_all(store, given(1).finished())
-    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as dashboard:
-        assert dashboard.execute("SELECT count(*) FROM llm_calls").fetchone() == (1,)
-        store.close()
-        alone = tmp_path / "copied.db"
-        alone.write_bytes(path.read_bytes())
-    with contextlib.closing(sqlite3.connect(alone)) as copied:
-        assert copied.execute("SELECT count(*) FROM llm_calls").fetchone() == (1,)
+    dashboard = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    assert dashboard.execute("SELECT count(*) FROM call").get == 1
+    store.close()
+    alone = tmp_path / "copied.db"
+    alone.write_bytes(path.read_bytes())
+    copied = apsw.Connection(str(alone))
+    assert copied.execute("SELECT count(*) FROM call").get == 1
+    copied.close()
+    dashboard.close()
 
 
 def test_older_views_are_made_anew(path: Path) -> None:
