@@ -76,6 +76,8 @@ class Facts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Its answer's text, where it asked for no tool: what it may hand to somebody else."""
     handed_keys: tuple[int, ...]
     """Of the same text: the whole, the first line and the last, as a later turn may bring them back."""
+    was_seen: bool = False
+    """An earlier version was placed already: only what the answer adds is new."""
 
     @property
     def moment(self) -> tuple[int, str]:

@@ -6,6 +6,8 @@ new light (it came late, its answer was still to come, its id joins two traces) 
 
 from collections.abc import Callable, Generator, Sequence
 
+import msgspec
+
 from modular_agents.proxy.linking.facts import Facts, encode, encode_words
 from modular_agents.proxy.linking.gather import gather, words_of
 from modular_agents.proxy.linking.known import Known, Step, ask
@@ -52,6 +54,7 @@ def _settled(call: Call) -> Step[Linked]:
     facts = gather(call)
     stored = yield from ask(Lookup(calls=(facts.call_id,)))
     if stored:
+        facts = msgspec.structs.replace(facts, was_seen=True)
         placed = _again(facts, stored[0])
         tokens, _ = left_by(placed)
         return Linked(placed.placement, Indexed(tokens, encode(facts, placed.stand), None, None))

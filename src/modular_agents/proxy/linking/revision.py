@@ -70,12 +70,14 @@ def _concerned(me: Known) -> Step[list[Known]]:
     wanted = asked_for(keys)
     found = (yield from ask(Lookup(facts.started_ns, later=wanted))) if wanted else []
     concerned = [other for other in found if other.facts.moment > facts.moment]
+    if me.opener_id and (facts.handed is not None or facts.status in UNANSWERED):
+        concerned += yield from _hearers((me.opener_id,))
+    if facts.was_seen:
+        return concerned  # what it asked, and what it heard, concerned others when it was asked
     if me.is_root and facts.kind not in NOISE:
         beside = kin_keys(facts, me.words)
         near = yield from ask(Lookup(facts.started_ns, earlier=beside, later=beside))
         concerned += [other for other in near if other.facts.kind in NOISE and other.is_root]
-    if me.opener_id and (facts.handed is not None or facts.status in UNANSWERED):
-        concerned += yield from _hearers((me.opener_id,))
     if me.stand.parent and any(heard.tool_id for heard in facts.heard):
         concerned += [other for other in (yield from _asked_by((me.stand.parent,))) if other.facts.moment > facts.moment]
     return concerned + (yield from _unopened((yield from _heard_from(me))))
