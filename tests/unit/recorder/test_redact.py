@@ -1,6 +1,7 @@
 import gzip
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import brotli  # type: ignore[import-untyped]
@@ -11,9 +12,10 @@ from tests.unit.recorder.test_pipeline import Line, Worker, answer, begin_stream
 
 from modular_agents.proxy.model.call import Status
 from modular_agents.proxy.model.exchange import Chunk, Exchange, Headers, Hints, Outcome, RequestSide, ResponseSide, TunnelFrame
+from modular_agents.proxy.recorder.live import LiveCall
 from modular_agents.proxy.recorder.redact import Redactor
 from modular_agents.proxy.wire.encodings import decode_body
-from modular_agents.proxy.wire.reader import read_call
+from modular_agents.proxy.wire.reader import CallReader, read_call
 
 KEY = SHAPES["anthropic"].decode()
 SLACK = "xox" + "b-123456789012-abcdefghijklmnop"
@@ -39,6 +41,22 @@ def test_what_holds_no_secret_stays_the_very_same(redactor: Redactor) -> None:
     assert redactor.response(whole) is whole
     assert redactor.response(whole, strings=True) is whole
     assert redactor.tunnel(whole) is whole
+
+
+def test_words_about_an_end_may_quote_a_key(redactor: Redactor) -> None:
+    refused = replace(exchange(question("hi")), outcome=Outcome.REFUSED, outcome_detail=f"no upstream is called {KEY!r}")
+    assert KEY not in redactor.ending(refused).outcome_detail
+    started: list[Exchange] = []
+
+    def start(given: Exchange) -> CallReader:
+        started.append(given)
+        return CallReader(given)
+
+    version = LiveCall("c", start, redactor).ended(refused)
+    assert "no upstream is called '[redacted:" in version.exchange.outcome_detail
+    assert KEY not in repr(version)
+    whole = exchange(question("hi"))
+    assert redactor.ending(whole) is whole
 
 
 @pytest.mark.parametrize("coding", [None, *ENCODE])

@@ -77,7 +77,8 @@ class LiveCall:
 
     def ended(self, exchange: Exchange) -> Version:
         """Return the final call."""
-        exchange = self._redacted(self._redacted(exchange, self._redactor.request), self._redactor.tunnel)
+        for redact in (self._redactor.ending, self._redactor.request, self._redactor.tunnel):
+            exchange = self._redacted(exchange, redact)
         clean = self._redacted(exchange, self._redactor.response)
         call = self._read(clean) if clean is exchange else self._read_anew(clean)
         return guarded(self._call_id, lambda: self._checked(call, clean), lambda: self._blind(exchange))

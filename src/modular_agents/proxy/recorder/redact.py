@@ -63,6 +63,13 @@ class Redactor:
         body = self._clean(side.body, side.headers, strings=strings)
         return exchange if body is side.body else self._with_answer(exchange, body)
 
+    def ending(self, exchange: Exchange) -> Exchange:
+        """Return the exchange with words about its end that may be stored: they can quote what was asked, a path for instance."""
+        detail = self._text(exchange.outcome_detail)
+        return (
+            exchange if detail == exchange.outcome_detail else replace(exchange, outcome_detail=detail, flags=exchange.flags | {REDACTED})
+        )
+
     def tunnel(self, exchange: Exchange) -> Exchange:
         """Return the exchange without the bytes of its WebSocket when a message on it holds a secret, or when they cannot be read."""
         if not exchange.tunnel:
