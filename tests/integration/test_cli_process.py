@@ -63,7 +63,7 @@ def test_wrong_use_is_explained(tmp_path: Path) -> None:
         assert said in done.stderr
 
 
-@pytest.mark.parametrize("words", [["status"], ["stop"], ["link"]])
+@pytest.mark.parametrize("words", [["status"], ["stop"], ["link"], ["verify"]])
 def test_what_needs_a_proxy_says_so(tmp_path: Path, words: list[str]) -> None:
     done = anton(tmp_path, "proxy", *words, "--db", str(tmp_path / "none.db"))
     assert done.returncode == 3

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from modular_agents.proxy.recorder.pipeline import Rooms
     from modular_agents.proxy.supervisor.lifeline import Lifeline
     from modular_agents.proxy.supervisor.runtime import Runtime
+    from modular_agents.proxy.verify.report import RecordsReport, WireReport
+    from modular_agents.proxy.verify.selftest import Row
 
 LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 REPORT_NAME = "recorder.json"
@@ -28,6 +30,10 @@ REPORT_NAME = "recorder.json"
 RECORDER_LOCK = "recorder.lock"
 """In the journal directory: an old recorder that is still finishing keeps a new one waiting, or both would commit the same frames."""
 LOCK_RETRY_S = 0.05
+VERIFY_LOCK = "verify.lock"
+"""In the control directory: two self-tests at once would hear each other's requests."""
+JOURNAL_BYTES = 4 * 1024 * 1024
+"""Read at a time when the journal is checked: bounds memory."""
 
 _log = logging.getLogger("anton")
 
@@ -96,6 +102,70 @@ def status(db: Path) -> "ProxyStatus | None":
         journal_degraded=bool(counts and counts["journal_degraded"]),
         records_dropped=counts["journal_dropped_frames_total"] if counts else 0,
     )
+
+
+def verify_wire(settings: "Settings", on_row: "Callable[[Row], None]") -> "WireReport":
+    """Send the table of awkward requests through the running relay. Raises `NotRunning`, `AlreadyRunning`, `OwnFault` or OSError."""
+    import asyncio
+    import os
+    import secrets
+    from urllib.parse import urlsplit
+
+    from modular_agents.proxy.config import SELF_TEST
+    from modular_agents.proxy.errors import AlreadyRunning, NotRunning, OwnFault
+    from modular_agents.proxy.journal.segment import hold_lock
+    from modular_agents.proxy.supervisor.runtime import is_running, read_runtime
+    from modular_agents.proxy.verify.cases import Way, table
+    from modular_agents.proxy.verify.records import check_recorded
+    from modular_agents.proxy.verify.report import wire_report
+    from modular_agents.proxy.verify.selftest import run
+
+    runtime = read_runtime(settings.runtime_file)
+    if runtime is None or not is_running(settings.journal_dir):
+        raise NotRunning(f"No proxy is running on {settings.db}. Start one with `anton proxy start`.")
+    if not runtime.echo_port:
+        raise OwnFault("The running proxy is of a version that cannot be tested this way. Start it anew.")
+    lock = hold_lock(settings.control_dir / VERIFY_LOCK)
+    if lock is None:
+        raise AlreadyRunning("Another `anton proxy verify` is testing this proxy. Wait for it to end.")
+    try:
+        address = urlsplit(runtime.url)
+        trace_id = f"anton-verify-{secrets.token_hex(4)}"
+        own = (b"X-Anton-Token: " + settings.token.encode(),) if settings.token else ()
+        prefix = f"/t/{trace_id}/a/verify/u/{SELF_TEST}".encode()
+        cases = table(Way(prefix, address.netloc.encode(), f"127.0.0.1:{runtime.echo_port}".encode(), own))
+        rows = asyncio.run(run(cases, address.hostname or "127.0.0.1", runtime.port, runtime.echo_port, on_row))
+        reader = build_reader(settings.db)
+        try:
+            return wire_report(runtime.url, trace_id, rows, check_recorded(reader, trace_id, cases))
+        finally:
+            reader.close()
+    finally:
+        os.close(lock)
+
+
+def verify_records(settings: "Settings") -> "RecordsReport":
+    """Check every stored call and what lies in the journal. Needs no running proxy, disturbs none. Raises `StoreUnavailable`."""
+    from modular_agents.proxy.journal.reader import JournalReader
+    from modular_agents.proxy.journal.segment import SUFFIX
+    from modular_agents.proxy.verify.records import JournalCheck, check_stored
+    from modular_agents.proxy.verify.report import RecordsReport
+
+    lying = sum(path.stat().st_size for path in settings.journal_dir.glob(f"*{SUFFIX}") if path.exists())
+    journal = JournalReader(settings.journal_dir)
+    frames = size = 0
+    try:
+        while size <= lying and (pieces := journal.poll(JOURNAL_BYTES)):  # a busy proxy goes on writing: what was there is enough
+            found = [frame for piece in pieces for frame in piece.frames]
+            frames += len(found)
+            size += sum(frame.end - frame.offset for frame in found)
+    finally:
+        journal.close()
+    reader = build_reader(settings.db)
+    try:
+        return RecordsReport(check_stored(reader), JournalCheck(frames, size, journal.damaged_bytes, journal.torn_bytes))
+    finally:
+        reader.close()
 
 
 def relay(line: "Lifeline") -> int:

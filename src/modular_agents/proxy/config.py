@@ -6,6 +6,9 @@ from pathlib import Path
 PROXY_PORT = 8000
 DASHBOARD_PORT = 3000
 
+SELF_TEST = "anton-verify"
+"""Name of the upstream that every running proxy keeps for `anton proxy verify`: a loopback port of its own on which nobody listens else."""
+
 DEFAULT_UPSTREAMS: dict[str, str] = {
     "anthropic": "https://api.anthropic.com",
     "openai": "https://api.openai.com",

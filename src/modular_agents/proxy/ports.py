@@ -18,6 +18,7 @@ from modular_agents.proxy.model.query import (
     CallDetail,
     CallFilter,
     CallPage,
+    CheckedPage,
     PricedPage,
     RawExchange,
     SizeRow,
@@ -148,6 +149,12 @@ class Reader(Protocol):
 
     def priced(self, cursor: str | None, limit: int) -> PricedPage:
         """Return a page of calls that have ended, oldest first, for pricing them anew."""
+
+    def checked(self, cursor: str | None, limit: int) -> CheckedPage:
+        """Return a page of calls that have ended, oldest first, each put together again and checked. A fault is a value, never raised."""
+
+    def damage(self) -> Sequence[str]:
+        """Return what the engine itself finds wrong with its file; nothing when it is sound. Reads all of it: seconds for a large one."""
 
     def close(self) -> None:
         """Release the database. Idempotent."""

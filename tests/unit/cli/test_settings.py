@@ -234,6 +234,11 @@ def test_an_upstream_that_is_ourselves() -> None:
     assert load({"upstreams": {"x": "http://localhost:8000"}, "port": 8001}, {}).port == 8001
 
 
+def test_the_name_of_the_self_test_is_kept() -> None:
+    with pytest.raises(UsageError, match="kept for `anton proxy verify`"):
+        load({"upstreams": {"anton-verify": "http://h"}}, {})
+
+
 def test_the_default_upstream_must_exist() -> None:
     with pytest.raises(UsageError, match=r"'opnai' is not configured\. Did you mean openai"):
         load({"default_upstream": "opnai"}, {})

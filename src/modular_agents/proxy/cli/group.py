@@ -1,6 +1,6 @@
 """The verbs of `anton proxy`, in the order in which a person needs them."""
 
-from modular_agents.proxy.cli import dashboard, demo, env, graph, link, ls, show, start, status, tail
+from modular_agents.proxy.cli import dashboard, demo, env, graph, link, ls, show, start, status, tail, verify
 from modular_agents.proxy.cli.verb import add, group
 
 EPILOG = """\
@@ -22,5 +22,6 @@ add(proxy, tail.tail, tail.EXAMPLES)
 add(proxy, graph.graph, graph.EXAMPLES)
 add(proxy, status.status, status.STATUS_EXAMPLES)
 add(proxy, status.stop, status.STOP_EXAMPLES)
+add(proxy, verify.verify, verify.EXAMPLES)
 add(proxy, link.link, link.EXAMPLES)
 add(proxy, demo.demo, demo.EXAMPLES)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-from modular_agents.proxy.config import DEFAULT_UPSTREAMS, Limits, Settings, Upstream
+from modular_agents.proxy.config import DEFAULT_UPSTREAMS, SELF_TEST, Limits, Settings, Upstream
 from modular_agents.proxy.errors import UsageError
 
 Value = TypeVar("Value")
@@ -214,6 +214,8 @@ def check(settings: Settings) -> None:
         raise UsageError(
             f"The default upstream {settings.default_upstream!r} is not configured.{_nearest(settings.default_upstream, names)}"
         )
+    if SELF_TEST in names:
+        raise UsageError(f"The upstream name {SELF_TEST} is kept for `anton proxy verify`. Choose another.")
     for what, host in (("proxy", settings.host), ("dashboard", settings.dashboard_host)):
         if not is_loopback(host) and settings.token is None and (what == "proxy" or settings.dashboard):
             raise UsageError(

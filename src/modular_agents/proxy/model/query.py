@@ -308,6 +308,29 @@ class SizeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """A stored call whose request was put together again and compared with what was noted when it was recorded."""
+
+    call_id: str
+    bytes: int
+    """Of its two bodies, as stored."""
+    rebuilt: bool
+    """The request stands in parts and was rebuilt from them; False: it was kept whole, or is empty."""
+    is_part: bool
+    """Only a part was kept (more than the cap, or records dropped): its size cannot be compared."""
+    fault: str
+    """What is wrong; empty when nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPage:
+    """A page of checked calls, oldest first."""
+
+    items: tuple[Checked, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Priced:
     """A stored call with what its price depends on (everything else is left out of it), and the price it has."""
 

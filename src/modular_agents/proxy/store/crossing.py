@@ -172,6 +172,11 @@ def decode(call_id: str, asked: bytes, ended: bytes | None, request_body: bytes)
     )
 
 
+def noted_crc(asked: bytes) -> int:
+    """Return the CRC-32 of the request body that was noted when it was recorded."""
+    return _ASKED.decode(zstd.unpack(asked)).body_crc32
+
+
 def raw(exchange: Exchange, *, rebuilt: bool) -> RawExchange:
     """Return an exchange for showing."""
     request, response = exchange.request, exchange.response

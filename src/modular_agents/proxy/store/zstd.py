@@ -8,9 +8,11 @@ import sys
 from modular_agents.proxy.store.phrases import PHRASES_1
 
 if sys.version_info >= (3, 14):
-    from compression.zstd import ZstdCompressor, ZstdDict, decompress
+    from compression.zstd import ZstdCompressor, ZstdDict, ZstdError, decompress
 else:
-    from backports.zstd import ZstdCompressor, ZstdDict, decompress
+    from backports.zstd import ZstdCompressor, ZstdDict, ZstdError, decompress
+
+__all__ = ["ZstdError", "pack", "unpack"]
 
 LEVEL = 3
 """zstd's own default: on 4 KB of answers levels above it save 2 % and cost twice the time."""

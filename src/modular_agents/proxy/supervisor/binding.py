@@ -55,6 +55,22 @@ def bind(host: str, port: int, backlog: int, flag: str = "--port") -> list[socke
     raise PortInUse(msg)
 
 
+def reserve() -> socket.socket:
+    """Return a loopback port that is taken but not listened on: connections are refused there until `anton proxy verify` listens.
+
+    Sharing a port (SO_REUSEPORT) takes the same user, so no other user's program can put itself there. Raises `UsageError`.
+    """
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind((BOTH_LOOPBACKS[0], 0))
+    except OSError as error:
+        sock.close()
+        msg = f"this machine has no port free on {BOTH_LOOPBACKS[0]}: {error.strerror}"
+        raise UsageError(msg) from error
+    return sock
+
+
 def _second(port: int, backlog: int, flag: str) -> list[socket.socket]:
     """Return a socket on ::1, or none where the machine has no IPv6."""
     try:

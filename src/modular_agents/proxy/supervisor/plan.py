@@ -5,17 +5,18 @@ from collections.abc import Sequence
 
 import msgspec
 
-from modular_agents.proxy.config import DashboardSettings, RecorderSettings, RelaySettings, Settings
+from modular_agents.proxy.config import SELF_TEST, DashboardSettings, RecorderSettings, RelaySettings, Settings, Upstream
 from modular_agents.proxy.supervisor.child import Role
 from modular_agents.proxy.supervisor.keys import Keys
 
 RELAY, RECORDER, DASHBOARD = "relay", "recorder", "dashboard"
 
 
-def relay_role(settings: Settings, keys: Keys, sockets: Sequence[socket.socket]) -> Role:
-    """Return what a relay worker is told."""
+def relay_role(settings: Settings, keys: Keys, sockets: Sequence[socket.socket], echo_port: int) -> Role:
+    """Return what a relay worker is told. `echo_port`: where a self-test listens, taken as it is (`mend` would change raw targets)."""
+    echo = Upstream(SELF_TEST, "http", "127.0.0.1", echo_port, mend=False)
     told = RelaySettings(
-        upstreams=settings.upstreams,
+        upstreams=(*settings.upstreams, echo),
         default_upstream=settings.default_upstream,
         journal_dir=str(settings.journal_dir),
         fingerprint_key=keys.fingerprint_key,

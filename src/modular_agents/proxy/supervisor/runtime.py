@@ -32,6 +32,8 @@ class Runtime:
     db: str
     journal_dir: str
     control_dir: str
+    echo_port: int = 0
+    """Where a self-test listens as the upstream `config.SELF_TEST`; 0: a proxy that has none."""
 
 
 def write_runtime(path: Path, runtime: Runtime) -> None:

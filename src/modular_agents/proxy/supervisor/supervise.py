@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from modular_agents.proxy.config import Settings
 from modular_agents.proxy.errors import AlreadyRunning, OwnFault, UsageError
 from modular_agents.proxy.journal.segment import LOCK_SUFFIX, SUFFIX, hold_lock, is_held
-from modular_agents.proxy.supervisor.binding import bind, check_exposure
+from modular_agents.proxy.supervisor.binding import bind, check_exposure, reserve
 from modular_agents.proxy.supervisor.child import Child
 from modular_agents.proxy.supervisor.keys import Keys, read_or_make_keys
 from modular_agents.proxy.supervisor.plan import dashboard_role, port_of, recorder_role, relay_role, url_of
@@ -74,8 +74,9 @@ class Supervisor:
             _sweep(settings)
             sockets = [stack.enter_context(sock) for sock in bind(settings.host, settings.port, settings.limits.backlog)]
             panes = self._bind_dashboard(stack)
-            self._make_children(keys, sockets, panes)
-            runtime = runtime_of(settings, self._version, sockets, panes)
+            echo_port = port_of([stack.enter_context(reserve())])
+            self._make_children(keys, sockets, panes, echo_port)
+            runtime = replace(runtime_of(settings, self._version, sockets, panes), echo_port=echo_port)
             lives = [asyncio.create_task(child.keep()) for child in self._children()]
             try:
                 await self._wait_until_ready(lives)
@@ -103,9 +104,9 @@ class Supervisor:
             for sock in bind(settings.dashboard_host, settings.dashboard_port, DASHBOARD_BACKLOG, "--dashboard-port")
         ]
 
-    def _make_children(self, keys: Keys, sockets: Sequence[socket.socket], panes: Sequence[socket.socket]) -> None:
+    def _make_children(self, keys: Keys, sockets: Sequence[socket.socket], panes: Sequence[socket.socket], echo_port: int) -> None:
         settings, on_change = self._settings, self._note_change
-        relay = relay_role(settings, keys, sockets)
+        relay = relay_role(settings, keys, sockets, echo_port)
         self._relays = [Child(relay, on_change) for _ in range(settings.workers)]
         self._recorder = Child(recorder_role(settings, keys), on_change)
         self._dashboard = Child(dashboard_role(settings, keys, panes), on_change) if panes else None

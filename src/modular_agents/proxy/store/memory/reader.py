@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
+from zlib import crc32
 
 import msgspec
 
@@ -13,6 +14,7 @@ from modular_agents.proxy.model.query import (
     CallDetail,
     CallFilter,
     CallPage,
+    CheckedPage,
     CostView,
     MessageView,
     Priced,
@@ -28,6 +30,7 @@ from modular_agents.proxy.model.query import (
 )
 from modular_agents.proxy.model.trace import HELPERS
 from modular_agents.proxy.store import crossing, cursor, partial, reading, recipe, snippets, terms
+from modular_agents.proxy.store.checks import judge
 from modular_agents.proxy.store.memory import statistics
 from modular_agents.proxy.store.memory.matching import call_fits, has_words, trace_fits, trace_status
 from modular_agents.proxy.store.memory.state import State, Stored
@@ -163,6 +166,17 @@ class MemoryReader:
         ended = [stored for stored in self._now().calls.values() if not stored.record.is_running]
         items, after = _page("p", [(-stored.number, Priced(stored.call, stored.cost)) for stored in ended], cursor, limit, sign=-1)
         return PricedPage(tuple(items), after)
+
+    def checked(self, cursor: str | None, limit: int) -> CheckedPage:
+        """Return a page of calls that have ended, oldest first. Nothing is taken apart here, so only sizes can be wrong."""
+        ended = [stored for stored in self._now().calls.values() if not stored.record.is_running]
+        found = [(-one.number, judge(one.exchange, crc32(one.exchange.request.body), rebuilt=False)) for one in ended]
+        items, after = _page("k", found, cursor, limit, sign=-1)
+        return CheckedPage(tuple(items), after)
+
+    def damage(self) -> Sequence[str]:
+        """Return nothing: there is no file."""
+        return ()
 
     def close(self) -> None:
         """Release nothing. Idempotent."""

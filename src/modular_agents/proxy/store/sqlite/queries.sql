@@ -529,3 +529,6 @@ SELECT count(*) FROM (SELECT 1 FROM call WHERE cost_usd >= ? AND cost_usd IS NOT
 
 -- name: is_dear
 c.id IN (SELECT id FROM call INDEXED BY call_cost WHERE cost_usd >= ? AND cost_usd IS NOT NULL)
+
+-- name: calls_to_check
+SELECT id, call_id FROM call WHERE id > ? AND status <> 'running' ORDER BY id LIMIT ?

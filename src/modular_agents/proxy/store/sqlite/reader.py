@@ -23,6 +23,7 @@ from modular_agents.proxy.model.query import (
     CallFilter,
     CallPage,
     CallRow,
+    CheckedPage,
     EdgeRow,
     PricedPage,
     RawExchange,
@@ -35,13 +36,13 @@ from modular_agents.proxy.model.query import (
 )
 from modular_agents.proxy.store import crossing, cursor
 from modular_agents.proxy.store.rows import TRACE_IDLE_NS, CallRecord, CallSummary
-from modular_agents.proxy.store.sqlite import details, lists, statistics
+from modular_agents.proxy.store.sqlite import checking, details, lists, statistics
 from modular_agents.proxy.store.sqlite.engine import open_reader, statements, translated
 from modular_agents.proxy.store.sqlite.traces import TraceSums
 from modular_agents.proxy.store.terms import parse
 
 _REMOVED = msgspec.json.Decoder(RemovedRow)
-_CALLS, _TRACES, _PRICED = "c", "t", "p"
+_CALLS, _TRACES, _PRICED, _CHECKED = "c", "t", "p", "k"
 
 
 class SqliteReader:
@@ -158,6 +159,20 @@ class SqliteReader:
             rows: list[tuple[Any, ...]] = db.execute(self._sql["priced_calls"], (after or 0, size + 1)).fetchall()
             items = tuple(details.priced(db, row[0], CallRecord(*row[1:])) for row in rows[:size])
         return PricedPage(items, _next(_PRICED, [row[0] for row in rows], size))
+
+    def checked(self, cursor: str | None, limit: int) -> CheckedPage:
+        """Return a page of calls that have ended, oldest first, each put together again and checked."""
+        after, size = _place(_CHECKED, cursor, limit)
+        with self._asking() as db:
+            rows: list[tuple[Any, ...]] = db.execute(self._sql["calls_to_check"], (after or 0, size + 1)).fetchall()
+            items = tuple(checking.checked(db, call_id) for _, call_id in rows[:size])
+        return CheckedPage(items, _next(_CHECKED, [row[0] for row in rows], size))
+
+    def damage(self) -> Sequence[str]:
+        """Return what SQLite finds wrong with the file; nothing when it is sound."""
+        with self._asking() as db:
+            found = [str(text) for (text,) in db.execute("PRAGMA integrity_check")]
+        return [] if found == ["ok"] else found
 
     def close(self) -> None:
         """Release the database. Idempotent."""
