@@ -22,7 +22,7 @@ from bench.idle import idle
 from bench.processes import Running
 
 RESULTS = Path(__file__).parent / "results"
-CASES = ("calls", "varying", "latency", "chunks", "workers", "idle")
+CASES = ("calls", "varying", "latency", "chunks", "ttfb", "workers", "idle")
 DEFAULT = "nginx,relay-off,relay,product,aiohttp"
 
 
@@ -57,11 +57,11 @@ class Book:
         self._added()
 
     def _added(self) -> None:
-        direct, base = self.median("latency", "p50_us", "direct"), self.median("latency", "p50_us", "nginx")
-        mine = self.median("latency", "p50_us", "relay")
-        if direct and base and mine and base > direct:
-            ratio = (mine - direct) / (base - direct)
-            print(f"\nadded latency p50: nginx {base - direct:.0f} us, relay {mine - direct:.0f} us: x {ratio:.2f}")
+        for case, says in (("latency", "added latency p50"), ("ttfb", "added time to the first byte, p50")):
+            direct, base, mine = (self.median(case, "p50_us", who) for who in ("direct", "nginx", "relay"))
+            if direct and base and mine and base > direct:
+                ratio = (mine - direct) / (base - direct)
+                print(f"{says}: nginx {base - direct:.0f} us, relay {mine - direct:.0f} us: x {ratio:.2f}")
         one, two = self.median("workers", "cpu_us", "1"), self.median("workers", "cpu_us", "2")
         if one and two:
             print(f"CPU per call with 2 workers: x {two / one:.2f} of one")
@@ -107,16 +107,25 @@ def _compare(book: Book, who: list[Contender], wanted: list[str], where: cases.P
                         book.add(case, "direct", cases.latency(origin, where))
                     for name, server in servers.items():
                         book.add(case, name, measures[case](server))
-    if "chunks" in wanted:
+    if {"chunks", "ttfb"} & set(wanted):
         with cases.streaming(where) as origin, cases.started(who, origin, where) as servers:
             for _ in range(rounds):
-                for name, server in servers.items():
-                    book.add("chunks", name, cases.chunks(server))
+                _stream(book, wanted, origin, servers)
+
+
+def _stream(book: Book, wanted: list[str], origin: int, servers: dict[str, Running]) -> None:
+    if "ttfb" in wanted:
+        book.add("ttfb", "direct", cases.first_byte(origin))
+    for name, server in servers.items():
+        if "chunks" in wanted:
+            book.add("chunks", name, cases.chunks(server))
+        if "ttfb" in wanted:
+            book.add("ttfb", name, cases.first_byte(server.port))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", default="calls,latency,chunks", help=f"of {', '.join(CASES)} (default: %(default)s)")
+    parser.add_argument("--cases", default="calls,latency,chunks,ttfb", help=f"of {', '.join(CASES)} (default: %(default)s)")
     parser.add_argument("--who", default=DEFAULT, help="contenders (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (default: %(default)s)")
     parser.add_argument("--seconds", type=int, default=2, help="of load per measurement (default: %(default)s)")

@@ -132,20 +132,20 @@ class ChunkedReader:
     After the end `done` is True and `rest` has what came behind. Raises FramingError.
     """
 
-    __slots__ = ("_check_trailer", "_held", "_left", "_line_bytes", "_sizes", "_state", "_trailer_bytes", "done", "rest", "trailers")
+    # No slots but defaults of the class: a reader is made per stream, on the way to its first byte.
+    _held = b""
+    _left = 0
+    _state = 0
+    done = False
+    rest = b""
+    trailers = b""
+    """Trailer lines as they may be recorded, each with its CRLF."""
 
     def __init__(self, sizes: "ChunkSizes", check_trailer: Callable[[bytes], bytes], line_bytes: int, trailer_bytes: int) -> None:
         self._sizes = sizes
         self._check_trailer = check_trailer
         self._line_bytes = line_bytes
         self._trailer_bytes = trailer_bytes
-        self._held = b""
-        self._left = 0
-        self._state = _SIZE
-        self.done = False
-        self.rest = b""
-        self.trailers = b""
-        """Trailer lines as they may be recorded, each with its CRLF."""
 
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         """Take bytes; return (raw, payload): what to pass on as it came, and the body bytes within it."""
