@@ -25,6 +25,8 @@ _INFORMATIONAL, _END = int(Kind.INFORMATIONAL), int(Kind.END)
 _TUNNEL_UP, _TUNNEL_DOWN = int(Kind.TUNNEL_UP), int(Kind.TUNNEL_DOWN)
 _UP, _DOWN = 1 << _REQUEST_BODY | 1 << _TUNNEL_UP, 1 << _RESPONSE_BODY | 1 << _TUNNEL_DOWN
 _CALL_ID_SIZE = _pack_size(26)
+UNHASHED_BYTES = 8 * 1024
+"""Held back from a stream's digest: a digest per 40 events instead of per event. Bounds memory per stream."""
 _EMPTY = bytes(4)
 """An empty field."""
 _COMPLETE = b"\x08\0\0\0complete\0\0\0\0%c\0\0\0%b%c\0\0\0%b\0\0\0\0\0\0\0\0\0\0\0\0"
@@ -121,6 +123,9 @@ class Record:
     request_hash: "hashlib._Hash | None" = None
     """Kept for bodies that may turn out longer than what is recorded."""
     response_hash: "hashlib._Hash | None" = None
+    _unhashed: list[bytes] | None = None
+    """Pieces of the answer that its digest has still to take in; None when it needs no digest."""
+    _unhashed_bytes = 0
 
     def __init__(self, tap: Tap, number: int, recorded_bytes: int) -> None:
         self._tap = tap
@@ -144,7 +149,7 @@ class Record:
     def response_head(self, shown: bytes, *, last: bool, hashed: bool) -> None:
         """Add the answer's head; `hashed` when its body may outgrow the record."""
         if hashed:
-            self.response_hash = hashlib.sha256()
+            self._unhashed = []
         add(self.parts, _RESPONSE_HEAD, self._number, self.now_ns, shown, FLAG_LAST if last else 0)
 
     def informational(self, shown: bytes) -> None:
@@ -154,8 +159,8 @@ class Record:
     def response_body(self, payload: bytes, *, last: bool) -> None:
         """Add body bytes of the answer."""
         self.response_size += len(payload)
-        if self.response_hash is not None:
-            self.response_hash.update(payload)
+        if self._unhashed is not None:
+            self._hash_later(self._unhashed, payload)
         self._left_down = self._body(_RESPONSE_BODY, payload, self._left_down, last=last)
 
     def tunnel_begins(self) -> None:
@@ -183,6 +188,8 @@ class Record:
             return
         self.ended = True
         up = self.request_hash.hexdigest() if self.request_hash is not None and self._capped & _UP else ""
+        if self._capped & _DOWN and self._unhashed is not None:
+            self._hash_now(self._unhashed)
         down = self.response_hash.hexdigest() if self.response_hash is not None and self._capped & _DOWN else ""
         payload = End(outcome.value, detail, self.request_size, self.response_size, up, down, trailers.decode("latin-1")).pack()
         add(self.parts, _END, self._number, self.now_ns, payload, 0)
@@ -227,8 +234,8 @@ class Record:
         """Append more body of the answer: what happens for each event of a stream."""
         size = len(payload)
         self.response_size += size
-        if self.response_hash is not None:
-            self.response_hash.update(payload)
+        if self._unhashed is not None:
+            self._hash_later(self._unhashed, payload)
         left = self._left_down - size
         tap = self._tap
         self.now_ns = now_ns = tap.monotonic_ns()
@@ -254,6 +261,20 @@ class Record:
         if size or last:
             add(self.parts, kind, self._number, self.now_ns, payload, FLAG_LAST if last else 0)
         return left - size
+
+    def _hash_later(self, unhashed: list[bytes], payload: bytes) -> None:
+        """Keep a piece for the digest. A short stream, which is never capped, thus costs no digest at all."""
+        unhashed.append(payload)
+        self._unhashed_bytes += len(payload)
+        if self._unhashed_bytes > UNHASHED_BYTES:
+            self._hash_now(unhashed)
+
+    def _hash_now(self, unhashed: list[bytes]) -> None:
+        if self.response_hash is None:
+            self.response_hash = hashlib.sha256()
+        self.response_hash.update(b"".join(unhashed))
+        unhashed.clear()
+        self._unhashed_bytes = 0
 
     def _cap(self, kind: int, payload: bytes, left: int, *, last: bool) -> int:
         flags = FLAG_LAST if last else 0
