@@ -1,6 +1,6 @@
 """A proxy from start to stop: lock, sockets, children; then their lives; then the drain, in an order that loses nothing.
 
-Stopping: workers finish their calls (a second signal interrupts them, a third kills), then the recorder brings over what
+Stopping: workers finish their calls (a second signal interrupts them, one after that kills), then the recorder brings over what
 they left in the journal, then the dashboard closes. What does not end in time is killed; the journal makes that harmless.
 """
 
@@ -11,6 +11,7 @@ import os
 import secrets
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -31,6 +32,8 @@ START_TRIES = 3
 """A child that dies this often before anybody was served will not live."""
 DRAIN_EXTRA_S = 5.0
 """Time beyond the workers' own limit before they are killed."""
+PATIENCE_S = 2.0
+"""Time to interrupt calls and to record that, before a further signal kills: a killed recorder leaves rows that look as if they ran."""
 SAY_AFTER_S = 1.0
 """A stop that takes longer says what it waits for."""
 RECORDER_S = 30.0
@@ -48,7 +51,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings, version: str, on_ready: Callable[[Runtime], None]) -> None:
         self._settings, self._version, self._on_ready = settings, version, on_ready
-        self._signals = 0
+        self._signals, self._signaled_s = 0, 0.0
         self._changed = asyncio.Event()
         self._relays: list[Child] = []
         self._recorder: Child | None = None
@@ -56,8 +59,11 @@ class Supervisor:
         self._runtime: Runtime | None = None
 
     def signal(self) -> None:
-        """Drain; the second time interrupt, the third time kill."""
-        self._signals += 1
+        """Drain; the second time interrupt; after that kill, once interrupting has had its time (`stop`, then `stop --now` are three)."""
+        now_s = time.monotonic()
+        if self._signals > 1 and now_s - self._signaled_s < PATIENCE_S:
+            return
+        self._signals, self._signaled_s = self._signals + 1, now_s
         self._changed.set()
         if self._signals > 1:
             number = signal.SIGTERM if self._signals == 2 else signal.SIGKILL  # noqa: PLR2004 - the second and the third time
