@@ -6,16 +6,19 @@ Each function imports what it joins when it is called: a relay worker loads no p
 # ruff: noqa: PLC0415 - a process loads only the rooms of its own role
 
 import logging
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modular_agents.proxy.errors import ProxyError, UsageError
+from modular_agents.proxy.errors import AlreadyRunning, ProxyError, StoreUnavailable, UsageError
 
 if TYPE_CHECKING:
     from modular_agents.proxy.config import Retention, Settings
+    from modular_agents.proxy.model.call import Call, Cost
     from modular_agents.proxy.model.status import ProxyStatus
     from modular_agents.proxy.ports import Reader, Store
     from modular_agents.proxy.recorder.pipeline import Rooms
@@ -34,6 +37,7 @@ VERIFY_LOCK = "verify.lock"
 """In the control directory: two self-tests at once would hear each other's requests."""
 JOURNAL_BYTES = 4 * 1024 * 1024
 """Read at a time when the journal is checked: bounds memory."""
+_NO_ALIASES: Mapping[str, str] = {}
 
 _log = logging.getLogger("anton")
 
@@ -52,15 +56,47 @@ def build_reader(path: Path) -> "Reader":
     return SqliteReader(path)
 
 
-def build_rooms() -> "Rooms":
-    """Return the pure rooms that the recorder works with."""
+@contextmanager
+def writing(settings: "Settings", instead: str) -> Iterator["Store"]:
+    """Open the database for writing by a command, in the recorder's place: a database has one writer at a time.
+
+    Raises `AlreadyRunning`, which ends in `instead`, while a proxy records into it; else as `build_store`. The recorder
+    of a proxy that is started meanwhile waits.
+    """
+    from modular_agents.proxy.journal.segment import hold_lock
+
+    try:
+        settings.journal_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = hold_lock(settings.journal_dir / RECORDER_LOCK)
+    except OSError as error:
+        raise StoreUnavailable(f"{settings.journal_dir} cannot be written: {error.strerror}.") from error
+    if lock is None:
+        raise AlreadyRunning(f"A proxy is recording into {settings.db}, and a database has one writer at a time. {instead}")
+    try:
+        store = build_store(settings.db)
+        try:
+            yield store
+        finally:
+            store.close()
+    finally:
+        os.close(lock)
+
+
+def build_rooms(aliases: Mapping[str, str] = _NO_ALIASES) -> "Rooms":
+    """Return the pure rooms that the recorder works with. aliases: as `Settings.price_aliases`."""
     from modular_agents.proxy.linking import revise, settle
-    from modular_agents.proxy.pricing.price import price
     from modular_agents.proxy.recorder.pipeline import Rooms
     from modular_agents.proxy.wire.memo import Memo
     from modular_agents.proxy.wire.reader import CallReader
 
-    return Rooms(partial(CallReader, memo=Memo()), settle, price, revise)
+    return Rooms(partial(CallReader, memo=Memo()), settle, build_price(aliases), revise)
+
+
+def build_price(aliases: Mapping[str, str]) -> "Callable[[Call], Cost]":
+    """Return what prices a call. aliases: as `Settings.price_aliases`."""
+    from modular_agents.proxy.pricing.price import price
+
+    return partial(price, aliases=aliases)
 
 
 def start(settings: "Settings", on_ready: Callable[["Runtime"], None]) -> int:
@@ -202,7 +238,7 @@ def recorder(line: "Lifeline") -> int:
         journal,
         lambda: build_store(db, settings.retention),
         lambda: set_aside(db, time.time_ns()),
-        build_rooms(),
+        build_rooms(settings.price_aliases),
         Redactor(bytes.fromhex(settings.fingerprint_key)),
         SystemClock(),
         Path(settings.control_dir) / REPORT_NAME,

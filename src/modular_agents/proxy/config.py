@@ -1,5 +1,6 @@
 """Settings: frozen values. They come from flags > environment > file > defaults; reading those is the CLI's business, nobody else's."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,6 +101,8 @@ class RecorderSettings:
     fingerprint_key: str
     """Hex; as in `RelaySettings`."""
     retention: Retention = field(default_factory=Retention)
+    price_aliases: Mapping[str, str] = field(default_factory=dict)
+    """As in `Settings`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,8 @@ class Settings:
     """Older calls are deleted; 0: kept for ever."""
     keep_bytes: int = 5 * 1024 * 1024 * 1024
     """The oldest calls of a larger database are deleted; 0: no limit."""
+    price_aliases: Mapping[str, str] = field(default_factory=dict)
+    """A model's name → `model` or `provider/model` of the price catalogue, for names the catalogue does not know."""
     log_level: str = "info"
 
     @property

@@ -21,6 +21,7 @@ from modular_agents.proxy.model.query import (
     CheckedPage,
     PricedPage,
     RawExchange,
+    Room,
     SizeRow,
     Stats,
     StatsQuery,
@@ -146,6 +147,9 @@ class Reader(Protocol):
 
     def sizes(self) -> Sequence[SizeRow]:
         """Return what takes room in the database, largest first. Reads all of it: seconds for a large one."""
+
+    def room(self, before_ns: int) -> Room:
+        """Return what is there, and how much of it ended and began before `before_ns`. Counts every call: a second for a million."""
 
     def priced(self, cursor: str | None, limit: int) -> PricedPage:
         """Return a page of calls that have ended, oldest first, for pricing them anew."""

@@ -1,6 +1,23 @@
 """The verbs of `anton proxy`, in the order in which a person needs them."""
 
-from modular_agents.proxy.cli import dashboard, demo, env, graph, link, ls, show, start, status, tail, verify
+from modular_agents.proxy.cli import (
+    dashboard,
+    demo,
+    env,
+    gc,
+    graph,
+    link,
+    ls,
+    prices,
+    reprice,
+    search,
+    show,
+    start,
+    stats,
+    status,
+    tail,
+    verify,
+)
 from modular_agents.proxy.cli.verb import add, group
 
 EPILOG = """\
@@ -17,6 +34,7 @@ add(proxy, start.start, start.EXAMPLES)
 add(proxy, dashboard.dashboard, dashboard.EXAMPLES)
 add(proxy, env.env, env.EXAMPLES)
 add(proxy, ls.ls, ls.EXAMPLES)
+add(proxy, search.search, search.EXAMPLES)
 add(proxy, show.show, show.EXAMPLES)
 add(proxy, tail.tail, tail.EXAMPLES)
 add(proxy, graph.graph, graph.EXAMPLES)
@@ -24,4 +42,8 @@ add(proxy, status.status, status.STATUS_EXAMPLES)
 add(proxy, status.stop, status.STOP_EXAMPLES)
 add(proxy, verify.verify, verify.EXAMPLES)
 add(proxy, link.link, link.EXAMPLES)
+add(proxy, stats.stats, stats.EXAMPLES)
+add(proxy, prices.prices, prices.EXAMPLES)
+add(proxy, reprice.reprice, reprice.EXAMPLES)
+add(proxy, gc.gc, gc.EXAMPLES)
 add(proxy, demo.demo, demo.EXAMPLES)

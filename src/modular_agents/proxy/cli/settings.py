@@ -147,7 +147,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("log_level", _one_of("debug", "info", "warning", "error"), "How much the proxy says of itself on stderr."),
 )
 _BY_NAME = {option.name: option for option in OPTIONS}
-_TABLES = ("upstreams", "limits")
+_TABLES = ("upstreams", "limits", "prices")
 
 
 def parse_upstream(name: str, url: str) -> Upstream:
@@ -184,7 +184,7 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], file: Path
     """
     values: dict[str, object] = {"db": DEFAULT_DB.expanduser()}
     upstreams = {name: parse_upstream(name, url) for name, url in DEFAULT_UPSTREAMS.items()}
-    limits = Limits()
+    limits, aliases = Limits(), dict[str, str]()
     chosen = file if file is not None else _from(environment.get("ANTON_CONFIG"))
     path = chosen if chosen is not None else usual_file()
     if use_file and (chosen is not None or path.exists()):
@@ -194,6 +194,7 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], file: Path
             values["db"] = path.parent.absolute() / values["db"]
         upstreams |= _upstreams((name, url, f"upstreams.{name} in {path}") for name, url in _table(document, "upstreams", path))
         limits = _limits(_table(document, "limits", path), path)
+        aliases = _aliases(_table(document, "prices", path), path)
     _take(values, _variables(environment))
     upstreams |= _upstreams(
         (name.removeprefix(_UPSTREAM_PREFIX).lower(), url, name) for name, url in environment.items() if name.startswith(_UPSTREAM_PREFIX)
@@ -202,7 +203,7 @@ def load(flags: Mapping[str, object], environment: Mapping[str, str], file: Path
     given = cast("Mapping[str, object]", flags.get("upstreams") or {})
     upstreams |= _upstreams((name, url, f"upstream {name}") for name, url in given.items())
     values["db"] = cast("Path", values["db"]).absolute()
-    settings = Settings(**cast("Any", values), upstreams=tuple(upstreams.values()), limits=limits)
+    settings = Settings(**cast("Any", values), upstreams=tuple(upstreams.values()), limits=limits, price_aliases=aliases)
     check(settings)
     return settings
 
@@ -279,6 +280,24 @@ def _limits(entries: Iterable[tuple[str, object]], path: Path) -> Limits:
         read = _amount if kinds[name] is float else _whole(1, _BYTES_MOST)
         values[name] = _said(read, value, f"limits.{name} in {path}")
     return Limits(**cast("Any", values))
+
+
+def _aliases(entries: Iterable[tuple[str, object]], path: Path) -> dict[str, str]:
+    """Return the names of models by which prices are looked up, from the table `[prices]`."""
+    found: dict[str, str] = {}
+    for name, table in entries:
+        if name != "aliases":
+            raise UsageError(f"[prices] in {path} has an unknown key {name!r}.{_nearest(name, ['aliases'])}")
+        if not isinstance(table, dict):
+            raise UsageError(f"[prices.aliases] in {path} is not a table.")
+        found |= {model: _said(_alias, value, f"prices.aliases.{model} in {path}") for model, value in table.items()}
+    return found
+
+
+def _alias(value: object) -> str:
+    if isinstance(value, dict):
+        raise BadValue("a name with dots in it stands in quotes")
+    return _text(value)
 
 
 def _variables(environment: Mapping[str, str]) -> Iterable[tuple[str, object, str]]:

@@ -31,8 +31,8 @@ class Cell:
     style: str = ""
 
 
-def print_table(out: Console, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
-    """Print rows under headings. Texts are escaped and kept on one line each."""
+def print_table(out: Console, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], below: Sequence[Text] = ()) -> None:
+    """Print rows under headings. Texts are escaped and kept on one line each. `below`: a line under each row, escaped already."""
     texts = [[safe(cell.text) for cell in row] for row in rows]
     kept = list(range(len(columns)))
     widths = [max([cell_len(column.name), *(cell_len(row[index]) for row in texts)]) for index, column in enumerate(columns)]
@@ -40,8 +40,10 @@ def print_table(out: Console, columns: Sequence[Column], rows: Sequence[Sequence
         kept = fitting(columns, widths, out.width)
         widths = shrunk(columns, widths, kept, out.width)
     _print_row(out, columns, widths, kept, [Cell(column.name, "bold") for column in columns], [column.name for column in columns])
-    for row, text in zip(rows, texts, strict=True):
+    for number, (row, text) in enumerate(zip(rows, texts, strict=True)):
         _print_row(out, columns, widths, kept, row, text)
+        if below:
+            out.print(below[number], no_wrap=True, overflow="ellipsis" if out.is_terminal else "ignore", crop=out.is_terminal)
 
 
 def fitting(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[int]:

@@ -26,6 +26,21 @@ def money(usd: float | None) -> str:
     return f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}" if usd >= 0.0001 else "<$0.0001"  # noqa: PLR2004 - the smallest shown
 
 
+def price(usd: float) -> str:
+    """Return a unit price with all its digits, at least two of them cents: $3.00, $0.075."""
+    whole, _, cents = f"{usd:,.8f}".rstrip("0").partition(".")
+    return f"${whole}.{cents:0<2}"
+
+
+def size(number: int) -> str:
+    """Return bytes as 512 B, 4.1 kB, 48 MB, 2.3 GB (decimal, as disks are sold)."""
+    for unit, step in (("GB", 10**9), ("MB", 10**6), ("kB", 1000)):
+        if number >= step:
+            scaled = number / step
+            return f"{scaled:,.1f} {unit}" if scaled < 10 else f"{scaled:,.0f} {unit}"  # noqa: PLR2004 - two digits say enough
+    return f"{number} B"
+
+
 def duration(milliseconds: float | None) -> str:
     """Return 310 ms, 2.5 s, 3 m 20 s, 1 h 05 m."""
     if milliseconds is None:

@@ -117,8 +117,8 @@ def make_question(values: Mapping[str, str], statuses: tuple[str, ...], now_s: C
         provider=text("provider"),
         status=status,
         has_error=_flag("error", values["error"]) if "error" in values else None,
-        since_ns=_moment_ns("since", values["since"], now_s) if "since" in values else None,
-        until_ns=_moment_ns("until", values["until"], now_s) if "until" in values else None,
+        since_ns=moment_ns("since", values["since"], now_s) if "since" in values else None,
+        until_ns=moment_ns("until", values["until"], now_s) if "until" in values else None,
         min_cost_usd=_money("min_cost", values["min_cost"]) if "min_cost" in values else None,
         text=text("q", MAX_TEXT_CHARS),
     )
@@ -160,7 +160,8 @@ def _money(name: str, value: str) -> float:
     return amount
 
 
-def _moment_ns(name: str, value: str, now_s: Callable[[], float]) -> int:
+def moment_ns(name: str, value: str, now_s: Callable[[], float]) -> int:
+    """Return the UTC nanoseconds that a time or an age means; raises `BadQuestion`, which calls the parameter `name`."""
     ago = _AGO.fullmatch(value)
     if ago is not None:
         seconds = int(ago[1]) * _SECONDS[ago[2]]

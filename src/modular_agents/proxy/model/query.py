@@ -331,6 +331,15 @@ class CheckedPage:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """What there is to delete: calls in all, those of them that ended and began before a moment, and bytes of the file in use."""
+
+    calls: int
+    expired: int
+    used_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Priced:
     """A stored call with what its price depends on (everything else is left out of it), and the price it has."""
 

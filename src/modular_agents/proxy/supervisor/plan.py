@@ -32,7 +32,7 @@ def relay_role(settings: Settings, keys: Keys, sockets: Sequence[socket.socket],
 def recorder_role(settings: Settings, keys: Keys) -> Role:
     """Return what the recorder is told."""
     places = (str(settings.db), str(settings.journal_dir), str(settings.control_dir))
-    told = RecorderSettings(*places, keys.fingerprint_key, settings.retention)
+    told = RecorderSettings(*places, keys.fingerprint_key, settings.retention, settings.price_aliases)
     return Role(RECORDER, msgspec.json.encode(told), log_level=settings.log_level)
 
 

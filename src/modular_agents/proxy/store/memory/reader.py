@@ -20,6 +20,7 @@ from modular_agents.proxy.model.query import (
     Priced,
     PricedPage,
     RawExchange,
+    Room,
     SizeRow,
     Snippet,
     Stats,
@@ -160,6 +161,11 @@ class MemoryReader:
     def sizes(self) -> Sequence[SizeRow]:
         """Nothing is on a disk."""
         return ()
+
+    def room(self, before_ns: int) -> Room:
+        """Return what is there, and how much of it ended and began before a moment."""
+        records = [stored.record for stored in self._now().calls.values()]
+        return Room(len(records), sum(not record.is_running and record.started_ns < before_ns for record in records), 0)
 
     def priced(self, cursor: str | None, limit: int) -> PricedPage:
         """Return a page of calls that have ended, oldest first."""

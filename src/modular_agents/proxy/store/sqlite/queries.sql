@@ -500,6 +500,9 @@ UPDATE call SET cost_usd = ?, cost_model = ?, cost_catalogue = ?, cost_tier = ?,
 -- name: expired_calls
 SELECT call_id FROM call WHERE id <= ? AND started_ns < ? AND status <> 'running' ORDER BY id LIMIT ?
 
+-- name: room
+SELECT count(*), count(*) FILTER (WHERE started_ns < ? AND status <> 'running') FROM call
+
 -- name: drop_call
 DELETE FROM call WHERE id = ?
 

@@ -27,6 +27,7 @@ from modular_agents.proxy.model.query import (
     EdgeRow,
     PricedPage,
     RawExchange,
+    Room,
     SizeRow,
     Stats,
     StatsQuery,
@@ -151,6 +152,13 @@ class SqliteReader:
         """Return what takes room in the database, largest first."""
         with self._asking() as db:
             return statistics.sizes(db)
+
+    def room(self, before_ns: int) -> Room:
+        """Return what is there, and how much of it ended and began before a moment."""
+        with self._asking() as db:
+            calls, expired = db.execute(self._sql["room"], (_bound(before_ns),)).get
+            used = db.pragma("page_count") - db.pragma("freelist_count")
+            return Room(calls, expired, used * db.pragma("page_size"))
 
     def priced(self, cursor: str | None, limit: int) -> PricedPage:
         """Return a page of calls that have ended, oldest first."""
