@@ -149,6 +149,16 @@ def test_expired_calls_go_with_all_they_hold(engine: Engine) -> None:
     assert removed == [RemovedRow("old", None, None)]
 
 
+def test_what_could_be_deleted_is_counted(engine: Engine) -> None:
+    put_all(engine.store, given(1).finished(), given(2), given(3).finished())
+    assert [(room.calls, room.expired) for room in map(engine.reader.room, (0, T0 + 2 * SECOND, T0 + 5 * SECOND, 10**30))] == [
+        (3, 0),
+        (3, 1),
+        (3, 2),
+        (3, 2),
+    ]
+
+
 def test_a_trace_that_loses_some_calls_is_counted_anew(engine: Engine) -> None:
     put_all(engine.store, *(given(n, thread=f"th-{n}", agent=f"a{n}", task=f"task {n}").finished(usd=1.0) for n in range(1, 5)))
     assert engine.store.purge(T0 + 3 * SECOND, None) == 2

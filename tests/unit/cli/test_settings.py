@@ -3,11 +3,14 @@
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from modular_agents.proxy.cli.settings import DEFAULT_DB, OPTIONS, BadValue, check, is_loopback, load, parse_upstream
-from modular_agents.proxy.config import Limits, Settings
+from modular_agents.proxy.config import Limits, RecorderSettings, Settings
 from modular_agents.proxy.errors import UsageError
+from modular_agents.proxy.supervisor.keys import Keys
+from modular_agents.proxy.supervisor.plan import recorder_role
 
 TOKEN = "dummy-token-of-20-chars"
 
@@ -79,6 +82,15 @@ def test_a_database_in_the_file_lies_beside_it(file: Path) -> None:
     assert load({}, {"ANTON_DB": "~/x.db"}, file).db == Path.home() / "x.db"
 
 
+def test_price_aliases_reach_the_recorder(file: Path) -> None:
+    file.write_text('[prices.aliases]\n"our-4.1" = "openai/gpt-4.1"\n')
+    settings = load({}, {}, file)
+    assert settings.price_aliases == {"our-4.1": "openai/gpt-4.1"}
+    told = msgspec.json.decode(recorder_role(settings, Keys("aa", "dummy")).settings, type=RecorderSettings)
+    assert told.price_aliases == settings.price_aliases
+    assert load({}, {}).price_aliases == {}
+
+
 def test_limits(file: Path) -> None:
     file.write_text("[limits]\nfirst_byte_s = 20\nbody_bytes = 1_000\n")
     assert load({}, {}, file).limits == Limits(first_byte_s=20.0, body_bytes=1000)
@@ -103,6 +115,10 @@ def test_limits(file: Path) -> None:
         ("durability = 'most'", "group, full, none"),
         ("port 1", "is not TOML"),
         ("limits = 1", "not a table"),
+        ("[prices]\nalias = 1", "unknown key 'alias'. Did you mean aliases"),
+        ("[prices]\naliases = 1", r"\[prices.aliases\] in .* is not a table"),
+        ("[prices.aliases]\ngpt-4.1 = 'x'", "a name with dots in it stands in quotes"),
+        ("[prices.aliases]\nx = ''", "prices.aliases.x in"),
         ("upstreams = 'x'", "not a table"),
         ("[limits]\nbody_size = 1", "unknown key 'body_size'. Did you mean body_bytes"),
         ("[limits]\nbody_bytes = 1.5", "limits.body_bytes in"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from modular_agents.proxy.cli.words import age, count, duration, money, seconds_between
+from modular_agents.proxy.cli.words import age, count, duration, money, price, seconds_between, size
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,18 @@ def test_count(number: int | None, words: str) -> None:
 )
 def test_money(usd: float | None, words: str) -> None:
     assert money(usd) == words
+
+
+@pytest.mark.parametrize(("usd", "words"), [(3.0, "$3.00"), (0.3, "$0.30"), (0.0625, "$0.0625"), (1200.0, "$1,200.00"), (0.0, "$0.00")])
+def test_price(usd: float, words: str) -> None:
+    assert price(usd) == words
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(0, "0 B"), (999, "999 B"), (4096, "4.1 kB"), (48_200_000, "48 MB"), (5 * 2**30, "5.4 GB"), (10**12, "1,000 GB")]
+)
+def test_size(number: int, words: str) -> None:
+    assert size(number) == words
 
 
 @pytest.mark.parametrize(
