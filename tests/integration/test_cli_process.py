@@ -13,6 +13,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.support.anton_process import anton, command, environment, running
+from tests.support.stored import given, put_all
+
+from modular_agents.proxy.store.sqlite import SqliteStore
 
 HELP_CPU_S = 0.3
 """What `--help` may cost; the clock would measure the neighbours."""
@@ -184,6 +187,39 @@ def test_the_demo_stays_until_it_is_stopped_and_leaves_nothing(tmp_path: Path) -
         assert list(folder.iterdir())
         assert demo.stop(signal.SIGINT) == 0
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_stored_calls_are_searched_summed_up_priced_and_deleted(tmp_path: Path) -> None:
+    db, settings = str(tmp_path / "traces.db"), tmp_path / "proxy.toml"
+    settings.write_text('[prices.aliases]\n"ours-4.1" = "openai/gpt-4.1"\n')
+    files = ("--db", db, "--config", str(settings))
+    store = SqliteStore(Path(db))
+    put_all(store, *(given(n, thread=f"th-{n}", model="ours-4.1", provider="openai").finished(f"Answer {n}.", usd=None) for n in range(9)))
+    while store.tidy():
+        pass
+    store.close()
+
+    found = json.loads(anton(tmp_path, "proxy", "search", "answer", "7", "--json", *files).stdout)
+    assert [item["call_id"] for item in found["items"]] == [given(7).call_id]
+    assert ["7", True] in found["snippets"][0]["pieces"]
+    assert json.loads(anton(tmp_path, "proxy", "stats", "--json", *files).stdout)["stats"]["total"]["unpriced"] == 9
+    with running(tmp_path, "proxy", "start", *files, "--port", "0", ANTON_KEEP_DAYS="0") as proxy:
+        proxy.wait_for("listens on")
+        for words in (["gc", "--older-than", "1d"], ["reprice"]):
+            refused = anton(tmp_path, "proxy", *words, *files)
+            assert (refused.returncode, refused.stdout) == (1, "")
+            assert "one writer at a time" in refused.stderr
+        assert "9 would get another price" in anton(tmp_path, "proxy", "reprice", "--dry-run", *files).stdout
+        assert proxy.stop() == 0
+    assert "9 calls looked at: 9 got another price." in anton(tmp_path, "proxy", "reprice", *files).stdout
+    summed = json.loads(anton(tmp_path, "proxy", "stats", "--json", *files).stdout)
+    assert summed["stats"]["total"]["unpriced"] == 0
+    assert summed["stats"]["total"]["cost_usd"] == pytest.approx(9 * (100 * 2 + 20 * 8) / 1e6)
+    assert sum(row["bytes"] for row in summed["sizes"]) > 100_000
+    assert anton(tmp_path, "proxy", "gc", "--older-than", "1d", *files).stdout.startswith("9 of 9 calls deleted. ")
+    assert json.loads(anton(tmp_path, "proxy", "ls", "--calls", "--json", *files).stdout)["items"] == []
+    assert json.loads(anton(tmp_path, "proxy", "stats", "--json", *files).stdout)["stats"]["total"]["calls"] == 9
 
 
 def test_a_closed_pipe_is_no_drama(tmp_path: Path) -> None:
