@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from tests.support.wire_corpus import exchange
 
@@ -80,3 +82,10 @@ def test_the_details_are_told() -> None:
     _, error = judge(cut, NOT_ANSWERED, b"", needs_end=True)
     assert error is not None
     assert error.message == "the provider cut the answer: connection reset"
+
+
+def test_a_proxy_that_was_stopped_is_not_called_dead() -> None:
+    over = replace(exchange(b"{}", b"", outcome=Outcome.INTERRUPTED), outcome_detail="the proxy was stopped")
+    _, error = judge(over, NOT_ANSWERED, b"", needs_end=True)
+    assert error is not None
+    assert error.message == "the proxy broke the call off: the proxy was stopped"

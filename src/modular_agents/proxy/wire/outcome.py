@@ -23,7 +23,7 @@ _WORDS = {
     Outcome.UPSTREAM_UNREACHABLE: "the provider could not be reached",
     Outcome.UPSTREAM_TIMEOUT: "the provider kept silent too long",
     Outcome.REFUSED: "the proxy refused the request",
-    Outcome.INTERRUPTED: "the proxy died in the middle",
+    Outcome.INTERRUPTED: "the proxy broke the call off",
 }
 
 
