@@ -33,6 +33,7 @@ def test_the_running_product_changes_no_byte_and_damage_is_found(provider: Provi
         assert len(found["wire"]["rows"]) == found["wire"]["recorded"]["calls"] + 2
         assert found["records"]["stored"]["calls"] > len(found["wire"]["rows"])
         assert (found["records"]["stored"]["faults"], found["records"]["stored"]["damage"]) == ([], [])
+        assert found["records"]["stored"]["rebuilt"] == 1
         assert not provider.requests
         shown = anton(tmp_path, "proxy", "verify", "--db", str(product.db))
         assert (shown.returncode, shown.stderr) == (0, "")
@@ -44,6 +45,16 @@ def test_the_running_product_changes_no_byte_and_damage_is_found(provider: Provi
     assert "Only the records are checked" in spoilt.stderr
     assert "the request is not the one that was recorded" in spoilt.stdout
     assert "it cannot be put together" in spoilt.stdout
+
+
+@pytest.mark.slow
+def test_a_proxy_with_a_token_is_tested_with_it(provider: ProviderServer, tmp_path: Path) -> None:
+    token = "dummy-token-of-a-test"
+    with Product(tmp_path, provider.url, dashboard=False, environment={"ANTON_TOKEN": token}, arguments=("--host", "0.0.0.0")) as product:  # noqa: S104 - with a token
+        assert anton(tmp_path, "proxy", "verify", "--db", str(product.db), ANTON_TOKEN=token).returncode == 0
+        kept_out = anton(tmp_path, "proxy", "verify", "--db", str(product.db))
+        assert (kept_out.returncode, kept_out.stdout) == (2, "")
+        assert "Set ANTON_TOKEN" in kept_out.stderr
 
 
 async def _through(change: tuple[bytes, bytes]) -> tuple[Row, ...]:

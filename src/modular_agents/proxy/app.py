@@ -35,6 +35,8 @@ RECORDER_LOCK = "recorder.lock"
 LOCK_RETRY_S = 0.05
 VERIFY_LOCK = "verify.lock"
 """In the control directory: two self-tests at once would hear each other's requests."""
+READY, UNAUTHORIZED = 200, 401
+"""Answers of `/-/ready`."""
 JOURNAL_BYTES = 4 * 1024 * 1024
 """Read at a time when the journal is checked: bounds memory."""
 _NO_ALIASES: Mapping[str, str] = {}
@@ -154,7 +156,7 @@ def verify_wire(settings: "Settings", on_row: "Callable[[Row], None]") -> "WireR
     from modular_agents.proxy.verify.cases import Way, table
     from modular_agents.proxy.verify.records import check_recorded
     from modular_agents.proxy.verify.report import wire_report
-    from modular_agents.proxy.verify.selftest import run
+    from modular_agents.proxy.verify.selftest import run, status_of
 
     runtime = read_runtime(settings.runtime_file)
     if runtime is None or not is_running(settings.journal_dir):
@@ -169,6 +171,11 @@ def verify_wire(settings: "Settings", on_row: "Callable[[Row], None]") -> "WireR
         trace_id = f"anton-verify-{secrets.token_hex(4)}"
         own = (b"X-Anton-Token: " + settings.token.encode(),) if settings.token else ()
         prefix = f"/t/{trace_id}/a/verify/u/{SELF_TEST}".encode()
+        ready = asyncio.run(status_of(address.hostname or "127.0.0.1", runtime.port, own))
+        if ready == UNAUTHORIZED:
+            raise UsageError("The running proxy wants its token. Set ANTON_TOKEN to the one it was started with.")
+        if ready != READY:
+            raise OwnFault(f"The running proxy is not ready ({ready}): it stops, or is stuck.")
         cases = table(Way(prefix, address.netloc.encode(), f"127.0.0.1:{runtime.echo_port}".encode(), own))
         rows = asyncio.run(run(cases, address.hostname or "127.0.0.1", runtime.port, runtime.echo_port, on_row))
         reader = build_reader(settings.db)

@@ -12,6 +12,15 @@ from enum import StrEnum
 
 CRLF = b"\r\n"
 _TEXT = '{"model":"none","messages":[{"role":"user","content":"grüß dich"}]}'.encode()
+_SPELLED = (
+    b'{ "model":"none",\n\t"messages" : [{"role":"user", "content":"gr\\u00fc\\u00df \xc3\x9f"},{"content":"a\\/b","role":"user"}],'
+    b'"n":1.0e+0 }'
+)
+"""JSON that no program would write this way again: it is stored in parts, and must be rebuilt byte for byte."""
+_SAID = (
+    b'{"object":"chat.completion","model":"none",'
+    b'"choices":[{"index":0,"message":{"role":"assistant","content":"hi"},"finish_reason":"stop"}]}'
+)
 _GZIP = gzip.compress(_TEXT, mtime=0)
 _ZSTD = bytes.fromhex("28b52ffd2045290200") + _TEXT
 _BROTLI = bytes.fromhex(
@@ -178,6 +187,15 @@ def _bodies(way: Way) -> list[Case]:
             (way.ask(b"/every", [sized(every)], every), answer(b"200 OK", [sized(every)], every)),
             asked=None,
             answered=None,
+        ),
+        Case(
+            "JSON in a spelling of its own",
+            (
+                way.ask(b"/v1/chat/completions", [b"content-type: application/json", sized(_SPELLED)], _SPELLED),
+                answer(b"200 OK", [b"Content-Type: application/json", sized(_SAID)], _SAID),
+            ),
+            asked=_SPELLED,
+            answered=_SAID,
         ),
         Case("body in single bytes", _dripped(way), asked=b"drip", answered=b"ok"),
     ]

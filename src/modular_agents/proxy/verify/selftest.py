@@ -7,8 +7,9 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from modular_agents.proxy.verify.cases import Case, Ending
 from modular_agents.proxy.verify.difference import Difference, difference
@@ -42,12 +43,12 @@ class Row:
 
 
 class _Ear:
-    """What one side has heard."""
+    """What one side has heard. `changed` is shared with the other side's: whoever waits looks at both."""
 
-    def __init__(self) -> None:
+    def __init__(self, changed: asyncio.Event) -> None:
         self.heard = bytearray()
         self.has_ended = False
-        self._changed = asyncio.Event()
+        self._changed = changed
 
     def add(self, data: bytes) -> None:
         self.heard += data
@@ -57,9 +58,10 @@ class _Ear:
         self.has_ended = True
         self._changed.set()
 
-    async def reach(self, size: int) -> bool:
-        """Wait until so many bytes are there; return whether they came."""
-        return await self._wait(lambda: len(self.heard) >= size or self.has_ended) and len(self.heard) >= size
+    async def reach(self, size: int, is_hopeless: Callable[[], bool]) -> bool:
+        """Wait until so many bytes are there, or until it is seen that they will not come; return whether they came."""
+        await self._wait(lambda: len(self.heard) >= size or self.has_ended or is_hopeless())
+        return len(self.heard) >= size
 
     async def ended(self) -> bool:
         """Wait for the end; return whether it came."""
@@ -78,7 +80,7 @@ class _Echo:
     """The provider. Bytes are told to the ear of the case that is being run; answers go to the connection that spoke last."""
 
     def __init__(self) -> None:
-        self.ear = _Ear()
+        self.ear = _Ear(asyncio.Event())
         self.writer: asyncio.StreamWriter | None = None
         self._serving: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
@@ -128,6 +130,19 @@ async def _listening(port: int) -> AsyncIterator[_Echo]:
         await echo.close_all()
 
 
+async def status_of(host: str, port: int, own: Sequence[bytes]) -> int:
+    """Return how the relay answers `/-/ready`: 200, 401 where it wants its token, 503 when it drains. Raises OSError."""
+    reader, writer = await asyncio.open_connection(host, port)
+    try:
+        writer.write(b"\r\n".join([b"GET /-/ready HTTP/1.1", b"Host: localhost", b"Connection: close", *own]) + b"\r\n\r\n")
+        async with asyncio.timeout(ARRIVE_S):
+            first = await reader.readline()
+    finally:
+        writer.close()
+    words = first.split()
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
+
+
 async def run(cases: tuple[Case, ...], host: str, port: int, echo_port: int, on_row: Callable[[Row], None]) -> tuple[Row, ...]:
     """Run cases through the relay at `host`:`port`; return a row for each, told to `on_row` as it comes. Raises OSError."""
     rows = []
@@ -144,7 +159,8 @@ class _Run:
 
     def __init__(self, case: Case, echo: _Echo) -> None:
         self._case, self._echo = case, echo
-        self._up, self._down = _Ear(), _Ear()
+        changed = asyncio.Event()
+        self._up, self._down = _Ear(changed), _Ear(changed)
         self._faults: list[str] = []
 
     async def perform(self, host: str, port: int) -> Row:
@@ -167,7 +183,8 @@ class _Run:
             else:
                 self._echo.say(step.sent)
             wanted[step.up] += len(step.arrives)
-            if not await (self._up if step.up else self._down).reach(wanted[step.up]):
+            here, there = (self._up, self._down) if step.up else (self._down, self._up)
+            if not await here.reach(wanted[step.up], partial(_has_more, there, wanted[not step.up])):
                 self._faults.append(f"step {number} of {len(self._case.steps)} did not arrive {TO_PROVIDER if step.up else TO_CLIENT}")
                 return
         await self._end(writer)
@@ -210,6 +227,11 @@ class _Run:
             tuple(one for one in found if one is not None),
             "; ".join(self._faults),
         )
+
+
+def _has_more(ear: _Ear, size: int) -> bool:
+    """Return whether a side has heard, or seen end, what it should not yet: an answer of the relay's own, mostly."""
+    return len(ear.heard) > size or ear.has_ended
 
 
 async def _listen(reader: asyncio.StreamReader, ear: _Ear) -> None:
