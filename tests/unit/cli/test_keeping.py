@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from modular_agents import cli
 from modular_agents.proxy import app
-from modular_agents.proxy.cli.gc import outlook, read_size
-from modular_agents.proxy.cli.reprice import price_anew
+from modular_agents.proxy.cli.gc import outlook, read_size, shrunk
+from modular_agents.proxy.cli.reprice import Change, price_anew
 from modular_agents.proxy.cli.search import find, least_cost
 from modular_agents.proxy.dashboard.asking import Question
 from modular_agents.proxy.errors import UsageError
@@ -190,6 +190,16 @@ def test_what_the_settings_keep_is_the_measure(anton: Anton, monkeypatch: pytest
 
 def test_what_a_size_costs_is_estimated() -> None:
     assert outlook(Room(100, 0, 3000), None, 1000) == "3.0 kB are in use, 2.0 kB too much: about the 67 oldest calls would go for that."
+
+
+def test_what_became_of_the_file() -> None:
+    assert shrunk(9_000_000, 2_000_000, 1_950_000) == "The database went from 9.0 MB to 2.0 MB."
+    assert shrunk(9_000_000, 9_000_000, 2_000_000) == "The database has 9.0 MB, 7.0 MB of it free for new calls."
+
+
+def test_no_price_is_not_a_price_of_nothing() -> None:
+    assert (Change(2, 0.0, 1.5, newly_priced=2).before, Change(2, 1.0, 0.0, newly_unpriced=2).after) == (None, None)
+    assert (Change(2, 1.0, 1.5, newly_priced=1).before, Change(2, 1.0, 0.0, newly_unpriced=1).after) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize(("said", "size"), [("5GB", 5_000_000_000), ("1.5 MiB", 1_572_864), ("10kb", 10_000), ("0B", 0)])

@@ -31,6 +31,8 @@ INSTEAD = (
 )
 TOLD_S = 0.5
 """How often a terminal hears how far it is."""
+TOLD_FREE_BYTES = 100_000
+"""Less free space is not worth a word."""
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?)\s*(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)", re.ASCII | re.IGNORECASE)
 _UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 
@@ -54,15 +56,16 @@ def gc(
     reader = reader_of(settings)
     try:
         room = reader.room(before_ns or 0)
+        if dry_run:
+            typer.echo(outlook(room, before_ns, max_bytes))
+            return
+        was = settings.db.stat().st_size
+        with app.writing(settings, INSTEAD) as store:
+            deleted = delete(store, before_ns, max_bytes)
+        told = shrunk(was, settings.db.stat().st_size, reader.room(0).used_bytes)
     finally:
         reader.close()
-    if dry_run:
-        typer.echo(outlook(room, before_ns, max_bytes))
-        return
-    was = settings.db.stat().st_size
-    with app.writing(settings, INSTEAD) as store:
-        deleted = delete(store, before_ns, max_bytes)
-    typer.echo(f"{deleted:,} of {room.calls:,} calls deleted. {_shrunk(was, settings.db.stat().st_size)}")
+    typer.echo(f"{deleted:,} of {room.calls:,} calls deleted. {told}")
 
 
 def read_size(said: str) -> int:
@@ -115,7 +118,9 @@ def _limits(settings: "Settings", older_than: str | None, max_size: str | None) 
     return before_ns, None if max_size is None else read_size(max_size)
 
 
-def _shrunk(was: int, now: int) -> str:
+def shrunk(was: int, now: int, used: int) -> str:
+    """Return in words what became of the file. The store keeps a little free space for new calls and gives back the rest."""
     from modular_agents.proxy.cli.words import size
 
-    return f"The database went from {size(was)} to {size(now)}." if now < was else f"The database has {size(now)}."
+    told = f"The database went from {size(was)} to {size(now)}" if now < was else f"The database has {size(now)}"
+    return told + (f", {size(now - used)} of it free for new calls." if now - used >= TOLD_FREE_BYTES else ".")

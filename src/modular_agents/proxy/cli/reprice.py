@@ -40,6 +40,16 @@ class Change:
     newly_priced: int = 0
     newly_unpriced: int = 0
 
+    @property
+    def before(self) -> float | None:
+        """What they cost, in USD; None when none had a price."""
+        return None if self.newly_priced == self.calls else self.before_usd
+
+    @property
+    def after(self) -> float | None:
+        """What they cost now, in USD; None when none has a price any more."""
+        return None if self.newly_unpriced == self.calls else self.after_usd
+
 
 @dataclass(slots=True)
 class Changes:
@@ -120,7 +130,7 @@ def show_changes(changes: Changes, *, dry_run: bool) -> None:
 
     found = sorted(changes.by_model.items(), key=lambda item: -abs(item[1].after_usd - item[1].before_usd))
     rows = [
-        [Cell(model), Cell(f"{change.calls:,}"), Cell(money(change.before_usd)), Cell(money(change.after_usd)), Cell(_note(change), "dim")]
+        [Cell(model), Cell(f"{change.calls:,}"), Cell(money(change.before)), Cell(money(change.after)), Cell(_note(change), "dim")]
         for model, change in found
     ]
     columns = [Column("MODEL", least=12), Column("CALLS", right=True), Column("BEFORE", right=True), Column("AFTER", right=True)]
