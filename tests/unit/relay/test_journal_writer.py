@@ -103,6 +103,27 @@ def test_segments_follow_each_other_by_size_and_sort_by_name(tmp_path: Path) -> 
     assert all(list(decode((tmp_path / name).read_bytes()))[-1].kind == Kind.SEALED for name in names)
 
 
+def test_an_old_segment_that_holds_anything_is_followed_by_the_next(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, "ab12", SystemClock(), segment_age_ns=0)
+    writer.turn_over()
+    assert len(list(tmp_path.glob("*.seg"))) == 1, "an empty one may grow as old as it likes"
+    writer.append(encode(Kind.REQUEST_BODY, 1, 1, b"x"), 1)
+    writer.turn_over()
+    writer.append(encode(Kind.REQUEST_BODY, 1, 2, b"y"), 1)
+    writer.close()
+    first, second = sorted(tmp_path.glob("*.seg"))
+    assert [frame.kind for frame in decode(first.read_bytes())] == [Kind.SEGMENT, Kind.REQUEST_BODY, Kind.SEALED]
+    assert [frame.payload for frame in decode(second.read_bytes()) if frame.kind == Kind.REQUEST_BODY] == [b"y"]
+
+
+def test_a_young_segment_goes_on(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path, "ab12", SystemClock())
+    writer.append(encode(Kind.REQUEST_BODY, 1, 1, b"x"), 1)
+    writer.turn_over()
+    writer.close()
+    assert len(list(tmp_path.glob("*.seg"))) == 1
+
+
 def test_a_failing_disk_queues_and_everything_lands_in_order(tmp_path: Path) -> None:
     disk = Disk()
     writer = JournalWriter(tmp_path, "ab12", SystemClock(), write=disk.write, recovery_ns=20_000_000)

@@ -8,6 +8,7 @@ In a journal directory lie, per worker life:
 The lock is taken before the first segment is made, so a segment without a held lock belongs to a dead worker.
 """
 
+import contextlib
 import fcntl
 import os
 import re
@@ -117,3 +118,14 @@ def read_exactly(fd: int, size: int, offset: int) -> bytes:
             break
         data += more
     return data
+
+
+def measure(directory: Path) -> int:
+    """Return the bytes of all segments in a journal directory, whoever wrote them."""
+    total = 0
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.endswith(SUFFIX):
+                with contextlib.suppress(OSError):  # the reader may just have removed it
+                    total += entry.stat().st_size
+    return total

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from modular_agents.proxy.errors import AlreadyRunning
 from modular_agents.proxy.journal.frames import HEADER, MAGIC, Kind, encode, pack_fields
-from modular_agents.proxy.journal.segment import SUFFIX, SegmentName, hold_lock, lock_path
+from modular_agents.proxy.journal.segment import SegmentName, hold_lock, lock_path, measure
 
 if TYPE_CHECKING:
     from modular_agents.proxy.ports import Clock
@@ -39,6 +39,8 @@ RETRY_S = 0.1
 """Pause between attempts in degraded mode, so that a full disk is asked ten times a second."""
 BATCH_BYTES = 256 * 1024
 """Queued frames written at once: fewer turns of the lock, still a short write."""
+SEGMENT_AGE_NS = 300_000_000_000
+"""Bodies lie here as they came until the store has a whole segment: a quiet proxy must not keep one for weeks."""
 CLOSE_S = 5.0
 """How long a stop waits for the queue to reach the disk."""
 
@@ -82,6 +84,7 @@ class JournalWriter:
         fsync: Callable[[int], None] = _FSYNC,
         recovery_ns: int = RECOVERY_NS,
         measure_ns: int = MEASURE_NS,
+        segment_age_ns: int = SEGMENT_AGE_NS,
     ) -> None:
         self.counters = JournalCounters()
         self.degraded = False
@@ -98,18 +101,14 @@ class JournalWriter:
         self._queue_bytes = queue_bytes
         self._recovery_ns = recovery_ns
         self._measure_ns = measure_ns
+        self._segment_age_ns = segment_age_ns
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._closing = False
-        self._closed = False
-        self._dirty = False
+        self._closing = self._closed = self._dirty = False
         self._retired: deque[int] = deque()
         self._queue: deque[tuple[bytes, int]] = deque()
-        self._queued = 0
-        self._lost_frames = 0
-        self._lost_bytes = 0
-        self._trouble_ns = 0
-        self._last_wall_ms = 0
+        self._queued = self._lost_frames = self._lost_bytes = 0
+        self._trouble_ns = self._last_wall_ms = self._opened_ns = 0
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock_fd = _take_lock(lock_path(self._directory, worker_id))
         self._frames = 0
@@ -123,6 +122,7 @@ class JournalWriter:
         self._measured_ns = self._monotonic()
         self._number = 1
         self._fd, self._size = self._open_segment(1)
+        self._opening_bytes = self._size
         self._settle()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -166,6 +166,15 @@ class JournalWriter:
             self._begin_degraded(b"", 0, "append: slow write")
         elif self._durability == "full":
             self._sync(self._fd)
+
+    def turn_over(self) -> None:
+        """Go on in a new segment when this one is old and holds anything. Belongs to the thread of `append`; meant for every second."""
+        if self._closing or self._size == self._opening_bytes or self._monotonic() - self._opened_ns < self._segment_age_ns:
+            return
+        with self._lock:
+            if not self.degraded:
+                self._next_segment()
+                self._settle()
 
     def close(self) -> None:
         """Drain, seal, fsync, release the lock. Waits at most a few seconds for a disk that stalls. Idempotent."""
@@ -264,6 +273,7 @@ class JournalWriter:
             path.unlink()
             raise
         self._dirty = True
+        self._opened_ns = self._monotonic()
         self.counters.segments += 1
         return fd, len(opening)
 
@@ -283,6 +293,7 @@ class JournalWriter:
         self._cap_at -= self._size
         self._number += 1
         self._fd, self._size = fd, size
+        self._opening_bytes = size
 
     def _retire(self, *, sealed: bool) -> None:
         if sealed:
@@ -379,17 +390,6 @@ class JournalWriter:
             if self._durability != "none":
                 self._sync(fd)
             os.close(fd)
-
-
-def measure(directory: Path) -> int:
-    """Return the bytes of all segments in a journal directory, whoever wrote them."""
-    total = 0
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            if entry.name.endswith(SUFFIX):
-                with contextlib.suppress(OSError):  # the reader may just have removed it
-                    total += entry.stat().st_size
-    return total
 
 
 def _take_lock(path: Path) -> int:

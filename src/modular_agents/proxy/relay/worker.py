@@ -157,6 +157,7 @@ class Worker:
         for client in list(shared.clients):
             client.tick(now_ns)
         shared.pool.sweep(now_ns)
+        self._journal.turn_over()
         self._count()
         self.counters.publish()
         if os.getppid() != self._parent and not self._stops:

@@ -1,10 +1,11 @@
-"""One process that is kept alive: started, waited for, started again; one that never becomes ready with ever more time between."""
+"""One process that is kept alive: started, waited for, started again; one that keeps dying with ever more time between."""
 
 import asyncio
 import contextlib
 import logging
 import signal
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,8 +15,10 @@ from modular_agents.proxy.supervisor.lifeline import READY, Told
 
 MODULE = "modular_agents.proxy.app"
 """The composition root, started as a program: the supervisor names no room."""
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.1, 5.0
-"""Pause before starting again a child that was never ready: doubles from the first to the longest."""
+FIRST_WAIT_S, LONGEST_WAIT_S, LONGEST_READY_WAIT_S = 0.1, 5.0, 1.0
+"""Pause before starting again: doubles from the first to the longest, which is shorter for a child that had become ready."""
+STEADY_S = 10.0
+"""A child that was ready and lived for so long is started again at once: whatever ended it, it is no loop."""
 
 _log = logging.getLogger("anton.supervisor")
 
@@ -47,9 +50,10 @@ class Child:
 
     async def keep(self) -> None:
         """Start it and start it again until `stop` or until it refuses. Returns when no process is left."""
-        wait_s = 0.0
+        wait_s = -1.0
         while not self._stopping.is_set():
             self._was_ready = False
+            began_s = time.monotonic()
             try:
                 ended = _words(await self._live())
             except OSError as error:  # no process, no memory, no descriptor is free: that passes
@@ -60,7 +64,7 @@ class Child:
                 _log.error("%s cannot go on: %s", self.role.name, self.refusal)
                 self._on_change()
                 break
-            wait_s = 0.0 if self._was_ready else min(max(2 * wait_s, FIRST_WAIT_S), LONGEST_WAIT_S)
+            wait_s = pause_s(wait_s, time.monotonic() - began_s, was_ready=self._was_ready)
             _log.warning("%s ended (%s) and is started again", self.role.name, ended)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait_s)
@@ -108,6 +112,13 @@ class Child:
         elif line:
             with contextlib.suppress(msgspec.DecodeError):
                 self.refusal = str(msgspec.json.decode(line)["refused"])
+
+
+def pause_s(before_s: float, lived_s: float, *, was_ready: bool) -> float:
+    """Return the pause before the next start, in seconds. `before_s` is the pause before this one, negative for the first."""
+    if was_ready and (before_s < 0 or lived_s >= STEADY_S):
+        return 0.0
+    return min(max(2 * before_s, FIRST_WAIT_S), LONGEST_READY_WAIT_S if was_ready else LONGEST_WAIT_S)
 
 
 def _words(code: int) -> str:
