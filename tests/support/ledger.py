@@ -85,7 +85,11 @@ def named(body: bytes) -> str:
 
 
 def compare(clients: Clients, provider: ProviderServer, proxy: RunningProxy) -> dict[str, int]:
-    """Check that nothing is lost, nothing doubled, nothing left open; return the counts."""
+    """Check that nothing is lost, nothing doubled, nothing left open; return the counts.
+
+    A worker that was killed after a head and before its body leaves a row without a prompt: it must say `interrupted`
+    (`misjudged` counts those that do not, `promptless` all of them), and two of them are not one call recorded twice.
+    """
     rows = proxy.calls()
     recorded = Counter(row.prompt_preview.split(" ")[0] for row in rows)
     completed = {row.prompt_preview.split(" ")[0] for row in rows if row.status == "completed"}
@@ -97,11 +101,17 @@ def compare(clients: Clients, provider: ProviderServer, proxy: RunningProxy) -> 
         "interrupted": sum(row.status == "interrupted" for row in rows),
         "lost": len(clients.acknowledged - completed),
         "unseen": len(seen - set(recorded)),
-        "doubled": sum(times > 1 for times in recorded.values()),
+        "doubled": sum(times > 1 for name, times in recorded.items() if name),
+        "promptless": sum(not row.prompt_preview for row in rows),
+        "misjudged": sum(row.status != "interrupted" for row in rows if not row.prompt_preview),
         "open": sum(row.status not in FINAL for row in rows),
         "gaps": sum("gap" in row.flags for row in rows),
     }
-    assert {name: figures[name] for name in ("lost", "unseen", "doubled", "open")} == {"lost": 0, "unseen": 0, "doubled": 0, "open": 0}, (
-        figures
-    )
+    wrong = {name: figures[name] for name in ("lost", "unseen", "doubled", "open", "misjudged") if figures[name]}
+    twice = [
+        (row.call_id, row.status, row.prompt_preview)
+        for row in rows
+        if row.prompt_preview and recorded[row.prompt_preview.split(" ")[0]] > 1
+    ]
+    assert not wrong, (figures, twice)
     return figures
