@@ -151,7 +151,7 @@ async def follow(live: Live, websocket: WebSocket) -> None:
             await following
     except WebSocketDisconnect:
         pass
-    except Exception:
+    except Exception:  # the boundary of one subscriber: a defect of ours ends this page's feed and no other
         log.exception("one subscriber failed")
         await websocket.close(1011, "the dashboard failed; connect again")
     finally:
