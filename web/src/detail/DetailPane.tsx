@@ -1,6 +1,5 @@
-import { useEffect } from "preact/hooks";
 import { compact, cost, count, duration, fullTime, instant, tokens, UNKNOWN } from "../lib/format";
-import { bindKeys } from "../lib/keys";
+import { useKeys } from "../lib/keys";
 import { visible } from "../lib/visible";
 import { Id } from "../shell/Copy";
 import { CloseIcon } from "../shell/icons";
@@ -168,12 +167,11 @@ function stepTab(by: number): void {
 }
 
 export function CallPane() {
-  useEffect(
-    () =>
-      bindKeys([
-        { key: "[", label: "[", group: "Call", says: "previous tab of the detail", run: () => stepTab(-1) },
-        { key: "]", label: "]", group: "Call", says: "next tab of the detail", run: () => stepTab(1) },
-      ]),
+  useKeys(
+    () => [
+      { key: "[", label: "[", group: "Call", says: "previous tab of the detail", run: () => stepTab(-1) },
+      { key: "]", label: "]", group: "Call", says: "next tab of the detail", run: () => stepTab(1) },
+    ],
     [],
   );
   const detail = call.detail.value;

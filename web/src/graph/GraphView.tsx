@@ -1,7 +1,7 @@
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { plural } from "../lib/format";
-import { bindKeys } from "../lib/keys";
+import { useKeys } from "../lib/keys";
 import { now, shownCall, trace } from "../state/app";
 import { go, place } from "../state/route";
 import { theme } from "../state/theme";
@@ -157,22 +157,21 @@ export function GraphView() {
     fitted.current = "";
     go({ open }, "replace");
   };
-  useEffect(
-    () =>
-      bindKeys([
-        {
-          key: "f",
-          label: "f",
-          group: "Graph",
-          says: "fit the graph into the window",
-          run: () => {
-            camera.fit(layout);
-            camera.wasMoved = false;
-          },
+  useKeys(
+    () => [
+      {
+        key: "f",
+        label: "f",
+        group: "Graph",
+        says: "fit the graph into the window",
+        run: () => {
+          camera.fit(layout);
+          camera.wasMoved = false;
         },
-        { key: "+", label: "+", group: "Graph", says: "zoom in and out", run: () => camera.zoomBy(1.3) },
-        { key: "-", label: "−", group: "Graph", says: "zoom in and out", run: () => camera.zoomBy(1 / 1.3) },
-      ]),
+      },
+      { key: "+", label: "+", group: "Graph", says: "zoom in and out", run: () => camera.zoomBy(1.3) },
+      { key: "-", label: "−", group: "Graph", says: "zoom in and out", run: () => camera.zoomBy(1 / 1.3) },
+    ],
     [layout],
   );
   const keys = (event: KeyboardEvent) => {

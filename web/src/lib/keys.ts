@@ -1,5 +1,7 @@
 // One table of keys for the whole page: it runs them and it is what the help sheet shows.
 
+import { type Inputs, useLayoutEffect } from "preact/hooks";
+
 export interface Key {
   /** As in `KeyboardEvent.key`. */
   readonly key: string;
@@ -19,6 +21,11 @@ export function bindKeys(keys: readonly Key[]): () => void {
   return () => {
     for (const key of keys) table.splice(table.indexOf(key), 1);
   };
+}
+
+/** Bind keys while a component stands. In the same turn as it is drawn: whoever sees it may press its key at once. */
+export function useKeys(keys: () => readonly Key[], inputs: Inputs): void {
+  useLayoutEffect(() => bindKeys(keys()), inputs);
 }
 
 export function boundKeys(): readonly Key[] {

@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { bindKeys } from "../lib/keys";
+import { useKeys } from "../lib/keys";
 import { CloseIcon, SearchIcon } from "../shell/icons";
 import { go, place } from "../state/route";
 
@@ -20,20 +20,19 @@ export function SearchBox() {
     if (document.activeElement !== field.current) typed.value = search;
   }, [search]);
 
-  useEffect(
-    () =>
-      bindKeys([
-        {
-          key: "/",
-          label: "/",
-          group: "Everywhere",
-          says: "search",
-          run: () => {
-            field.current?.focus();
-            field.current?.select();
-          },
+  useKeys(
+    () => [
+      {
+        key: "/",
+        label: "/",
+        group: "Everywhere",
+        says: "search",
+        run: () => {
+          field.current?.focus();
+          field.current?.select();
         },
-      ]),
+      },
+    ],
     [],
   );
 

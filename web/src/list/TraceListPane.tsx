@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { compact, costSum, count, plural } from "../lib/format";
-import { bindKeys } from "../lib/keys";
+import { useKeys } from "../lib/keys";
 import { ProblemNotice } from "../shell/Notice";
 import { LEFT, Splitter } from "../shell/Splitter";
 import { traces } from "../state/app";
@@ -64,12 +64,11 @@ export function TraceListPane() {
   const shown = active.value >= 0 ? active.value : openIndex;
   const problem = traces.problem.value;
 
-  useEffect(
-    () =>
-      bindKeys([
-        { key: "J", label: "J", group: "Traces", says: "next trace", run: () => stepTrace(1) },
-        { key: "K", label: "K", group: "Traces", says: "previous trace", run: () => stepTrace(-1) },
-      ]),
+  useKeys(
+    () => [
+      { key: "J", label: "J", group: "Traces", says: "next trace", run: () => stepTrace(1) },
+      { key: "K", label: "K", group: "Traces", says: "previous trace", run: () => stepTrace(-1) },
+    ],
     [],
   );
   useEffect(() => {

@@ -1,7 +1,6 @@
-import { useEffect } from "preact/hooks";
 import { AgentPane } from "../detail/AgentPane";
 import { CallPane } from "../detail/DetailPane";
-import { bindKeys } from "../lib/keys";
+import { useKeys } from "../lib/keys";
 import { stepTrace, TraceListPane } from "../list/TraceListPane";
 import { closedDoor, shownCall } from "../state/app";
 import { place } from "../state/route";
@@ -18,22 +17,21 @@ function step(by: number): void {
 }
 
 export function App() {
-  useEffect(
-    () =>
-      bindKeys([
-        {
-          key: "?",
-          label: "?",
-          group: "Everywhere",
-          says: "this help",
-          run: () => {
-            helpIsOpen.value = true;
-          },
+  useKeys(
+    () => [
+      {
+        key: "?",
+        label: "?",
+        group: "Everywhere",
+        says: "this help",
+        run: () => {
+          helpIsOpen.value = true;
         },
-        { key: "t", label: "t", group: "Everywhere", says: "theme: the system's, light, dark", run: turnTheme },
-        { key: "j", label: "j", group: "Trace", says: "next call (with no trace open: next trace)", run: () => step(1) },
-        { key: "k", label: "k", group: "Trace", says: "previous call (with no trace open: previous trace)", run: () => step(-1) },
-      ]),
+      },
+      { key: "t", label: "t", group: "Everywhere", says: "theme: the system's, light, dark", run: turnTheme },
+      { key: "j", label: "j", group: "Trace", says: "next call (with no trace open: next trace)", run: () => step(1) },
+      { key: "k", label: "k", group: "Trace", says: "previous call (with no trace open: previous trace)", run: () => step(-1) },
+    ],
     [],
   );
   const door = closedDoor.value;

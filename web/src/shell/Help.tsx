@@ -1,5 +1,5 @@
 import { signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { bindKeys, boundKeys } from "../lib/keys";
 import { CloseIcon } from "./icons";
 
@@ -14,7 +14,7 @@ function Sheet() {
   const close = () => {
     helpIsOpen.value = false;
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
     sheet.current?.focus();
     const unbind = bindKeys([{ key: "Escape", label: "", group: "", says: "", run: close, inFields: true }]);

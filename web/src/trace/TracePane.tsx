@@ -1,6 +1,5 @@
-import { useEffect } from "preact/hooks";
 import { costSum, duration, fullTime, plural, tokens } from "../lib/format";
-import { bindKeys } from "../lib/keys";
+import { useKeys } from "../lib/keys";
 import { visible } from "../lib/visible";
 import { traceDuration, traceTitle } from "../list/TraceItem";
 import { Id } from "../shell/Copy";
@@ -84,18 +83,17 @@ function Shown() {
 
 export function TracePane() {
   trace.version.value;
-  useEffect(
-    () =>
-      bindKeys([
-        ...VIEWS.map((view, index) => ({
-          key: String(index + 1),
-          label: String(index + 1),
-          group: "Trace",
-          says: VIEW_WORDS[view],
-          run: () => go({ view }),
-        })),
-        { key: "Escape", label: "Esc", group: "Everywhere", says: "close the detail", run: closeDetail },
-      ]),
+  useKeys(
+    () => [
+      ...VIEWS.map((view, index) => ({
+        key: String(index + 1),
+        label: String(index + 1),
+        group: "Trace",
+        says: VIEW_WORDS[view],
+        run: () => go({ view }),
+      })),
+      { key: "Escape", label: "Esc", group: "Everywhere", says: "close the detail", run: closeDetail },
+    ],
     [],
   );
   const problem = trace.problem.value;
