@@ -1,6 +1,7 @@
 """Clients that go away, and those that only stop sending; nothing is left behind."""
 
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,12 @@ from tests.support.raw_client import RawClient, request_bytes
 from tests.support.relay_thread import RelayThread, Taken, until
 from tests.support.script import Script
 
+from modular_agents.proxy.relay import server
+
 CHAT = b'{"model":"gpt-x","messages":[{"role":"user","content":"hello"}]}'
 STREAM = b'{"model":"gpt-x","stream":true,"messages":[{"role":"user","content":"hello"}]}'
 GONE_WITHIN_S = 1.0
+ON_LINUX = sys.platform.startswith("linux")
 NOISE_S = 0.5
 """What a loaded machine may add."""
 
@@ -99,13 +103,33 @@ def test_a_client_that_vanishes_while_nothing_flows_is_noticed_by_the_next_bytes
     until(lambda: relay.worker.counters.requests_open == 0, GONE_WITHIN_S + NOISE_S)
 
 
-def test_a_client_that_is_not_read_is_still_seen_to_go(relay: RelayThread, provider: ProviderServer) -> None:
-    """Requests sent ahead fill the buffer, so reading stops: the reset must be noticed all the same."""
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_fin_where_the_kernel_cannot_be_asked_is_going_away(
+    relay: RelayThread, provider: ProviderServer, monkeypatch: pytest.MonkeyPatch, *, stream: bool
+) -> None:
+    """On macOS, and for a client on another machine: nobody could tell it from a process that died."""
+    monkeypatch.setattr(server, "peer_has_closed", lambda _: None)
+    provider.on(Script(stall_at=1 if stream else -1), path="/v1/chat")
+    with RawClient(relay.port) as client:
+        client.send(request_bytes("POST", "/v1/chat/completions", STREAM if stream else CHAT))
+        provider.wait_requests(1)
+        client.half_close()
+        left = time.monotonic()
+        connection = provider.requests[0].connection
+        provider.wait_for(lambda: connection.gone_at)
+        assert connection.gone_at is not None
+        assert connection.gone_at - left < GONE_WITHIN_S + NOISE_S
+    assert outcome(relay.ended()[0]) == "client_gone"
+
+
+@pytest.mark.parametrize("how", ["rst", pytest.param("fin", marks=pytest.mark.skipif(not ON_LINUX, reason="needs POLLRDHUP"))])
+def test_a_client_that_is_not_read_is_still_seen_to_go(how: str, relay: RelayThread, provider: ProviderServer) -> None:
+    """Requests sent ahead fill the buffer, so reading stops: its going must be noticed all the same."""
     provider.on(Script(stall_at=-1), path="/v1/models")
     client = RawClient(relay.port)
     client.send(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n" * 4000)
     provider.wait_requests(1)
-    client.abort()
+    leave(client, how)
     until(lambda: relay.worker.counters.requests_open == 0, GONE_WITHIN_S + NOISE_S)
 
 

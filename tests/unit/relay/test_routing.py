@@ -7,7 +7,7 @@ from tests.support.relay_in_memory import UPSTREAMS
 
 from modular_agents.proxy.config import Upstream
 from modular_agents.proxy.relay.fields import SHAPE_ANTHROPIC, SHAPE_BEARER, SHAPE_GOOGLE
-from modular_agents.proxy.relay.routing import NoRoute, Router
+from modular_agents.proxy.relay.routing import EmptyPrefix, NoRoute, Router
 
 ALL = (
     *UPSTREAMS,
@@ -81,6 +81,19 @@ def test_an_unknown_upstream_is_no_route_and_says_which_there_are() -> None:
         ROUTER.find(b"/u/evil.example/v1/models", 0, None)
 
 
+@pytest.mark.parametrize("target", [b"/t//v1/messages", b"/t/", b"/a//v1/x", b"/u//v1/x", b"/t/run/a//v1/messages", b"/t/?x=1"])
+def test_a_prefix_that_names_nothing_is_refused_and_not_passed_on(target: bytes) -> None:
+    with pytest.raises(EmptyPrefix, match=r"without a name behind it") as found:
+        ROUTER.find(target, 0, None)
+    assert (found.value.status, found.value.code) == (400, "empty_prefix")
+
+
+def test_what_only_looks_like_a_prefix_goes_on() -> None:
+    assert ROUTER.find(b"/t", 0, None).target == b"/t"
+    assert ROUTER.find(b"/v1/t//x", 0, None).target == b"/v1/t//x"
+    assert ROUTER.find(b"/t/run//v1//messages", 0, None).target == b"//v1//messages"
+
+
 def test_the_host_the_provider_sees() -> None:
     assert ROUTER.find(b"/u/vllm/x", 0, None).destination.host_line == b"[::1]:8001"
     assert ROUTER.find(b"/v1/messages", 0, None).destination.host_line == b"api.anthropic.com"
@@ -104,7 +117,7 @@ def test_oauth_endpoints_are_private() -> None:
 def test_only_configured_upstreams_and_never_an_empty_target(text: str, shape: int) -> None:
     try:
         route = ROUTER.find(f"/{text}".encode(), shape, None)
-    except NoRoute:
+    except (NoRoute, EmptyPrefix):
         return
     assert route.destination.upstream in ALL
     assert route.target.startswith(b"/")

@@ -33,6 +33,8 @@ class Side(Protocol):
     transport: "asyncio.Transport"
     stalled: bool
     """It does not take the answer at the moment."""
+    held_back: bool
+    """It is not read at the moment: the provider does not take its request."""
 
     def hold_reading(self) -> None:
         """Stop reading: the other side does not take more."""
@@ -44,7 +46,7 @@ class Side(Protocol):
         """The answer has been written whole; keep the connection, or close it once it is flushed."""
 
     def break_off(self, *, reset: bool) -> None:
-        """The answer was cut: close so that the client sees it as broken."""
+        """The answer was cut: close so that the client sees it as broken. `reset`: a plain close would look like its end."""
 
     def upgraded(self) -> bytes:
         """Let go of the transport, which is a tunnel's from now on; return what the client sent ahead."""
@@ -66,6 +68,8 @@ class Exchange:
     plain = False
     """The answer goes out without its chunked coding."""
     _close = False
+    _ends_with_close = False
+    """The client takes the end of the connection for the end of the answer: cut short, it must be a reset."""
     _connecting: "asyncio.Task[None] | None" = None
     _held: list[bytes] | None = None
     _held_bytes = 0
@@ -228,6 +232,7 @@ class Exchange:
         self.answering = True
         self._close = close = not plan.keep_alive or ends_with_close or not self.request_done or self._shared.draining
         self.plain = plain = response.facts.chunked and not plan.minor
+        self._ends_with_close = ends_with_close or plain
         if not close and not plain and response.facts.untouched:
             return response.raw + b"\r\n\r\n"
         return response.render(close=close, plain=plain)
@@ -254,27 +259,33 @@ class Exchange:
         if self._connecting is not None or self.tunneled:
             return
         limits = self._shared.limits
-        silent_s = (now_ns - self.record.now_ns) / 1e9
-        if self.answering:
-            if silent_s > limits.stream_silence_s:
-                message = f"the provider was silent for {limits.stream_silence_s:g} s in the middle of its answer"
-                self.fail(Answer(504, "upstream", "stream_silence", message), Outcome.UPSTREAM_TIMEOUT)
-        elif self.request_done:
-            if silent_s > limits.first_byte_s:
-                message = f"the provider did not begin to answer within {limits.first_byte_s:g} s"
-                self.fail(Answer(504, "upstream", "first_byte_timeout", message), Outcome.UPSTREAM_TIMEOUT)
-        elif silent_s > limits.stream_silence_s:
-            message = f"no more of the request's body came for {limits.stream_silence_s:g} s"
-            self.fail(Answer(408, "client", "request_timeout", message), Outcome.CLIENT_GONE)
+        waited_for_head = self.request_done and not self.answering
+        limit_s = limits.first_byte_s if waited_for_head else limits.stream_silence_s
+        if now_ns - self.record.now_ns > limit_s * 1e9:
+            self.fail(*self._silence(limit_s))
 
-    def fail(self, answer: Answer, outcome: Outcome, *, reset: bool = False) -> None:
+    def _silence(self, limit_s: float) -> tuple[Answer, Outcome]:
+        """Return what to say of a silence: it is the fault of the side whose bytes are next."""
+        name = self.plan.destination.name
+        if not self.request_done and not self.client.held_back:
+            message = f"no more of the request's body came for {limit_s:g} s"
+            return Answer(408, "client", "request_timeout", message), Outcome.CLIENT_GONE
+        if not self.request_done:
+            code, message = "request_not_taken", f"the provider {name} took no more of the request for {limit_s:g} s"
+        elif self.answering:
+            code, message = "stream_silence", f"the provider {name} was silent for {limit_s:g} s in the middle of its answer"
+        else:
+            code, message = "first_byte_timeout", f"the provider {name} did not begin to answer within {limit_s:g} s"
+        return Answer(504, "upstream", code, message), Outcome.UPSTREAM_TIMEOUT
+
+    def fail(self, answer: Answer, outcome: Outcome) -> None:
         """End for a reason of ours or the provider's: an answer of our own if nothing has gone out, else a broken body."""
         if self.done:
             return
         self._shared.counters.blame(answer.whose)
         if self.answering:
             self._end(outcome, answer.message)
-            self.client.break_off(reset=reset)
+            self.client.break_off(reset=self._ends_with_close)
             return
         plan, record = self.plan, self.record
         body = b"" if plan.bare else answer.body(plan.dialect)
@@ -297,7 +308,7 @@ class Exchange:
         """Break the call off because the proxy stops."""
         if not self.done:
             self._end(Outcome.INTERRUPTED, "the proxy was stopped")
-            self.client.break_off(reset=False)
+            self.client.break_off(reset=self._ends_with_close)
 
     def _end(self, outcome: Outcome, detail: str) -> None:
         record, counters = self.record, self._shared.counters

@@ -18,6 +18,8 @@ from modular_agents.proxy.relay.framing import FramingError
 from modular_agents.proxy.relay.headers import AnswerTemplate
 
 _PREFIX = re.compile(rb"/([tau])/([^/?#]+)(?=[/?#]|$)")
+_EMPTY_PREFIX = re.compile(rb"/([tau])/(?=[/?#]|$)")
+"""A prefix that names nothing: nobody can mean it, and a provider must not get it."""
 _MAX_PREFIXES = 8
 _KNOWN = re.compile(
     rb"/(messages|complete|chat/completions|completions|responses|embeddings|models|moderations|images|audio|files|batches|fine_tuning"
@@ -73,6 +75,14 @@ class NoRoute(FramingError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, 404, "unknown_upstream")
+
+
+class EmptyPrefix(FramingError):
+    """A prefix names nothing, as `/t//v1/messages` does: most often a variable that was empty when a base URL was put together."""
+
+    def __init__(self, kind: str) -> None:
+        message = f"the path has /{kind}/ without a name behind it: write /{kind}/NAME, or leave it out"
+        super().__init__(message, 400, "empty_prefix")
 
 
 class Router:
@@ -147,7 +157,7 @@ class Router:
 
 
 def _take_prefixes(target: bytes) -> tuple[bytes, dict[bytes, bytes]]:
-    """Return the target without our prefixes, and what they said (the last of a kind counts)."""
+    """Return the target without our prefixes, and what they said (the last of a kind counts). Raises EmptyPrefix."""
     said: dict[bytes, bytes] = {}
     for _ in range(_MAX_PREFIXES):
         match = _PREFIX.match(target)
@@ -155,6 +165,9 @@ def _take_prefixes(target: bytes) -> tuple[bytes, dict[bytes, bytes]]:
             break
         said[match[1]] = match[2]
         target = target[match.end() :]
+    empty = _EMPTY_PREFIX.match(target)
+    if empty is not None:
+        raise EmptyPrefix(empty[1].decode())
     return (target if target.startswith(b"/") else b"/" + target), said
 
 

@@ -1,7 +1,8 @@
 """The client's side: one connection, its requests one by one and in order.
 
 Law: a request is checked whole before a byte of it goes anywhere; what cannot be understood in exactly one way is
-answered 400 and the connection closed. Requests sent ahead wait their turn. A half-close is not going away.
+answered 400 and the connection closed. Requests sent ahead wait their turn. A half-close is not going away where the kernel
+can tell the two apart; where it cannot, a client that says it is done is taken to be gone (docs/decisions, "half-close").
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from modular_agents.proxy.relay.own import own_answer
 from modular_agents.proxy.relay.plan import Plan
 from modular_agents.proxy.relay.routing import OPENAI
 from modular_agents.proxy.relay.shared import Shared
-from modular_agents.proxy.relay.sockets import is_broken, peer_has_closed, reset_on_close
+from modular_agents.proxy.relay.sockets import is_gone_unread, peer_has_closed, reset_on_close
 from modular_agents.proxy.relay.tap import pack_origin
 
 AHEAD_BYTES = 64 * 1024
@@ -36,9 +37,8 @@ class ClientConnection(asyncio.Protocol):
     """One client connection."""
 
     __slots__ = (
-        "_ahead", "_body_bytes", "_chunks", "_eof", "_exchange", "_head", "_held_back", "_left", "_plan", "_shared", "_state",
-        "deadline_ns",
-        "origin", "stalled", "transport",
+        "_ahead", "_body_bytes", "_chunks", "_eof", "_exchange", "_head", "_left", "_plan", "_shared", "_state",
+        "deadline_ns", "held_back", "origin", "stalled", "transport",
     )  # fmt: skip
 
     def __init__(self, shared: Shared) -> None:
@@ -53,7 +53,7 @@ class ClientConnection(asyncio.Protocol):
         self._plan: Plan | None = None
         """Of the last request: most often the next one's too."""
         self._eof = False
-        self._held_back = False
+        self.held_back = False
         self.stalled = False
         self.deadline_ns = 0
         """When the head or the next request must have come; 0 while a call runs."""
@@ -125,19 +125,19 @@ class ClientConnection(asyncio.Protocol):
 
     def hold_reading(self) -> None:
         """Stop reading: the provider does not take more."""
-        self._held_back = True
+        self.held_back = True
         self.transport.pause_reading()
 
     def go_on_reading(self) -> None:
         """Read again."""
-        self._held_back = False
+        self.held_back = False
         if len(self._ahead) <= AHEAD_BYTES:
             self.transport.resume_reading()
 
     def answered(self, *, keep: bool) -> None:
         """Go on to the next request, or close once what was written is flushed."""
         self._exchange = None
-        if self._held_back:
+        if self.held_back:
             self.go_on_reading()
         if not keep or self._shared.draining or self._state != _BUSY:
             self._linger()
@@ -359,10 +359,10 @@ class ClientConnection(asyncio.Protocol):
     # ── closing ──
 
     def _is_gone(self) -> bool:
-        """Return whether a client that cannot be heard (it sent its FIN, or is not being read) has gone for good."""
+        """Return whether a client that cannot be heard (it sent its FIN, or is not being read) has gone for good, or must be taken to."""
         if self._eof:
-            return peer_has_closed(self.transport)
-        return (self._held_back or len(self._ahead) > AHEAD_BYTES) and is_broken(self.transport)
+            return peer_has_closed(self.transport) is not False
+        return (self.held_back or len(self._ahead) > AHEAD_BYTES) and is_gone_unread(self.transport)
 
     def _lost(self, why: str) -> None:
         exchange, self._exchange = self._exchange, None

@@ -1,7 +1,7 @@
 """What asyncio does not say about a socket: whether the other side is gone for good, and how to leave it.
 
-A FIN alone does not tell a client that only finished sending (half-close) from one that went away. On one machine the
-kernel knows: the socket of a process that closed it, or died, belongs to no file any more.
+A FIN alone does not tell a client that only finished sending (half-close) from one that went away. On one Linux machine
+the kernel knows: the socket of a process that closed it, or died, belongs to no file any more.
 """
 
 import asyncio
@@ -18,6 +18,8 @@ _PROBE_INTERVAL_S, _PROBES = 15, 4
 _SOCK_DIAG, _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, _NLMSG_ERROR = 4, 20, 1, 2
 _ENOENT = -2
 _HEADER = struct.Struct("=IHHII")
+_FIN = getattr(select, "POLLRDHUP", 0)
+"""Linux tells of a FIN behind bytes that nobody has read; elsewhere it is seen when they are."""
 _INODE_AT = _HEADER.size + 4 + 48 + 16
 """Offset of `idiag_inode` in an answer: message header, family and state, socket id, expires and queues (linux/inet_diag.h)."""
 
@@ -43,28 +45,32 @@ def reset_on_close(transport: asyncio.BaseTransport) -> None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def is_broken(transport: asyncio.BaseTransport) -> bool:
-    """Return whether a connection that is not being read was reset."""
+def is_gone_unread(transport: asyncio.BaseTransport) -> bool:
+    """Return whether the peer of a connection that is not being read, so that its end cannot be heard, is gone."""
+    sock = transport.get_extra_info("socket")
+    if sock is None:
+        return False
     poll = select.poll()
-    poll.register(transport.get_extra_info("socket").fileno(), 0)
-    return bool(poll.poll(0))
+    poll.register(sock.fileno(), _FIN)
+    events = sum(event for _, event in poll.poll(0))
+    return bool(events & ~_FIN) or (bool(events) and peer_has_closed(transport) is not False)
 
 
-def peer_has_closed(transport: asyncio.BaseTransport) -> bool:
-    """Return whether the peer, having sent FIN, is gone for good. False when that cannot be known (another machine, macOS)."""
+def peer_has_closed(transport: asyncio.BaseTransport) -> bool | None:
+    """Return whether the peer, having sent FIN, is gone for good; None when that cannot be known (another machine, macOS)."""
     peer, mine = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
     if not sys.platform.startswith("linux") or not peer or not mine or not (peer[0] == mine[0] or peer[0].startswith("127.")):
-        return False
+        return None
     try:
         answer = _ask_kernel(peer[:2], mine[:2])
     except OSError:
-        return False
+        return None
     length, kind, *_ = _HEADER.unpack_from(answer)
     if kind == _NLMSG_ERROR:
         (code,) = struct.unpack_from("=i", answer, _HEADER.size)
         return bool(code == _ENOENT)
     if length < _INODE_AT + 4:
-        return False
+        return None
     (inode,) = struct.unpack_from("=I", answer, _INODE_AT)
     return bool(inode == 0)
 

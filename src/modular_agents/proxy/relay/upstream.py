@@ -110,7 +110,7 @@ class UpstreamConnection(asyncio.Protocol):
             how = "reset" if exc is not None else "closed"
             where = "before it answered" if state == _HEAD else "in the middle of its answer"
             answer = Answer(502, "upstream", "upstream_cut", f"the provider {how} the connection {where}")
-            exchange.fail(answer, Outcome.UPSTREAM_CUT, reset=exc is not None and state == _CLOSE)
+            exchange.fail(answer, Outcome.UPSTREAM_CUT)
 
     def pause_writing(self) -> None:
         """Stop reading the client: the provider does not take its request."""
@@ -120,6 +120,7 @@ class UpstreamConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Read the client again."""
         if self._exchange is not None:
+            self._exchange.record.touch()  # what it took just now ends its silence
             self._exchange.client.go_on_reading()
 
     # ── for the exchange ──
