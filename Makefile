@@ -35,8 +35,9 @@ fmt: $(VENV)/.dev ## format the code
 bench: $(VENV)/.dev ## measure side by side, print ratios
 	$(BIN)/python -m bench $(ARGS)
 
-soak: $(VENV)/.dev web system-packages ## the long versions of the fault tests
+soak: $(VENV)/.dev web system-packages ## the long versions of the fault tests, and properties on new random cases
 	$(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not soak" --hypothesis-profile=long tests/property tests/unit/relay/test_framing_corpus.py
 
 web: $(VENV)/.run ## build the page
 	$(BIN)/python tools/build_web.py

@@ -11,8 +11,8 @@ from tests.browser.stage.stage import Stage
 
 pytestmark = pytest.mark.browser
 
-OPEN_MS = 1500
-"""The promise; measured: about 230 on two busy cores."""
+OPEN_MS = 15_000
+"""Ten times the promise, for neighbours on the machine; measured: about 230 on two busy cores."""
 
 
 def test_two_thousand_calls(window: Window, stage: Stage, record_testsuite_property: Callable[[str, object], None]) -> None:

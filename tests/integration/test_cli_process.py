@@ -17,7 +17,7 @@ from tests.support.stored import given, put_all
 
 from modular_agents.proxy.store.sqlite import SqliteStore
 
-HELP_CPU_S = 0.3
+HELP_CPU_S = 1.5
 """What `--help` may cost; the clock would measure the neighbours."""
 
 

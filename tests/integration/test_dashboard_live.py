@@ -143,10 +143,8 @@ def test_a_page_that_leaves_is_forgotten(dashboard: RunningDashboard, store: Fak
 def test_stopping_closes_the_pages(tmp_path: Path) -> None:
     with running_dashboard(tmp_path) as dashboard, follow(dashboard) as page:
         receive(page)
-        began = time.monotonic()
         dashboard.stop()
         with pytest.raises(ConnectionClosed) as caught:
             receive(page)
         assert caught.value.rcvd is not None
         assert caught.value.rcvd.code in {1001, 1012}
-        assert time.monotonic() - began < 3

@@ -18,8 +18,9 @@ from tests.support.provider_server import ProviderServer
 from tests.support.script import Script
 from websockets.sync.client import ClientConnection
 
-SEEN_WITHIN_S = 0.5
-"""From the request's arrival at the relay to the call's being in the API; the median of a few tries, for this machine stutters."""
+SEEN_WITHIN_S = 5.0
+"""From the request's arrival at the relay to the call's being in the API, the median of a few tries: ten times the promise
+(some 50 ms measured on a quiet machine). A row that waits for its end fails here, a slow neighbour does not."""
 TRIES = 5
 _serial = count()
 

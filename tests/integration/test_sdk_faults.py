@@ -14,8 +14,8 @@ from tests.support.relay_thread import RelayThread
 from tests.support.script import Script
 from tests.support.watching import Watch
 
-GONE_WITHIN_S = 1.0
-"""D4: a client that goes away closes the upstream connection within this time."""
+GONE_WITHIN_S = 10.0
+"""D4 promises 1 s, which the soak measures; here a loaded machine may take longer, a relay that does not notice never ends."""
 
 
 def anthropic_stream(url: str, watch: Watch, script: Script) -> list[Any]:
@@ -85,7 +85,7 @@ def test_no_answer_at_all_is_our_502(provider: ProviderServer, relay: RelayThrea
 def test_a_program_that_cancels_is_seen_by_the_provider(provider: ProviderServer, relay: RelayThread, stall: int) -> None:
     provider.reset()
     script = Script(stall_at=stall)
-    with anthropic.Anthropic(base_url=relay.url, api_key="sk-ant-dummy", max_retries=0, timeout=0.3 if stall < 1 else 30) as sdk:
+    with anthropic.Anthropic(base_url=relay.url, api_key="sk-ant-dummy", max_retries=0, timeout=3 if stall < 1 else 30) as sdk:
         asked = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": script.directive()}]}
         if stall < 1:
             with pytest.raises((anthropic.APITimeoutError, httpx2.ReadTimeout)):

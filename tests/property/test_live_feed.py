@@ -20,7 +20,7 @@ Answer = TypeVar("Answer")
 
 TIGHT = Pace(poll_s=0, retry_s=0, batch_events=3, queue_batches=2, batch_chars=400, queue_chars=2000, catch_up_events=9, ping_s=0.001)
 """So tight that every bound is met within a few events."""
-DEADLINE_S = 5
+DEADLINE_S = 30
 
 
 class InlineReaders(Readers):

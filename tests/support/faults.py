@@ -96,7 +96,7 @@ class FaultProxy:
         """Let go what stalls."""
         self._loop.call_soon_threadsafe(self._go.set)
 
-    def wait_for(self, condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+    def wait_for(self, condition: Callable[[], object], timeout_s: float = 30.0) -> None:
         """Return when `condition()` holds. Raises AssertionError after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while not condition():

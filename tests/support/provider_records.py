@@ -85,7 +85,7 @@ class Ledger:
         with self._changed:
             self._changed.notify_all()
 
-    def wait_for(self, condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+    def wait_for(self, condition: Callable[[], object], timeout_s: float = 30.0) -> None:
         """Return when `condition()` holds. Raises AssertionError after `timeout_s`."""
         with self._changed:
             if not self._changed.wait_for(lambda: bool(condition()), timeout_s):

@@ -96,11 +96,11 @@ class ProviderServer:
         """Make the name stall again."""
         self._call(lambda: self._gate(name).clear())
 
-    def wait_for(self, condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+    def wait_for(self, condition: Callable[[], object], timeout_s: float = 30.0) -> None:
         """Return when `condition()` holds; it is asked again whenever a record changes."""
         self.ledger.wait_for(condition, timeout_s)
 
-    def wait_requests(self, count: int, timeout_s: float = 10.0) -> list[Received]:
+    def wait_requests(self, count: int, timeout_s: float = 30.0) -> list[Received]:
         """Return the requests once there are `count`, each read whole."""
         self.wait_for(lambda: sum(r.complete_at is not None for r in self.requests) >= count, timeout_s)
         return self.requests

@@ -23,7 +23,7 @@ from modular_agents.proxy.config import Limits, RelaySettings, Upstream
 from modular_agents.proxy.journal.frames import FLAG_LAST, End, Frame, Kind, RequestHead, decode
 from modular_agents.proxy.relay.worker import Worker
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 
 @dataclass(slots=True)

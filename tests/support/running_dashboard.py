@@ -20,7 +20,7 @@ from modular_agents.proxy.model.status import ProxyStatus
 from modular_agents.proxy.supervisor.binding import bind
 
 TOKEN = "dummy-dashboard-token"
-START_S = 10
+START_S = 60
 
 
 @dataclass
