@@ -5,6 +5,7 @@ missing=
 for program in "$@"; do
   case $program in
     chromium) command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing="$missing chromium" ;;
+    nginx) command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light" ;;
     *) command -v "$program" >/dev/null || missing="$missing $program" ;;
   esac
 done
@@ -22,3 +23,7 @@ echo "installing$missing"
 $as_root apt-get update -qq
 # shellcheck disable=SC2086  # one word per package
 DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
+case $missing in
+  # The tests start an nginx of their own: the package's service shall not run because of them.
+  *nginx*) if command -v systemctl >/dev/null; then $as_root systemctl disable --now nginx >/dev/null 2>&1 || true; fi ;;
+esac

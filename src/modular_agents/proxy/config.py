@@ -54,6 +54,7 @@ class Limits:
     head_bytes: int = 128 * 1024
     head_fields: int = 200
     chunk_line_bytes: int = 256
+    trailer_bytes: int = 16 * 1024
     body_bytes: int = 64 * 1024 * 1024
     recorded_body_bytes: int = 16 * 1024 * 1024
     """Per direction: more passes on but is not recorded; true size and SHA-256 are."""

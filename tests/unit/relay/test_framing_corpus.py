@@ -4,14 +4,12 @@ import h11
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.framing_corpus import read_corpus
+from tests.support.framing_corpus import SHORT_BYTES, mutated, read_corpus
 from tests.support.relay_in_memory import MemoryRelay
 
 REFUSED = read_corpus("refused")
 ALLOWED = read_corpus("allowed")
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-BYTEWISE_UP_TO = 2000
-AWKWARD = [b"\r", b"\n", b"\r\n", b" ", b"\t", b"\x00", b":", b",", b";", b"0", b"\x0b", b"\xa0", b"chunked", b"Content-Length: 3\r\n"]
 
 
 def test_the_corpus_is_large_enough() -> None:
@@ -31,7 +29,7 @@ def test_ambiguous_requests_are_refused_with_nothing_sent(name: str) -> None:
     assert b"x-anton-error: client" in relay.received
 
 
-@pytest.mark.parametrize("name", [name for name in REFUSED if len(REFUSED[name]) < BYTEWISE_UP_TO])
+@pytest.mark.parametrize("name", [name for name in REFUSED if len(REFUSED[name]) < SHORT_BYTES])
 def test_ambiguous_requests_never_become_whole_in_any_cutting(name: str) -> None:
     relay = MemoryRelay()
     relay.send(REFUSED[name], tuple(range(len(REFUSED[name]))))
@@ -44,7 +42,7 @@ def test_ambiguous_requests_never_become_whole_in_any_cutting(name: str) -> None
 @pytest.mark.parametrize("name", ALLOWED)
 def test_clear_requests_pass_exactly_once(name: str) -> None:
     raw = ALLOWED[name]
-    for cuts in ((), tuple(range(len(raw))) if len(raw) < BYTEWISE_UP_TO else (17, 16_000, 60_000)):
+    for cuts in ((), tuple(range(len(raw))) if len(raw) < SHORT_BYTES else (17, 16_000, 60_000)):
         relay = MemoryRelay()
         relay.send(raw, cuts)
         assert not relay.received
@@ -74,19 +72,6 @@ def read_requests(data: bytes) -> list[tuple[h11.Request, bytes]]:
         requests.append((event, body))
         data = connection.trailing_data[0]
     return requests
-
-
-@st.composite
-def mutated(draw: st.DrawFn) -> tuple[bytes, tuple[int, ...]]:
-    """A corpus request with a few bytes changed, doubled, dropped or put in; and a cutting."""
-    raw = bytearray(draw(st.sampled_from([raw for raw in (*REFUSED.values(), *ALLOWED.values()) if len(raw) < BYTEWISE_UP_TO])))
-    awkward = st.sampled_from(
-        [b"\r", b"\n", b"\r\n", b" ", b"\t", b"\x00", b":", b",", b";", b"0", b"\x0b", b"\xa0", b"chunked", b"Content-Length: 3\r\n"]
-    )
-    for _ in range(draw(st.integers(0, 3))):
-        at = draw(st.integers(0, len(raw)))
-        raw[at : at + draw(st.integers(0, 3))] = draw(awkward | st.binary(max_size=2))
-    return bytes(raw), tuple(draw(st.lists(st.integers(1, max(len(raw), 1)), max_size=4)))
 
 
 @settings(max_examples=400, deadline=None)
@@ -122,7 +107,7 @@ def told(relay: MemoryRelay, skip: int) -> object:
 
 
 @settings(max_examples=400, deadline=None)
-@given(mutated(), st.sampled_from([raw for raw in ALLOWED.values() if len(raw) < BYTEWISE_UP_TO]))
+@given(mutated(), st.sampled_from([raw for raw in ALLOWED.values() if len(raw) < SHORT_BYTES]))
 def test_what_came_before_on_the_connection_changes_nothing(case: tuple[bytes, tuple[int, ...]], first: bytes) -> None:
     """Heads are compared with earlier ones instead of being read: that must be the same as reading."""
     raw, cuts = case

@@ -87,14 +87,16 @@ def test_ordinary_words_are_left_alone() -> None:
 
 def test_redaction_is_linear() -> None:
     for pattern in (b"sk-", b"eyJa", b"-eyJ", b"a=", b"-----BEGIN ", b"&key", b"AKIA", b"eyJaaaaaaaaa."):
-        times = []
-        for size in (20_000, 160_000):
-            text = pattern * (size // len(pattern))
-            began = time.perf_counter()
-            R.target(b"/x?" + text)
-            R.text(text)
-            times.append(time.perf_counter() - began)
-        assert times[1] < 40 * times[0] + 0.05, pattern
+        short, long = (min(cost(pattern * (size // len(pattern))) for _ in range(3)) for size in (20_000, 160_000))
+        assert long < 40 * short + 0.05, pattern
+
+
+def cost(text: bytes) -> float:
+    """Return the CPU seconds of this thread alone: what else the machine does is no matter."""
+    began = time.thread_time()
+    R.target(b"/x?" + text)
+    R.text(text)
+    return time.thread_time() - began
 
 
 @pytest.mark.parametrize("outcome", ["complete", "refused-route", "refused-framing", "cut", "unreachable"])

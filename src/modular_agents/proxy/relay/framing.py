@@ -21,7 +21,8 @@ VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _TARGET = re.compile(rb"/[\x21-\x7e]*")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 # 16 digits are 64 bits: more is an overflow attack on somebody.
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_LENIENT_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
 _VERSIONS = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
 _LONGEST_METHOD = 32
 _CR = 0x0D
@@ -147,6 +148,11 @@ class ChunkedReader:
         self._line_bytes = line_bytes
         self._trailer_bytes = trailer_bytes
 
+    @property
+    def announced(self) -> int:
+        """Bytes that the chunk being read has still to bring."""
+        return self._left if self._state == _DATA else 0
+
     def feed(self, data: bytes) -> tuple[bytes, bytes]:
         """Take bytes; return (raw, payload): what to pass on as it came, and the body bytes within it."""
         if self._state == _SIZE and not self._held:  # the common case: exactly one whole chunk
@@ -243,18 +249,19 @@ class ChunkedReader:
 class ChunkSizes(dict[bytes, int]):
     """Chunk lines already checked → sizes; an unknown line is checked when it is looked up. Raises FramingError.
 
-    `lenient` forgives spaces after a size, which some old servers send; for requests nothing is forgiven.
+    `lenient` forgives spaces after a size, which some old servers send; for requests nothing is forgiven: servers
+    disagree about such a line (h11 refuses it, llhttp and nginx read on).
     """
 
-    __slots__ = ("_lenient",)
+    __slots__ = ("_match",)
 
     def __init__(self, *, lenient: bool) -> None:
         super().__init__()
-        self._lenient = lenient
+        self._match = (_LENIENT_CHUNK_LINE if lenient else _CHUNK_LINE).fullmatch
 
     def __missing__(self, line: bytes) -> int:
         """Check a line and remember its size."""
-        match = _CHUNK_LINE.fullmatch(line.rstrip(b" ") if self._lenient else line)
+        match = self._match(line)
         if match is None:
             msg = "a chunk size is not 1 to 16 hexadecimal digits"
             raise FramingError(msg)

@@ -54,7 +54,7 @@ class Pool:
 
     def chunked_reader(self) -> ChunkedReader:
         """Return a reader for a chunked answer."""
-        return ChunkedReader(self._sizes, self.heads.table.trailer, self.limits.chunk_line_bytes, self.limits.head_bytes)
+        return ChunkedReader(self._sizes, self.heads.table.trailer, self.limits.chunk_line_bytes, self.limits.trailer_bytes)
 
     def take(self, destination: Destination) -> UpstreamConnection | None:
         """Return an idle connection that the provider has not closed, the youngest first; None when there is none."""
@@ -129,7 +129,7 @@ class Pool:
                     upstream.host,
                     upstream.port,
                     ssl=tls,
-                    server_hostname=upstream.host if tls else None,
+                    server_hostname=upstream.host.rstrip(".") if tls else None,  # RFC 6066, 3: without the root's dot
                 )
         except TimeoutError:
             message = f"no connection to {destination.url} within {self.limits.connect_s:g} s; check the network or the upstream's URL"

@@ -279,10 +279,10 @@ class ClientConnection(asyncio.Protocol):
     def _first_chunks(self, rest: bytes) -> tuple[bytes, bytes, bool]:
         shared = self._shared
         limits = shared.limits
-        self._chunks = chunks = ChunkedReader(shared.sizes, shared.requests.table.trailer, limits.chunk_line_bytes, limits.head_bytes)
+        self._chunks = chunks = ChunkedReader(shared.sizes, shared.requests.table.trailer, limits.chunk_line_bytes, limits.trailer_bytes)
         self._body_bytes = 0
         raw, payload = chunks.feed(rest) if rest else (b"", b"")
-        self._count(payload)
+        self._count(payload, chunks.announced)
         self._ahead = chunks.rest
         return raw, payload, chunks.done
 
@@ -290,7 +290,7 @@ class ClientConnection(asyncio.Protocol):
         exchange = cast("Exchange", self._exchange)
         if self._chunks is not None:
             raw, payload = self._chunks.feed(data)
-            self._count(payload)
+            self._count(payload, self._chunks.announced)
             last, ahead = self._chunks.done, self._chunks.rest
         else:
             left = self._left = self._left - len(data)
@@ -304,9 +304,10 @@ class ClientConnection(asyncio.Protocol):
         if raw or last:
             exchange.more(raw, payload, last=last)
 
-    def _count(self, payload: bytes) -> None:
+    def _count(self, payload: bytes, announced: int) -> None:
+        """Refuse a body that is too long, or says that it will be."""
         self._body_bytes += len(payload)
-        if self._body_bytes > self._shared.limits.body_bytes:
+        if self._body_bytes + announced > self._shared.limits.body_bytes:
             self._too_long()
 
     def _too_long(self) -> NoReturn:
