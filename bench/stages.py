@@ -1,0 +1,121 @@
+"""Where the recorder's time goes: a clock around each stage, its own time only. The stages are named by what they wrap."""
+
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from modular_agents.proxy.journal.reader import JournalReader
+from modular_agents.proxy.recorder.assemble import Assembler
+from modular_agents.proxy.recorder.loop import Recorder
+from modular_agents.proxy.recorder.pipeline import Pipeline
+from modular_agents.proxy.recorder.redact import Redactor
+from modular_agents.proxy.store import crossing, recipe
+from modular_agents.proxy.store.sqlite import batch as rows
+from modular_agents.proxy.store.sqlite.calls import Calls
+from modular_agents.proxy.store.sqlite.contents import Contents
+from modular_agents.proxy.store.sqlite.edges import Edges
+from modular_agents.proxy.store.sqlite.events import Events
+from modular_agents.proxy.store.sqlite.hours import Hours
+from modular_agents.proxy.store.sqlite.links import Links
+from modular_agents.proxy.store.sqlite.progress import Progress
+from modular_agents.proxy.store.sqlite.requests import Requests
+from modular_agents.proxy.store.sqlite.store import SqliteStore
+from modular_agents.proxy.store.sqlite.traces import Traces
+from modular_agents.proxy.store.sqlite.words import Words
+from modular_agents.proxy.wire.reader import CallReader
+
+Wrapped = tuple[object, str, str]
+_STAGES: tuple[Wrapped, ...] = (
+    (Recorder, "turn", "the rest: commit, fsync"),
+    (JournalReader, "poll", "journal: read"),
+    (Assembler, "give", "assemble"),
+    (Assembler, "take", "assemble"),
+    (Redactor, "request", "redact"),
+    (Redactor, "response", "redact"),
+    (Redactor, "ending", "redact"),
+    (Redactor, "tunnel", "redact"),
+    (Redactor, "is_clean", "redact"),
+    (CallReader, "__init__", "read"),
+    (CallReader, "request", "read"),
+    (CallReader, "response", "read"),
+    (CallReader, "feed", "read: stream"),
+    (CallReader, "finish", "read"),
+    (Pipeline, "_put", "link, revise, price, glue"),
+    (Pipeline, "_read", "live calls, glue"),
+    (Pipeline, "_tidy", "tidy"),
+    (rows.SqliteBatch, "find", "links: find"),
+    (rows.SqliteBatch, "relink", "links: relink"),
+    (rows.SqliteBatch, "put_call", "put: glue"),
+    (rows.SqliteBatch, "put_deltas", "deltas"),
+    (rows, "make_record", "put: record"),
+    (rows, "make_answer", "put: record"),
+    (crossing, "encode_asked", "put: asked"),
+    (crossing, "encode_ended", "put: ended"),
+    (Requests, "put", "put: request"),
+    (recipe, "make", "put: recipe"),
+    (Contents, "messages", "put: contents"),
+    (Contents, "texts", "put: contents"),
+    (Contents, "flush", "flush: contents"),
+    (Calls, "stored", "put: calls"),
+    (Calls, "add", "put: calls"),
+    (Calls, "finish", "put: calls"),
+    (Calls, "place", "put: calls"),
+    (Traces, "enter", "put: traces"),
+    (Traces, "add", "put: traces"),
+    (Traces, "change", "put: traces"),
+    (Traces, "flush", "flush: traces"),
+    (Edges, "add", "put: edges"),
+    (Edges, "replace", "put: edges"),
+    (Links, "put", "links: put"),
+    (Links, "flush", "links: flush"),
+    (Words, "add", "words: gather"),
+    (Words, "flush", "words: index"),
+    (Hours, "count", "hours"),
+    (Hours, "flush", "hours"),
+    (Events, "flush", "events"),
+    (Events, "end_deltas", "events"),
+    (Progress, "set", "progress"),
+    (SqliteStore, "_checkpoint", "checkpoint"),
+    (SqliteStore, "batch", "begin, commit"),
+)
+
+
+class Stages:
+    """Wraps the stages for the life of the process, and adds up what each takes."""
+
+    def __init__(self) -> None:
+        self._own_ns: dict[str, int] = {}
+        self._times: dict[str, int] = {}
+        self._inner: list[int] = []
+        self.counts: Callable[[], bool] = lambda: True
+        """Whether what happens now is counted."""
+        for owner, name, stage in _STAGES:
+            setattr(owner, name, self._timed(getattr(owner, name), stage))
+
+    def show(self, calls: int) -> None:
+        """Print µs per call of each stage, dearest first."""
+        whole = sum(self._own_ns.values())
+        print(f"\n{'stage':30} {'µs/call':>9} {'share':>7} {'times/call':>11}")
+        for stage, own in sorted(self._own_ns.items(), key=lambda item: -item[1]):
+            print(f"{stage:30} {own / calls / 1000:9.1f} {100 * own / whole:6.1f}% {self._times[stage] / calls:11.2f}")
+        print(f"{'all':30} {whole / calls / 1000:9.1f}")
+
+    def _timed(self, work: Callable[..., Any], stage: str) -> Callable[..., Any]:
+        @wraps(work)
+        def timed(*args: Any, **named: Any) -> Any:  # noqa: ANN401 - whatever is wrapped
+            if not self.counts():
+                return work(*args, **named)
+            inner = self._inner
+            inner.append(0)
+            began = time.thread_time_ns()
+            try:
+                return work(*args, **named)
+            finally:
+                took = time.thread_time_ns() - began
+                self._own_ns[stage] = self._own_ns.get(stage, 0) + took - inner.pop()
+                self._times[stage] = self._times.get(stage, 0) + 1
+                if inner:
+                    inner[-1] += took
+
+        return timed
