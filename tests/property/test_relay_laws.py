@@ -77,8 +77,10 @@ def responses(draw: st.DrawFn) -> tuple[bytes, Body]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(requests(), CUTS)
-def test_a_request_reaches_the_provider_as_it_was_sent(request: tuple[bytes, list[bytes], Body, bytes], cuts: tuple[int, ...]) -> None:
+@given(requests(), CUTS, st.sampled_from([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", b"HTTP/1.1 204 No Content\r\n\r\n"]))
+def test_a_request_reaches_the_provider_as_it_was_sent(
+    request: tuple[bytes, list[bytes], Body, bytes], cuts: tuple[int, ...], answer: bytes
+) -> None:
     start, lines, body, host = request
     relay = MemoryRelay()
     relay.send(b"\r\n".join([start, *lines]) + b"\r\n\r\n" + body.wire, cuts)
@@ -86,6 +88,10 @@ def test_a_request_reaches_the_provider_as_it_was_sent(request: tuple[bytes, lis
     assert relay.forwarded == b"\r\n".join([start, *named]) + b"\r\n\r\n" + body.wire
     (taken,) = relay.journal.exchanges()
     assert (taken.request_body, taken.request_last) == (body.payload, True)
+    relay.provide(answer)
+    end = relay.journal.exchanges()[0].end
+    assert end is not None
+    assert (end.outcome, end.request_trailers.encode("latin-1")) == ("complete", body.trailers)
 
 
 @settings(max_examples=300, deadline=None)

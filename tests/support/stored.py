@@ -107,7 +107,8 @@ class Given:
             len(data),
             chunks=(Chunk(self.call.started_ns + 50 * MS, half), Chunk(ended, len(data) - half)),
         )
-        exchange = replace(self.exchange, response=response, outcome=Outcome.COMPLETE, ended_ns=ended)
+        request = replace(self.exchange.request, trailers=(("X-Sum", "1"),))
+        exchange = replace(self.exchange, request=request, response=response, outcome=Outcome.COMPLETE, ended_ns=ended)
         cost = Cost(usd, call.model, "test prices 1") if usd is not None else Cost(None, why="no price for this model")
         return replace(self, call=call, exchange=exchange, cost=cost)
 

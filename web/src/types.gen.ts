@@ -218,6 +218,7 @@ export interface RawView {
   readonly outcome: string | null;
   readonly outcome_detail: string;
   readonly flags: readonly string[];
+  readonly request_trailers: readonly (readonly [string, string])[];
 }
 
 /** The proxy whose runtime file lies beside the database. `running` False: the file is there but its process is not. */

@@ -51,7 +51,7 @@ def test_a_whole_call_becomes_one_exchange(worker: Worker, bench: Bench) -> None
     worker.request(1, b'{"a":1}', "c", trace="t\x00 1", agent="", method="PUT")
     worker.frame(Kind.INFORMATIONAL, 1, b"HTTP/1.1 103 Early Hints\r\n\r\n")
     worker.answer(1, b"he", b"llo", head=b"HTTP/1.1 201 Made It\r\nX-A:  1 \r\nx-a: 2\r\n\r\n")
-    worker.end(1, request_size=7, response_size=5, trailers="X-T: 1\r\n")
+    worker.end(1, request_size=7, response_size=5, trailers="X-T: 1\r\n", request_trailers="X-R:  2\r\n")
     changes = bench.changes()
     assert [type(change) for change in changes] == [Asked, Answering, Grew, Grew, Ended]
     exchange = changes[-1].exchange
@@ -61,6 +61,7 @@ def test_a_whole_call_becomes_one_exchange(worker: Worker, bench: Bench) -> None
     assert exchange.hints == Hints(trace="t 1")
     assert exchange.request.complete_ns == start + 1_000_000
     assert exchange.request.headers == (("Host", "x"), ("Content-Type", "application/json"))
+    assert exchange.request.trailers == (("X-R", "2"),)
     assert exchange.informational == ((start + 2_000_000, "HTTP/1.1 103 Early Hints\r\n\r\n"),)
     response = exchange.response
     assert response is not None

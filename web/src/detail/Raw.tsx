@@ -146,6 +146,7 @@ export function Raw({ row }: { row: CallRow }) {
         </p>
         <Head first={`${raw.method} ${raw.target}`} headers={raw.request_headers} />
         <Body callId={row.call_id} side="request" body={raw.request_body} size={raw.request_body_size} />
+        {raw.request_trailers.length > 0 && <Head first="trailers" headers={raw.request_trailers} />}
       </section>
       <section class="block">
         <h3>Response</h3>

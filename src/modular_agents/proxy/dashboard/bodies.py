@@ -70,4 +70,5 @@ def view_raw(raw: RawExchange) -> RawView:
         outcome=raw.outcome,
         outcome_detail=raw.outcome_detail,
         flags=raw.flags,
+        request_trailers=raw.request_trailers,
     )

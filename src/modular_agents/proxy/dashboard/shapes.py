@@ -82,6 +82,7 @@ class RawView:
     outcome: str | None
     outcome_detail: str
     flags: tuple[str, ...]
+    request_trailers: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ class Kind(IntEnum):
 
 
 MAGIC = b"ANTONJ01"
+_END_FIELDS = 7
+"""Of an `End` as it was first: what came later is optional."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,9 @@ class End:
     request_sha256: str = ""
     response_sha256: str = ""
     trailers: str = ""
-    """Trailer lines, each ending in CRLF, secrets replaced."""
+    """Trailer lines of the answer, each ending in CRLF, secrets replaced."""
+    request_trailers: str = ""
+    """The same of the request. Left out by a relay that had none to tell, and by older ones."""
 
     def pack(self) -> bytes:
         """Return the payload of an END frame."""
@@ -130,10 +134,10 @@ class End:
     def unpack(cls, payload: bytes) -> "End":
         """Read an END payload. Raises ValueError when a field is missing or a size is no number."""
         f = [field.decode("utf-8", "surrogateescape") for field in unpack_fields(payload)]
-        if len(f) < len(cls.__slots__):
-            msg = f"an end has {len(cls.__slots__)} fields, found {len(f)}"
+        if len(f) < _END_FIELDS:
+            msg = f"an end has {_END_FIELDS} fields at least, found {len(f)}"
             raise ValueError(msg)
-        return cls(f[0], f[1], int(f[2]), int(f[3]), f[4], f[5], f[6])
+        return cls(f[0], f[1], int(f[2]), int(f[3]), f[4], f[5], f[6], f[7] if len(f) > _END_FIELDS else "")
 
 
 def encode(kind: int, exchange: int, time_ns: int, payload: bytes = b"", flags: int = 0) -> bytes:

@@ -65,6 +65,8 @@ class RequestSide:
     complete_ns: int | None = None
     """When the last byte was read from the client; None while it is still coming."""
     chunks: tuple[Chunk, ...] = ()
+    trailers: Headers = ()
+    """Known at the end of the exchange."""
 
 
 @dataclass(frozen=True, slots=True)

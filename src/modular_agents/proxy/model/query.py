@@ -161,6 +161,7 @@ class RawExchange:
     outcome: str | None
     outcome_detail: str
     flags: tuple[str, ...]
+    request_trailers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

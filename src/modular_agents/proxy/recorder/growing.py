@@ -143,6 +143,7 @@ class Growing:
                 body_sha256=(end.request_sha256 or None) if end else None,
                 complete_ns=self._complete_ns,
                 chunks=self._request.chunks(self._anchor),
+                trailers=read_fields(end.request_trailers) if end else (),
             ),
             response=response,
             informational=tuple(self._informational),

@@ -257,6 +257,8 @@ class ClientConnection(asyncio.Protocol):
         self._plan = plan
         self._state = _BUSY if last else _BODY
         record = shared.tap.open(self.origin, plan, digits, length, payload, last=last)
+        if plan.chunked and last and self._chunks is not None:
+            record.request_trailers = self._chunks.trailers
         self._exchange = exchange = Exchange(shared, self, plan, record)
         exchange.start(digits, raw, last=last)
 
@@ -292,6 +294,7 @@ class ClientConnection(asyncio.Protocol):
             raw, payload = self._chunks.feed(data)
             self._count(payload, self._chunks.announced)
             last, ahead = self._chunks.done, self._chunks.rest
+            exchange.record.request_trailers = self._chunks.trailers
         else:
             left = self._left = self._left - len(data)
             last, ahead = left <= 0, b""

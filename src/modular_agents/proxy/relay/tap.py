@@ -120,6 +120,8 @@ class Record:
     ended = False
     request_size = 0
     response_size = 0
+    request_trailers = b""
+    """Trailer lines of the request as they may be recorded; set once its body has been read to the end."""
     request_hash: "hashlib._Hash | None" = None
     """Kept for bodies that may turn out longer than what is recorded."""
     response_hash: "hashlib._Hash | None" = None
@@ -191,12 +193,13 @@ class Record:
         if self._capped & _DOWN and self._unhashed is not None:
             self._hash_now(self._unhashed)
         down = self.response_hash.hexdigest() if self.response_hash is not None and self._capped & _DOWN else ""
-        payload = End(outcome.value, detail, self.request_size, self.response_size, up, down, trailers.decode("latin-1")).pack()
+        trailed, asked = trailers.decode("latin-1"), self.request_trailers.decode("latin-1")
+        payload = End(outcome.value, detail, self.request_size, self.response_size, up, down, trailed, asked).pack()
         add(self.parts, _END, self._number, self.now_ns, payload, 0)
 
     def complete(self, trailers: bytes = b"") -> None:
         """Add END for a whole answer: the common case, without the general one's cost."""
-        if trailers or self._capped:
+        if trailers or self._capped or self.request_trailers:
             self.end(Outcome.COMPLETE, "", trailers)
             return
         self.ended = True
@@ -208,7 +211,7 @@ class Record:
         tap, number, size = self._tap, self._number, len(payload)
         self.now_ns = now_ns = tap.monotonic_ns()
         self.response_size = size
-        if size > self._left_down or self._capped:
+        if size > self._left_down or self._capped or self.request_trailers:
             self.response_size = 0
             self.response_head(shown, last=False, hashed=True)
             self.response_body(payload, last=True)

@@ -64,6 +64,7 @@ class _Ended(msgspec.Struct, array_like=True, frozen=True):
     body_size: int
     body_sha256: str | None
     complete_ns: int | None
+    request_trailers: Headers = ()
 
 
 _ENCODER = msgspec.msgpack.Encoder()
@@ -120,6 +121,7 @@ def encode_ended(exchange: Exchange) -> bytes:
         request.body_size,
         request.body_sha256,
         request.complete_ns,
+        request.trailers,
     )
     return zstd.pack(_ENCODER.encode(record))
 
@@ -152,6 +154,7 @@ def decode(call_id: str, asked: bytes, ended: bytes | None, request_body: bytes)
         end.body_sha256 if end else None,
         end.complete_ns if end else record.complete_ns,
         _unpack_chunks(record.chunks, record.started_ns),
+        end.request_trailers if end else (),
     )
     return Exchange(
         call_id,
@@ -200,6 +203,7 @@ def raw(exchange: Exchange, *, rebuilt: bool) -> RawExchange:
         outcome=None if exchange.outcome is None else str(exchange.outcome),
         outcome_detail=exchange.outcome_detail,
         flags=tuple(sorted(exchange.flags)),
+        request_trailers=request.trailers,
     )
 
 
