@@ -18,9 +18,9 @@ WORDS = [f"word{number:02d} " for number in range(40)]
 REFUSED = "net::ERR_CONNECTION_REFUSED"
 
 
-def begin(stage: Stage) -> Director:
-    """Ask for a call that says forty words, one each 100 ms."""
-    director = Director(stage, time.time() * 1000)
+def begin(stage: Stage, late_ms: float = 0) -> Director:
+    """Ask for a call that says forty words, one each 100 ms, and began a while ago."""
+    director = Director(stage, time.time() * 1000 - late_ms)
     open_trace(stage, "talk", "Count", director.begin_ms)
     thread = Thread(director, "talk", "a", None).hears("Count")
     thread.turn(0, Said("".join(WORDS), wait_ms=100, ms=100 * len(WORDS)))
@@ -65,6 +65,15 @@ def test_events_that_are_gone_make_the_page_begin_anew(window: Window, stage: St
     stage.forget_events()
     expect(page.locator(".detail .badge")).to_have_text("completed")
     expect(page.get_by_role("tabpanel")).to_contain_text("".join(WORDS).strip())
+    expect(page.locator(".state", has_text="live")).to_be_visible()
+
+
+def test_late_news_are_said_to_be_late_until_there_are_no_more(window: Window, stage: Stage) -> None:
+    director = begin(stage, late_ms=8_000)
+    page = window.goto("/traces/talk")
+    expect(page.locator(".state", has_text="live")).to_be_visible()
+    director.play_until(1000)
+    expect(page.locator(".state.warn", has_text="behind by")).to_be_visible()
     expect(page.locator(".state", has_text="live")).to_be_visible()
 
 

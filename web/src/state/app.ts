@@ -25,6 +25,9 @@ const STATUS_EVERY_MS = 5_000;
 const HIDDEN_FLUSH_MS = 250;
 /** News older than this means that we are behind. */
 const LATE_MS = 2_000;
+/** After this time without news there is nothing left to be behind of: what came late was the last of it. */
+const CAUGHT_UP_MS = 1_500;
+let caughtUp: ReturnType<typeof setTimeout> | undefined;
 
 function openSocket(after: number): Socket {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
@@ -37,6 +40,10 @@ function noteAge(items: readonly LiveEvent[]): void {
   if (newest === null) return;
   const late = Date.now() - newest;
   newsAge.value = late > LATE_MS ? late : null;
+  clearTimeout(caughtUp);
+  caughtUp = setTimeout(() => {
+    newsAge.value = null;
+  }, CAUGHT_UP_MS);
 }
 
 const feed = new Feed(
