@@ -35,6 +35,8 @@ VIOLATIONS = [
     ("relay-parses-nothing", {f"{P}/relay/__init__.py": f"import {PKG}.wire"}),
     ("only-app-names-engines", {f"{P}/recorder/__init__.py": "import apsw"}),
     ("only-app-names-engines", {f"{P}/dashboard/__init__.py": f"import {PKG}.store"}),
+    ("only-app-names-engines", {f"{P}/export/__init__.py": f"import {PKG}.store"}),
+    ("layers", {f"{P}/export/__init__.py": f"import {PKG}.relay"}),
     ("only-app-names-engines", {f"{P}/cli/__init__.py": f"import {PKG}.store.sqlite"}),
     ("formats-are-independent", {f"{P}/wire/formats/aa.py": '"""One."""', f"{P}/wire/formats/bb.py": f"import {PKG}.wire.formats.aa"}),
 ]

@@ -19,6 +19,7 @@ from modular_agents.proxy.model.query import (
     CallFilter,
     CallPage,
     CheckedPage,
+    Kept,
     PricedPage,
     RawExchange,
     Room,
@@ -133,6 +134,9 @@ class Reader(Protocol):
     def calls(self, where: CallFilter, cursor: str | None, limit: int) -> CallPage:
         """Return a page of calls, newest first."""
 
+    def ended(self, where: CallFilter, cursor: str | None, limit: int) -> CallPage:
+        """Return a page of calls that have ended, oldest first, without snippets. Raises `UsageError` for a cursor that is not ours."""
+
     def call(self, call_id: str) -> CallDetail | None:
         """Return everything understood about a call. A unique prefix or suffix of ≥ 6 characters of an id will do."""
 
@@ -141,6 +145,9 @@ class Reader(Protocol):
 
     def exchange(self, call_id: str) -> Exchange | None:
         """Return the exchange as the journal had it, to be read again by a better reader. Times of chunks are exact to 1 µs."""
+
+    def kept(self, call_id: str) -> Kept | None:
+        """Return a call that has ended as it was put; None when there is no such call, or when it still runs."""
 
     def stats(self, query: StatsQuery) -> Stats:
         """Return statistics of the calls that have ended."""

@@ -4,8 +4,10 @@ from modular_agents.proxy.cli import (
     dashboard,
     demo,
     env,
+    export,
     gc,
     graph,
+    import_,
     link,
     ls,
     prices,
@@ -46,4 +48,6 @@ add(proxy, stats.stats, stats.EXAMPLES)
 add(proxy, prices.prices, prices.EXAMPLES)
 add(proxy, reprice.reprice, reprice.EXAMPLES)
 add(proxy, gc.gc, gc.EXAMPLES)
+add(proxy, export.export, export.EXAMPLES)
+add(proxy, import_.import_, import_.EXAMPLES)
 add(proxy, demo.demo, demo.EXAMPLES)

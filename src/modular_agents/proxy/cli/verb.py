@@ -104,5 +104,5 @@ def group(name: str, about: str, epilog: str) -> typer.Typer:
 
 
 def add(to: typer.Typer, verb: Callable[..., None], examples: str) -> None:
-    """Add a command named after its function. The first line of its docstring is what a list of commands shows."""
-    to.command(cls=Verb, epilog=examples, short_help=(verb.__doc__ or "").partition("\n")[0])(verb)
+    """Add a command named after its function (`import_` is `import`). The first line of its docstring is what a list of commands shows."""
+    to.command(verb.__name__.rstrip("_"), cls=Verb, epilog=examples, short_help=(verb.__doc__ or "").partition("\n")[0])(verb)

@@ -6,6 +6,9 @@ Times are ISO 8601 UTC with microseconds and `Z` (`2026-11-22T09:30:00.123456Z`)
 from dataclasses import dataclass
 
 from modular_agents.proxy.model.call import Call, Cost
+from modular_agents.proxy.model.exchange import Exchange
+from modular_agents.proxy.model.link import Indexed
+from modular_agents.proxy.model.trace import Placement
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,3 +357,18 @@ class PricedPage:
 
     items: tuple[Priced, ...]
     next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A call that has ended, with all that `ports.Transaction.put_call` takes: put elsewhere, it is the same call.
+
+    Left out is what no store keeps (digests of messages, `previous_response_id`) and what is `passing`: nobody comes late to an
+    archive. `placement` names the trace's own evidence and name; its edges are in order of (from, type).
+    """
+
+    call: Call
+    exchange: Exchange
+    placement: Placement
+    cost: Cost
+    indexed: Indexed

@@ -16,6 +16,7 @@ from modular_agents.proxy.model.query import (
     CallPage,
     CheckedPage,
     CostView,
+    Kept,
     MessageView,
     Priced,
     PricedPage,
@@ -29,8 +30,8 @@ from modular_agents.proxy.model.query import (
     TracePage,
     TraceRow,
 )
-from modular_agents.proxy.model.trace import HELPERS
-from modular_agents.proxy.store import crossing, cursor, partial, reading, recipe, snippets, terms
+from modular_agents.proxy.model.trace import HELPERS, Evidence
+from modular_agents.proxy.store import crossing, cursor, kept, partial, reading, recipe, snippets, terms
 from modular_agents.proxy.store.checks import judge
 from modular_agents.proxy.store.memory import statistics
 from modular_agents.proxy.store.memory.matching import call_fits, has_words, trace_fits, trace_status
@@ -108,6 +109,14 @@ class MemoryReader:
         found_at = tuple(_snippet(state.calls[row.call_id], words) for row in items) if words else ()
         return CallPage(tuple(items), after, len(state.events), found_at)
 
+    def ended(self, where: CallFilter, cursor: str | None, limit: int) -> CallPage:
+        """Return a page of calls that have ended, oldest first."""
+        state = self._now()
+        ended = [stored for stored in state.calls.values() if not stored.record.is_running and call_fits(stored, where)]
+        found = [(-stored.number, stored.record.row(stored.trace_id)) for stored in ended]
+        items, after = _page("e", found, cursor, limit, sign=-1)
+        return CallPage(tuple(items), after, len(state.events))
+
     def call(self, call_id: str) -> CallDetail | None:
         """Return everything understood about a call."""
         state = self._now()
@@ -153,6 +162,30 @@ class MemoryReader:
         """Return the exchange as it was put."""
         stored = _resolve(self._now(), call_id)
         return stored.exchange if stored else None
+
+    def kept(self, call_id: str) -> Kept | None:
+        """Return a call that has ended as it was put."""
+        state = self._now()
+        stored = _resolve(state, call_id)
+        if stored is None or stored.record.is_running:
+            return None
+        call, trace = stored.call, state.traces[stored.trace_id]
+        source = Evidence(trace.source, trace.detail, trace.confidence)
+        edges = (edge for edge in stored.placement.edges if edge.from_call_id in state.calls)
+        said = kept.Said(
+            kept.plain(call.system),
+            kept.plain(call.messages),
+            tuple(tool.decode("utf-8", "replace").encode() for tool in call.tools),
+            call.params.decode("utf-8", "replace").encode(),
+            kept.plain(call.answers),
+        )
+        return kept.kept(
+            stored.record,
+            stored.exchange,
+            said,
+            make_answer(call).usage_raw,
+            kept.Standing(stored.trace_id, trace.name, source, edges, stored.indexed.tokens, stored.indexed.facts),
+        )
 
     def stats(self, query: StatsQuery) -> Stats:
         """Return statistics of the calls that have ended."""

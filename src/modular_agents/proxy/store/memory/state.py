@@ -40,6 +40,7 @@ class Trace:
     name: str | None
     source: str
     confidence: float
+    detail: str = ""
 
 
 @dataclass(slots=True)

@@ -131,7 +131,7 @@ class MemoryBatch:
         for move in changes.moves:
             for before in self._members(move.thread_id):
                 source = self.state.traces[before.trace_id]
-                self._enter(move.trace_id, before.call.started_ns, Evidence(source.source, "", source.confidence), None)
+                self._enter(move.trace_id, before.call.started_ns, Evidence(source.source, source.detail, source.confidence), None)
                 placement = replace(
                     before.placement,
                     thread_id=move.into,
@@ -211,9 +211,9 @@ class MemoryBatch:
         trace = self.state.traces.get(trace_id)
         if trace is None:
             number = _free({other.number for other in self.state.traces.values()}, started_ns)
-            trace = Trace(number, None, evidence.rule, evidence.confidence)
+            trace = Trace(number, None, evidence.rule, evidence.confidence, evidence.detail)
         if evidence.confidence > trace.confidence:
-            trace = replace(trace, source=evidence.rule, confidence=evidence.confidence)
+            trace = replace(trace, source=evidence.rule, confidence=evidence.confidence, detail=evidence.detail)
         self.state.traces[trace_id] = replace(trace, name=name or trace.name)
         self._changed[trace_id] = None
 

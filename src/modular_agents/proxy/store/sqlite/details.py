@@ -5,11 +5,11 @@ from typing import Any
 import apsw
 import msgspec
 
-from modular_agents.proxy.model.call import Call, Cost, Message, Part, Status, Usage, UsageSource
+from modular_agents.proxy.model.call import Call, Cost, Message, Part, Status
 from modular_agents.proxy.model.event import DeltaRow
 from modular_agents.proxy.model.exchange import Exchange, Hints
 from modular_agents.proxy.model.query import CallDetail, CostView, MessageView, Priced, Snippet
-from modular_agents.proxy.store import crossing, partial, reading, recipe, snippets, zstd
+from modular_agents.proxy.store import crossing, kept, partial, reading, recipe, snippets, zstd
 from modular_agents.proxy.store.rows import SEARCH_CHARS, CallRecord, searched
 from modular_agents.proxy.store.sqlite.contents import NO_NODE
 from modular_agents.proxy.store.sqlite.engine import statements
@@ -102,17 +102,6 @@ def snippet(db: apsw.Connection, number: int, terms: tuple[Term, ...]) -> Snippe
 def priced(db: apsw.Connection, number: int, record: CallRecord) -> Priced:
     """Return what the price of a call depends on, and its price."""
     answers, usage_raw, _ = db.execute(statements()["answer"], (number,)).get
-    usage = Usage(
-        UsageSource(record.usage_source),
-        record.tokens_input,
-        record.tokens_input_uncached,
-        record.tokens_cache_read,
-        record.tokens_cache_write_5m,
-        record.tokens_cache_write_1h,
-        record.tokens_output,
-        record.tokens_reasoning,
-        None if usage_raw is None else usage_raw.encode(),
-    )
     call = Call(
         record.call_id,
         Status(record.status),
@@ -130,7 +119,7 @@ def priced(db: apsw.Connection, number: int, record: CallRecord) -> Priced:
         model=record.model,
         model_response=record.model_response,
         answers=tuple(_message(view) for view in messages(db, answers)),
-        usage=usage,
+        usage=kept.usage(record, usage_raw),
         http_status=record.http_status,
         service_tier=record.service_tier,
         ended_ns=record.ended_ns,

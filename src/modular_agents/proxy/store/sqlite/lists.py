@@ -57,7 +57,7 @@ def calls(where: CallFilter, after: int | None, limit: int, *, dear_are_few: boo
 
     `dear_are_few`: so few calls cost as much as is asked for that they are better looked up than met on the way.
     """
-    words = _words(where)
+    words = words_of(where)
     if words is None:
         return None
     query = Query(statements()["searched_calls" if words else "listed_calls"])
@@ -65,6 +65,26 @@ def calls(where: CallFilter, after: int | None, limit: int, *, dear_are_few: boo
         query.values += searched(where, after, limit)
     else:
         query.narrow("c.id < ?", after)
+    _narrow(query, where, dear_are_few=dear_are_few)
+    return query.page("c.id DESC", limit)
+
+
+def ended(where: CallFilter, after: int, limit: int) -> tuple[str, tuple[Value, ...]] | None:
+    """Return the statement for a page of calls that have ended, oldest first; None when nothing can be found."""
+    words = words_of(where)
+    if words is None:
+        return None
+    query = Query(statements()["listed_calls"])
+    query.add("c.id > ?", after)
+    query.add("c.status <> 'running'")
+    if words:
+        query.add(statements()["is_searched_after"], words, after, SEARCHED_CALLS)
+    _narrow(query, where, dear_are_few=False)
+    return query.page("c.id", limit)
+
+
+def _narrow(query: Query, where: CallFilter, *, dear_are_few: bool) -> None:
+    """Add the conditions on what a call is."""
     query.narrow("c.model = ?", where.model)
     query.narrow("c.agent_name = ?", where.agent)
     query.narrow("c.provider = ?", where.provider)
@@ -77,13 +97,12 @@ def calls(where: CallFilter, after: int | None, limit: int, *, dear_are_few: boo
     query.narrow("c.started_ns >= ?", where.since_ns)
     query.narrow("c.started_ns < ?", where.until_ns)
     query.narrow(statements()["is_dear"] if dear_are_few else "c.cost_usd >= ?", where.min_cost_usd)
-    return query.page("c.id DESC", limit)
 
 
 def searched(where: CallFilter, after: int | None, limit: int) -> list[Value]:
     """Return which calls with the words are looked at: the newest from a place on, more of them when they are narrowed further."""
     only_words = where == CallFilter(text=where.text)
-    return [_words(where), _NUMBER_MAX if after is None else after, limit if only_words else SEARCHED_CALLS]
+    return [words_of(where), _NUMBER_MAX if after is None else after, limit if only_words else SEARCHED_CALLS]
 
 
 def traces(where: CallFilter, after: int | None, limit: int, running_after_ns: int) -> tuple[str, tuple[Value, ...]] | None:
@@ -91,7 +110,7 @@ def traces(where: CallFilter, after: int | None, limit: int, running_after_ns: i
 
     `running_after_ns`: a trace that waits for a tool counts as running when something was seen of it after this time.
     """
-    words = _words(where)
+    words = words_of(where)
     if words is None:
         return None
     query = Query(statements()["listed_traces"])
@@ -111,7 +130,7 @@ def traces(where: CallFilter, after: int | None, limit: int, running_after_ns: i
     return query.page("id DESC", limit)
 
 
-def _words(where: CallFilter) -> str | None:
+def words_of(where: CallFilter) -> str | None:
     """Return the FTS5 expression; empty without a query, None when the query holds no word."""
     if where.text is None or not where.text.strip():
         return ""

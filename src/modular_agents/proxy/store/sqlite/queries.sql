@@ -527,6 +527,15 @@ DELETE FROM standing WHERE call = ?
 -- name: searched_to
 SELECT count(*), min(id) FROM (SELECT rowid AS id FROM search WHERE search MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?)
 
+-- name: is_searched_after
+c.id IN (SELECT rowid FROM search WHERE search MATCH ? AND rowid > ? ORDER BY rowid LIMIT ?)
+
+-- name: searched_up_to
+SELECT count(*), max(id) FROM (SELECT rowid AS id FROM search WHERE search MATCH ? AND rowid > ? ORDER BY rowid LIMIT ?)
+
+-- name: kept_standing
+SELECT tokens, facts FROM standing WHERE call = ?
+
 -- name: count_dear
 SELECT count(*) FROM (SELECT 1 FROM call WHERE cost_usd >= ? AND cost_usd IS NOT NULL LIMIT ?)
 

@@ -25,6 +25,7 @@ from modular_agents.proxy.model.query import (
     CallRow,
     CheckedPage,
     EdgeRow,
+    Kept,
     PricedPage,
     RawExchange,
     Room,
@@ -37,13 +38,13 @@ from modular_agents.proxy.model.query import (
 )
 from modular_agents.proxy.store import crossing, cursor
 from modular_agents.proxy.store.rows import TRACE_IDLE_NS, CallRecord, CallSummary
-from modular_agents.proxy.store.sqlite import checking, details, lists, statistics
+from modular_agents.proxy.store.sqlite import checking, details, keeping, lists, statistics
 from modular_agents.proxy.store.sqlite.engine import open_reader, statements, translated
 from modular_agents.proxy.store.sqlite.traces import TraceSums
 from modular_agents.proxy.store.terms import parse
 
 _REMOVED = msgspec.json.Decoder(RemovedRow)
-_CALLS, _TRACES, _PRICED, _CHECKED = "c", "t", "p", "k"
+_CALLS, _TRACES, _PRICED, _CHECKED, _ENDED = "c", "t", "p", "k", "e"
 
 
 class SqliteReader:
@@ -122,6 +123,18 @@ class SqliteReader:
         items = tuple(CallSummary(*row[2:]).row(row[1]) for row in rows[:size])
         return CallPage(items, next_cursor, seq, found)
 
+    def ended(self, where: CallFilter, cursor: str | None, limit: int) -> CallPage:
+        """Return a page of calls that have ended, oldest first."""
+        after, size = _place(_ENDED, cursor, limit)
+        with self._asking() as db:
+            statement = lists.ended(where, after or 0, size + 1)
+            rows: list[tuple[Any, ...]] = db.execute(*statement).fetchall() if statement else []
+            seq = db.execute(self._sql["last_seq"]).get
+            next_cursor = _next(_ENDED, [row[0] for row in rows], size)
+            if statement and where.text and next_cursor is None:
+                next_cursor = self._searched_up_to(db, where, after or 0)
+        return CallPage(tuple(CallSummary(*row[2:]).row(row[1]) for row in rows[:size]), next_cursor, seq)
+
     def call(self, call_id: str) -> CallDetail | None:
         """Return everything understood about a call."""
         with self._asking() as db:
@@ -142,6 +155,12 @@ class SqliteReader:
         with self._asking() as db:
             row = details.resolve(db, call_id)
             return None if row is None else details.exchange(db, row)[0]
+
+    def kept(self, call_id: str) -> Kept | None:
+        """Return a call that has ended as it was put."""
+        with self._asking() as db:
+            row = details.resolve(db, call_id)
+            return None if row is None else keeping.kept(db, row)
 
     def stats(self, query: StatsQuery) -> Stats:
         """Return statistics of the calls that have ended."""
@@ -231,6 +250,12 @@ class SqliteReader:
         values = lists.searched(where, after, limit)
         count, last = db.execute(self._sql["searched_to"], values).get
         return cursor.encode(_CALLS, last) if count == values[-1] else None
+
+    def _searched_up_to(self, db: apsw.Connection, where: CallFilter, after: int) -> str | None:
+        """Return where a search that looked at as many calls as it may, oldest first, is to go on; None when it has seen all."""
+        values = (lists.words_of(where), after, lists.SEARCHED_CALLS)
+        count, last = db.execute(self._sql["searched_up_to"], values).get
+        return cursor.encode(_ENDED, last) if count == lists.SEARCHED_CALLS else None
 
     def _bodies(
         self, db: apsw.Connection, statement: str, numbers: set[int], body: Callable[[tuple[Any, ...]], CallRow | TraceRow]

@@ -1,0 +1,84 @@
+"""What each format writes, over a store in memory."""
+
+import csv
+import io
+import json
+
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+from tests.support.stored import given, message, put_all, tool_use
+
+from modular_agents.proxy.export import csv_rows
+from modular_agents.proxy.export.exporter import FORMATS
+from modular_agents.proxy.export.source import Source, Wanted
+from modular_agents.proxy.model.call import CallError, Status
+from modular_agents.proxy.model.query import CallFilter
+from modular_agents.proxy.store.memory import MemoryStore
+
+HOSTILE = '=HYPERLINK("http://x.invalid")\n<script>alert(1)</script>\x1b[31m'
+
+
+def store() -> MemoryStore:
+    made = MemoryStore()
+    first = given(1, agent="planner", messages=(message("user", HOSTILE),), task="Plan it")
+    failed = CallError("provider", "overloaded_error", "Overloaded")
+    put_all(
+        made,
+        first.finished(tool_use("delegate", {"task": "x"}), usd=0.25),
+        given(2, thread="th-2", agent="worker", parent=first, trace="tr-1").finished("-1+1", usd=None, tokens=(None, None)),
+        given(3, thread="th-3", trace="tr-2").finished("", status=Status.FAILED, error=failed),
+        given(4, thread="th-4"),
+    )
+    return made
+
+
+def written(name: str, *traces: str, where: CallFilter | None = None) -> bytes:
+    return b"".join(FORMATS[name].write(Source(store().reader(), Wanted(where or CallFilter(), traces))))
+
+
+def table(data: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(data.decode(), newline="")))
+
+
+def test_csv_has_a_row_for_each_call_that_has_ended() -> None:
+    rows = table(written("csv"))
+    assert [(row["agent_name"], row["status"], row["cost_usd"]) for row in rows] == [
+        ("planner", "completed", "0.25"),
+        ("worker", "completed", ""),
+        ("", "failed", "0.01"),
+    ]
+    assert rows[0]["prompt"] == f"'{HOSTILE}"
+    assert rows[0]["tool_names"] == '["delegate"]'
+    assert rows[1]["response"] == "'-1+1"
+    assert (rows[1]["tokens_input"], rows[1]["tokens_output"]) == ("", "")
+    assert (rows[2]["error"], rows[2]["error_whose"]) == ("Overloaded", "provider")
+
+
+def test_csv_columns_are_a_contract() -> None:
+    assert written("csv").split(b"\r\n", 1)[0].decode() == ",".join(csv_rows.COLUMNS)
+    assert csv_rows.COLUMNS[:8] == ("call_id", "trace_id", "thread_id", "parent_id", "created_at", "ended_at", "status", "kind")
+
+
+@for_all(st.text(max_size=200) | st.sampled_from("=+-@\t\r\n").map(lambda start: start + "cmd"))
+def test_no_cell_is_a_formula_and_a_short_one_says_what_was_said(text: str) -> None:
+    cell = csv_rows.safe(text)
+    assert not cell.startswith(csv_rows.FORMULA_STARTS)
+    assert cell.removeprefix("'") == text.replace("\0", "\ufffd").removeprefix("'")
+    assert len(csv_rows.safe(text * 400)) <= csv_rows.CELL_CHARS
+
+
+def test_jsonl_is_one_object_per_line() -> None:
+    lines = [json.loads(line) for line in written("jsonl").splitlines()]
+    assert lines[0] == {"anton_export": "calls", "version": 1, "calls": None}
+    assert lines[-1] == {"anton_export": "end", "version": 1, "calls": 3}
+    planner = lines[1]
+    assert planner["wire"]["request"]["body"]["text"].startswith("{")
+    assert planner["answers"][0]["parts"][0]["name"] == "delegate"
+    assert lines[2]["edges"][0]["from_call_id"] == planner["call_id"]
+    assert "cost_usd" not in lines[2]
+
+
+def test_traces_and_filters_choose() -> None:
+    assert [row["trace_id"] for row in table(written("csv", "tr-2", "tr-1"))] == ["tr-2", "tr-1", "tr-1"]
+    assert [row["agent_name"] for row in table(written("csv", where=CallFilter(agent="worker")))] == ["worker"]
+    assert Source(store().reader(), Wanted(CallFilter(status="running"))).is_empty()
