@@ -11,6 +11,7 @@ from tests.browser.stage.stage import Stage
 from tests.support.running_dashboard import RunningDashboard, running_dashboard
 
 from modular_agents.proxy.errors import StoreUnavailable
+from modular_agents.proxy.model.status import Trouble
 
 pytestmark = pytest.mark.browser
 
@@ -127,7 +128,10 @@ def test_losses_are_shown_only_when_there_are_any(window: Window, dashboard: Run
     page = window.goto("/")
     expect(page.locator(".state", has_text="live")).to_be_visible()
     assert page.get_by_text("dropped").count() == 0
-    fields = {name: getattr(PROXY, name) for name in PROXY.__slots__} | {"records_dropped": 12, "journal_degraded": True}
+    assert page.get_by_text("does not work").count() == 0
+    worse = {"records_dropped": 12, "journal_degraded": True, "troubles": (Trouble("recorder", "<b>the</b> schema is newer"),)}
+    fields = {name: getattr(PROXY, name) for name in PROXY.__slots__} | worse
     dashboard.proxy[0] = type(PROXY)(**fields)
     expect(page.get_by_text("12 records dropped")).to_be_visible()
     expect(page.get_by_text("journal degraded")).to_be_visible()
+    expect(page.get_by_text("recorder does not work")).to_have_attribute("title", "<b>the</b> schema is newer")

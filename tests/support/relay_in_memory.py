@@ -180,6 +180,7 @@ class MemoryRelay:
             worker_id="ab",
             token=token.encode(),
             metrics=lambda: "metrics",
+            troubles=tuple,
             keepalive_ns=int(self.limits.client_keepalive_s * 1e9),
         )
         self.client = ClientConnection(self.shared)

@@ -221,6 +221,13 @@ export interface RawView {
   readonly request_trailers: readonly (readonly [string, string])[];
 }
 
+/** Something behind the relay that does not work now. Calls go on and wait in the journal, until that reaches its cap. */
+export interface Trouble {
+  /** `relay` (one worker of several), `recorder`, `dashboard` or `store`. */
+  readonly what: string;
+  readonly why: string;
+}
+
 /** The proxy whose runtime file lies beside the database. `running` False: the file is there but its process is not. */
 export interface ProxyStatus {
   readonly running: boolean;
@@ -244,6 +251,8 @@ export interface ProxyStatus {
   readonly journal_degraded: boolean;
   /** Frames that could not be kept; the calls themselves were relayed. */
   readonly records_dropped: number;
+  /** What does not work now; empty while all is well. */
+  readonly troubles: readonly Trouble[];
 }
 
 /** How the dashboard and the proxy beside it are doing. */

@@ -19,7 +19,7 @@ from modular_agents.proxy.errors import AlreadyRunning, ProxyError, StoreUnavail
 if TYPE_CHECKING:
     from modular_agents.proxy.config import Retention, Settings
     from modular_agents.proxy.model.call import Call, Cost
-    from modular_agents.proxy.model.status import ProxyStatus
+    from modular_agents.proxy.model.status import ProxyStatus, Trouble
     from modular_agents.proxy.ports import Reader, Store
     from modular_agents.proxy.recorder.pipeline import Rooms
     from modular_agents.proxy.supervisor.lifeline import Lifeline
@@ -122,6 +122,7 @@ def status(db: Path) -> "ProxyStatus | None":
     if runtime is None:
         return None
     running = is_running(settings.journal_dir)
+    troubles = _troubles(settings, runtime.recorder_pid) if running else ()
     counts = add_up(settings.control_dir) if running else None
     report = read_report(settings.control_dir / REPORT_NAME)
     return ProxyStatus(
@@ -139,7 +140,23 @@ def status(db: Path) -> "ProxyStatus | None":
         journal_lag_bytes=report.lag_bytes if report else None,
         journal_degraded=bool(counts and counts["journal_degraded"]),
         records_dropped=counts["journal_dropped_frames_total"] if counts else 0,
+        troubles=troubles,
     )
+
+
+def _troubles(settings: "Settings", recorder_pid: int | None) -> "tuple[Trouble, ...]":
+    """Return what the supervisor says does not work, and what the living recorder says of the store."""
+    from modular_agents.proxy.model.status import Trouble, read_troubles
+    from modular_agents.proxy.recorder.report import read_report
+
+    report = read_report(settings.control_dir / REPORT_NAME)
+    try:
+        troubles = read_troubles(settings.troubles_file.read_bytes())
+    except OSError:
+        troubles = ()
+    if report is not None and report.pid == recorder_pid and report.store_trouble:
+        troubles += (Trouble("store", report.store_trouble),)
+    return troubles
 
 
 def verify_wire(settings: "Settings", on_row: "Callable[[Row], None]") -> "WireReport":

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from modular_agents.proxy.model.status import TROUBLES_NAME
+
 PROXY_PORT = 8000
 DASHBOARD_PORT = 3000
 
@@ -179,6 +181,11 @@ class Settings:
     def control_dir(self) -> Path:
         """Counters of the workers and the recorder's report (0700)."""
         return self.db.with_name(self.db.name + ".control")
+
+    @property
+    def troubles_file(self) -> Path:
+        """What does not work now, in words, for status, health and page; not there while all is well."""
+        return self.control_dir / TROUBLES_NAME
 
     @property
     def secrets_file(self) -> Path:

@@ -100,6 +100,12 @@ function Trouble() {
           journal degraded
         </span>
       )}
+      {told.proxy?.troubles.map((trouble) => (
+        <span key={trouble.what} class="state bad" role="status" title={visible(trouble.why)}>
+          <span class="dot" />
+          {trouble.what} does not work
+        </span>
+      ))}
       {lag > LAG_SHOWN_BYTES && (
         <span class="state warn" role="status" title="Recorded safely in the journal, not in the database yet.">
           <span class="dot" />

@@ -50,6 +50,7 @@ def status(db: Db = None, config: Config = None, as_json: Json = False) -> None:
         ("recorder", lag + (", JOURNAL DEGRADED: the disk does not keep up" if found.journal_degraded else "")),
         ("dropped", f"{found.records_dropped:,} records" + (" (the calls themselves were relayed)" if found.records_dropped else "")),
         ("processes", processes(found)),
+        *(("TROUBLE", f"{trouble.what}: {trouble.why}") for trouble in found.troubles),
     ]
     typer.echo("\n".join(f"{name:<10} {text}" for name, text in rows))
 

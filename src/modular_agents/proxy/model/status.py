@@ -1,6 +1,19 @@
 """What a running proxy says of itself: read from its runtime file and its counters, shown by `anton proxy status` and the page."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+TROUBLES_NAME = "troubles"
+"""In the control directory, while there is any: what does not work, kept by the supervisor for everybody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something behind the relay that does not work now. Calls go on and wait in the journal, until that reaches its cap."""
+
+    what: str
+    """`relay` (one worker of several), `recorder`, `dashboard` or `store`."""
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +41,16 @@ class ProxyStatus:
     """Appends have failed or stalled: frames queue in memory until the disk answers."""
     records_dropped: int
     """Frames that could not be kept; the calls themselves were relayed."""
+    troubles: tuple[Trouble, ...] = ()
+    """What does not work now; empty while all is well."""
+
+
+def write_troubles(troubles: Iterable[Trouble]) -> bytes:
+    """Return the file's content: a line for each."""
+    return "".join(f"{trouble.what}\t{' '.join(trouble.why.split())}\n" for trouble in troubles).encode()
+
+
+def read_troubles(content: bytes) -> tuple[Trouble, ...]:
+    """Return what the file says."""
+    lines = (line.partition("\t") for line in content.decode("utf-8", "replace").splitlines())
+    return tuple(Trouble(what, why) for what, tab, why in lines if tab)

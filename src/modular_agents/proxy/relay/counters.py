@@ -43,6 +43,12 @@ HELP = {
     "journal_queued_bytes": "Bytes that wait in memory for the journal's disk.",
     "journal_failed_fsyncs_total": "Failed fsync calls.",
 }
+SEEN = {
+    "workers": "Relay workers alive.",
+    "troubles": "Processes behind the relay that do not work now; `anton proxy status` says which and why.",
+    "journal_size_bytes": "Bytes of journal segments on disk: what the store does not have yet, and the segment being written.",
+}
+"""Gauges that are looked up when they are asked for."""
 _SUFFIX = ".counters"
 _LAYOUT = struct.Struct(f"<{len(NAMES)}Q")
 
@@ -138,7 +144,9 @@ def _read(path: Path) -> tuple[tuple[int, ...], bool]:
 
 def prometheus(total: dict[str, int]) -> str:
     """Return the sums as Prometheus text (exposition format 0.0.4)."""
-    lines = ["# HELP anton_workers Relay workers alive.", "# TYPE anton_workers gauge", f"anton_workers {total['workers']}"]
+    lines: list[str] = []
+    for name in (name for name in SEEN if name in total):
+        lines += [f"# HELP anton_{name} {SEEN[name]}", f"# TYPE anton_{name} gauge", f"anton_{name} {total[name]}"]
     for name in NAMES:
         lines += [
             f"# HELP anton_{name} {HELP[name]}",

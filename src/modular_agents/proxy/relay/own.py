@@ -1,4 +1,7 @@
-"""What the relay answers itself, under `/-/`: nothing here is recorded, and nothing of it goes to a provider."""
+"""What the relay answers itself, under `/-/`: nothing here is recorded, and nothing of it goes to a provider.
+
+Health is 200 as long as calls are relayed: what is wrong behind the relay is told in further lines, by name only, for anybody may ask.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -18,7 +21,8 @@ def own_answer(shared: "Shared", request: Request, *, allowed: bool, close: bool
     path = request.target.partition(b"?")[0]
     bare = request.method == b"HEAD"
     if path == b"/-/health":
-        return _text(200, _TEXT, "ok\n", bare=bare, close=close)
+        down = "".join(f"{trouble.what}: does not work, see `anton proxy status`\n" for trouble in shared.troubles())
+        return _text(200, _TEXT, "ok\n" + down, bare=bare, close=close)
     if not allowed:
         message = "this proxy listens beyond this machine and wants its token in the header X-Anton-Token"
         return _error(shared, Answer(401, "client", "token_required", message), bare=bare, close=close)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from modular_agents.proxy.config import Limits
+from modular_agents.proxy.model.status import Trouble
 from modular_agents.proxy.relay.counters import Counters
 from modular_agents.proxy.relay.framing import ChunkSizes
 from modular_agents.proxy.relay.headers import Heads
@@ -33,6 +34,8 @@ class Shared:
     token: bytes
     metrics: "Callable[[], str]"
     """Prometheus text with the counters of all workers added up."""
+    troubles: "Callable[[], tuple[Trouble, ...]]"
+    """What does not work behind the relay now."""
     keepalive_ns: int
     draining: bool = False
     clients: "set[ClientConnection]" = field(default_factory=set)

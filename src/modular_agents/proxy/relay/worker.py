@@ -20,7 +20,9 @@ import uvloop
 
 from modular_agents.proxy.config import RelaySettings
 from modular_agents.proxy.journal.clock import SystemClock
+from modular_agents.proxy.journal.segment import measure
 from modular_agents.proxy.journal.writer import JournalWriter
+from modular_agents.proxy.model.status import TROUBLES_NAME, Trouble, read_troubles
 from modular_agents.proxy.relay.counters import Counters, add_up, prometheus
 from modular_agents.proxy.relay.headers import Heads
 from modular_agents.proxy.relay.plan import Plans
@@ -120,6 +122,7 @@ class Worker:
             worker_id=self.worker_id,
             token=settings.token.encode(),
             metrics=self._metrics,
+            troubles=self._troubles,
             keepalive_ns=int(limits.client_keepalive_s * 1e9),
         )
 
@@ -184,7 +187,18 @@ class Worker:
     def _metrics(self) -> str:
         self._count()
         self.counters.publish()
-        return prometheus(add_up(self._control) if self._control is not None else self.counters.alone())
+        total = add_up(self._control) if self._control is not None else self.counters.alone()
+        with contextlib.suppress(OSError):  # a journal that is away for the moment is measured the next time
+            total["journal_size_bytes"] = measure(Path(self._settings.journal_dir))
+        total["troubles"] = len(self._troubles())
+        return prometheus(total)
+
+    def _troubles(self) -> tuple[Trouble, ...]:
+        """Return what the supervisor says does not work."""
+        if self._control is not None:
+            with contextlib.suppress(OSError):
+                return read_troubles((self._control / TROUBLES_NAME).read_bytes())
+        return ()
 
 
 def _times(settings: RelaySettings) -> tuple[float, ...]:

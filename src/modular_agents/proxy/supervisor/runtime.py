@@ -38,9 +38,14 @@ class Runtime:
 
 def write_runtime(path: Path, runtime: Runtime) -> None:
     """Put the file (0600) in place of the last one. Raises OSError."""
+    put_private(path, msgspec.json.format(msgspec.json.encode(runtime)))
+
+
+def put_private(path: Path, content: bytes) -> None:
+    """Put a file (0600) in place of the last one, whole or not at all. Raises OSError."""
     fresh = path.with_name(path.name + ".new")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(msgspec.json.format(msgspec.json.encode(runtime)))
+        file.write(content)
     fresh.replace(path)
 
 

@@ -20,11 +20,12 @@ from datetime import UTC, datetime
 from modular_agents.proxy.config import Settings
 from modular_agents.proxy.errors import AlreadyRunning, OwnFault, UsageError
 from modular_agents.proxy.journal.segment import LOCK_SUFFIX, SUFFIX, hold_lock, is_held
+from modular_agents.proxy.model.status import Trouble, write_troubles
 from modular_agents.proxy.supervisor.binding import bind, check_exposure, reserve
 from modular_agents.proxy.supervisor.child import Child
 from modular_agents.proxy.supervisor.keys import Keys, read_or_make_keys
 from modular_agents.proxy.supervisor.plan import dashboard_role, port_of, recorder_role, relay_role, url_of
-from modular_agents.proxy.supervisor.runtime import LOCK_NAME, Runtime, write_runtime
+from modular_agents.proxy.supervisor.runtime import LOCK_NAME, Runtime, put_private, write_runtime
 
 START_S = 30.0
 """All children must be ready within this: a slow disk's first import takes seconds."""
@@ -184,8 +185,18 @@ class Supervisor:
         )
         try:
             write_runtime(self._settings.runtime_file, self._runtime)
+            self._tell_troubles()
         except OSError as error:
             _log.warning("the runtime file cannot be written, other commands will not find this proxy: %s", error)
+
+    def _tell_troubles(self) -> None:
+        """Keep the file of troubles true. Raises OSError."""
+        troubles = [Trouble(child.role.name, child.trouble) for child in self._children() if child.trouble]
+        path = self._settings.troubles_file
+        if not troubles:
+            path.unlink(missing_ok=True)
+            return
+        put_private(path, write_troubles(troubles))
 
 
 def supervise(settings: Settings, version: str, on_ready: Callable[[Runtime], None]) -> int:
@@ -248,6 +259,7 @@ def _sweep(settings: Settings) -> None:
     journal, control = settings.journal_dir, settings.control_dir
     owners = {path.name.split("-")[1] for path in journal.glob(f"*-*-*{SUFFIX}")}
     locks = [path for path in journal.glob(f"*{LOCK_SUFFIX}") if path.stem not in owners and path.name != LOCK_NAME]
+    settings.troubles_file.unlink(missing_ok=True)
     for path in (*control.glob("*.counters"), *locks):
         if not is_held(path):
             path.unlink(missing_ok=True)
