@@ -23,7 +23,7 @@ class Script:
     """Into how many deltas the text is cut."""
     thinking: str = ""
     tools: tuple[dict[str, Any], ...] = ()
-    """`{"name": …, "input": {…}, "id"?: …}` each: tool uses in the answer."""
+    """`{"name": …, "input": {…}, "id"?: …}` each: tool uses in the answer. A text as input: one of OpenAI's custom tools; `namespace`?."""
     model: str | None = None
     """The model the answer names; by default the request's."""
     usage: dict[str, Any] | None = None

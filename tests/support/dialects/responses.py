@@ -64,16 +64,29 @@ def _items(script: Script, text: str, seed: str) -> list[dict[str, Any]]:
         content = [{"type": "output_text", "text": text, "annotations": []}]
         items.append({"type": "message", "id": f"msg_{seed}", "status": "completed", "role": "assistant", "content": content})
     for number, tool in enumerate(script.tools):
-        call_id = tool.get("id", f"call_{seed[:20]}{number:02d}")
-        arguments = compact(tool.get("input", {})).decode()
-        shape = {"type": "function_call", "id": f"fc_{seed[:20]}{number:02d}", "call_id": call_id, "name": tool["name"]}
-        items.append(shape | {"arguments": arguments, "status": "completed"})
+        items.append(_tool(tool, f"{seed[:20]}{number:02d}"))
     return items
+
+
+def _tool(tool: dict[str, Any], seed: str) -> dict[str, Any]:
+    """Return a call of a function, or of a custom tool where the input is a text; `namespace` as Codex groups its tools."""
+    given = tool.get("input", {})
+    shape = {"call_id": tool.get("id", f"call_{seed}"), "name": tool["name"], "status": "completed"}
+    shape |= {"namespace": tool["namespace"]} if "namespace" in tool else {}
+    if isinstance(given, str):
+        return {"type": "custom_tool_call", "id": f"ctc_{seed}"} | shape | {"input": given}
+    return {"type": "function_call", "id": f"fc_{seed}"} | shape | {"arguments": compact(given).decode()}
 
 
 def _item_events(index: int, item: dict[str, Any], chunks: int) -> list[dict[str, Any]]:
     where = {"item_id": item["id"], "output_index": index}
-    empty = {"message": {"content": []}, "function_call": {"arguments": ""}, "reasoning": {"summary": []}}[item["type"]]
+    empties = {
+        "message": {"content": []},
+        "function_call": {"arguments": ""},
+        "custom_tool_call": {"input": ""},
+        "reasoning": {"summary": []},
+    }
+    empty = empties[item["type"]]
     out: list[dict[str, Any]] = [
         {"type": "response.output_item.added", "output_index": index, "item": item | empty | {"status": "in_progress"}}
     ]
@@ -90,6 +103,9 @@ def _item_events(index: int, item: dict[str, Any], chunks: int) -> list[dict[str
         arguments = item["arguments"]
         out += [{"type": "response.function_call_arguments.delta"} | where | {"delta": piece} for piece in split_text(arguments, chunks)]
         out.append({"type": "response.function_call_arguments.done"} | where | {"name": item["name"], "arguments": arguments})
+    elif item["type"] == "custom_tool_call":
+        out += [{"type": "response.custom_tool_call_input.delta"} | where | {"delta": piece} for piece in split_text(item["input"], chunks)]
+        out.append({"type": "response.custom_tool_call_input.done"} | where | {"input": item["input"]})
     else:
         spot = where | {"summary_index": 0}
         text = item["summary"][0]["text"]

@@ -43,6 +43,8 @@ def responses(*events: dict[str, object], outcome: Outcome = Outcome.COMPLETE) -
         ({"type": "computer_call_output", "call_id": "c", "output": {"type": "computer_screenshot"}}, "tool", [("tool_result", "", "c", None, None)]),
         ({"type": "compaction", "encrypted_content": "x"}, "assistant", [("other", "", None, "compaction", None)]),
         ({"type": "additional_tools", "role": "developer", "tools": []}, "developer", [("other", "", None, "additional_tools", None)]),
+        ({"type": "agent_message", "author": "/root", "content": [{"type": "input_text", "text": "Payload:\n"}, {"type": "encrypted_content", "encrypted_content": "Count them"}]}, "user", [("text", "Payload:\n", None, None, None), ("text", "Count them", None, None, None)]),
+        ({"type": "agent_message", "content": [{"type": "encrypted_content", "encrypted_content": "gAAAAB=="}]}, "user", [("other", "", None, "encrypted_content", None)]),
         ({"type": "item_reference", "id": "msg_1"}, "assistant", [("other", "", None, "item_reference", None)]),
         (3, "unknown", [("other", "", None, None, None)]),
         ({}, "unknown", []),
@@ -68,6 +70,20 @@ def test_requests_of_responses() -> None:
     assert (call.messages[0].raw, call.system[0].parts[0].text) == (b'"hi"', "be")
     assert asked("/v1/responses", {"instructions": [1]}).system[0].parts[0].kind == "other"
     assert asked("/openai/deployments/d/responses", {}).model == "d"
+
+
+def test_tools_that_stand_among_the_input_are_tools() -> None:
+    spaces = [
+        {"type": "namespace", "name": "functions", "tools": [{"type": "custom", "name": "exec"}, {"name": "wait"}]},
+        {"name": "alone"},
+    ]
+    item = {"type": "additional_tools", "role": "developer", "tools": spaces}
+    call = asked(
+        "/v1/responses",
+        {"tools": [{"name": "given"}], "input": [item, "additional_tools", {"type": "message", "content": "additional_tools"}]},
+    )
+    assert [json.loads(tool)["name"] for tool in call.tools] == ["given", "exec", "wait", "alone"]
+    assert asked("/v1/responses", {"input": "additional_tools"}).tools == ()
 
 
 def test_responses_that_fail_stop_early_or_wait() -> None:

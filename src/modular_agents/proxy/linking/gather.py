@@ -43,7 +43,7 @@ def gather(call: Call) -> Facts:
     answered = _answered(messages)
     is_first = not answered and not call.previous_response_id
     new = messages[answered[0] :] if answered else messages
-    system = _system(call) if is_first else ""
+    system = _system(call) if not answered else ""
     asked = [
         text
         for message in new
@@ -75,8 +75,8 @@ def gather(call: Call) -> Facts:
         parent_call=identity.parent_call,
         replay_of=identity.replay_of,
         agent=identity.agent,
-        intro=named_agent(system) if is_first else None,
-        task=task_of(asked) if is_first else None,
+        intro=None if answered else named_agent(system),
+        task=None if answered else task_of(asked),
         system=token("system", system_digests + str(len(call.tools)).encode()),
         request=_request(call, identity, names[-1] + system_digests) if digests else 0,
         previous=token("response", call.previous_response_id) if call.previous_response_id else 0,

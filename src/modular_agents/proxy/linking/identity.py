@@ -55,6 +55,8 @@ class _Hinted(msgspec.Struct):
     client_metadata: Any = None
 
 
+_CODEX_ROOT = "root"
+"""Name of Codex's first agent, and of its helpers, which `x-openai-subagent` tells apart (`review`, `compact` …)."""
 MAIN = "main"
 """Stands for the thread of a session that has no id of its own."""
 _TURN = msgspec.json.Decoder(_Turn)
@@ -90,7 +92,7 @@ def identify(call: Call) -> Identity:
     """Read what the call's hints, headers and body say of who is speaking."""
     headers = {name.lower(): value for name, value in call.request_headers}
     hinted = _hinted(call.params)
-    turn = _turn(headers.get("x-codex-turn-metadata"))
+    turn = _turn(_told(hinted, "x-codex-turn-metadata") or headers.get("x-codex-turn-metadata"))
     session, session_rule = _session(headers, hinted, turn)
     trace, trace_rule = call.hints.trace, "said"
     if trace is None and (task := headers.get("x-task-id")):
@@ -128,6 +130,13 @@ def _turn(text: str | None) -> _Turn:
         return _TURN.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return _Turn()
+
+
+def _told(hinted: _Hinted, name: str) -> str | None:
+    """Return what Codex says of one turn in the request's body: on a WebSocket the headers are the socket's, and say `prewarm`."""
+    metadata = hinted.client_metadata
+    value = metadata.get(name) if isinstance(metadata, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def _session(headers: dict[str, str], hinted: _Hinted, turn: _Turn) -> tuple[str | None, str]:
@@ -177,11 +186,12 @@ def _threads(headers: dict[str, str], turn: _Turn, session: str | None) -> tuple
 def _agent(call: Call, headers: dict[str, str], turn: _Turn) -> tuple[str | None, str]:
     if call.hints.agent:
         return call.hints.agent, "said"
+    own = clean_opaque_id(turn.agent_name.strip("/").rpartition("/")[2]) if turn.agent_name else None
+    if own and own != _CODEX_ROOT:
+        return own, "header.x-codex-turn-metadata"
     if (value := headers.get("x-openai-subagent")) and (name := clean_opaque_id(value)):
         return name, "header.x-openai-subagent"
-    if turn.agent_name and (name := clean_opaque_id(turn.agent_name.strip("/").rpartition("/")[2])):
-        return name, "header.x-codex-turn-metadata"
-    return None, ""
+    return own, "header.x-codex-turn-metadata" if own else ""
 
 
 def _count(text: str | None) -> int:

@@ -34,6 +34,8 @@ _BULLET = re.compile(r"^(?:[-*•>]+|\d{1,3}[.)])\s+")
 _LABEL_CHARS = 40
 """Longest `label:` that may stand before a piece of text in its line."""
 _TAGGED = re.compile(r"<(system-reminder|environment_context|user_instructions|local-command-\w+|command-\w+)\b[^>]*>.*?</\1>", re.DOTALL)
+_ENVELOPE = re.compile(r"\AMessage Type: [A-Z_]+\n(?:[A-Z][a-z ]+: [^\n]*\n){1,4}Payload:\n")
+"""How Codex's agents address each other."""
 _TAG_LINE = re.compile(r"^</?[A-Za-z][\w:.-]*(?: [^<>]*)?>$")
 
 
@@ -57,6 +59,8 @@ def squeeze(text: str) -> str:
 
 def unwrapped(text: str) -> str:
     """Return `text` without the reminders and settings that clients put before a person's words, in tags."""
+    if text.startswith("Message Type: "):
+        text = _ENVELOPE.sub("", text)
     return _TAGGED.sub(" ", text) if "<" in text else text
 
 

@@ -15,6 +15,8 @@ from modular_agents.proxy.linking.tokens import token
 from modular_agents.proxy.model.link import Lookup
 
 REQUEST = "request"
+WARMUP = "warmup"
+"""An answer nobody reads (Codex opens its socket with one): the turn that names it as previous opens the conversation."""
 QUEUE_NS = 5 * 10**9
 """Equal calls that ended within this time are taken up in the order they ended; of older ones the newest is meant."""
 RETRY_WINDOW_NS = 2 * MINUTE_NS
@@ -28,7 +30,7 @@ def predecessor(me: Facts) -> Step[Link | None]:
     if retry := _retried(me, earlier):
         return retry
     for other in reversed(earlier):
-        if me.previous and other.facts.response == me.previous:
+        if me.previous and other.facts.response == me.previous and other.facts.kind != WARMUP:
             return Link(other, REQUEST, "response_id", "previous_response_id")
     for tip in me.tips:
         repeated = earlier

@@ -38,8 +38,10 @@ def make(body: bytes, groups: Mapping[Group, Sequence[bytes]]) -> str | None:
     rest = at = 0
     try:
         for start, stop, separator, group in spans:
-            if start < at:
+            if start < at and group == MESSAGES:
                 return None
+            if start < at:
+                continue  # it stands inside another list: Codex's tools among the messages
             parts += [body[at:start].decode(), (group, separator.decode())]
             rest += start - at
             at = stop

@@ -1,7 +1,8 @@
 """Items of the Responses API: each is one entry. What the model made has the role `assistant`, results of tools `tool`.
 
 Tools that the client runs are tool uses (functions, custom tools, shells, patches, computers); those that OpenAI runs inside
-the answer (searches, interpreter, MCP) are server tool uses named by their item's type.
+the answer (searches, interpreter, MCP) are server tool uses named by their item's type. What another agent says to this one
+(`agent_message`, Codex) is a user's: the provider encrypts a task it hands on; behind other providers it stands there in plain words.
 """
 
 import msgspec
@@ -31,6 +32,7 @@ class _Block(msgspec.Struct, gc=False):
     type: str | None = None
     text: str | None = None
     refusal: str | None = None
+    encrypted_content: str | None = None
 
 
 _ITEM, _BLOCK = Shape(_Item), Shape(_Block)
@@ -56,6 +58,8 @@ def read_item(raw: bytes) -> Draft:
     if kind == "reasoning":
         thought = "\n".join(part.text for part in (*_blocks(item.summary), *_blocks(item.content)) if part.text)
         return Draft("assistant", (Part("thinking", thought, raw=raw),))
+    if kind == "agent_message":
+        return Draft("user", tuple(_blocks(item.content)))
     if kind.endswith("_output"):
         return Draft("tool", _result(item, raw))
     return Draft(item.role or "assistant", (_call(kind, item, raw),))
@@ -82,6 +86,8 @@ def _block(raw: bytes) -> Part:
         return Part("text", block.text or "", raw=raw)
     if kind == "refusal":
         return Part("refusal", block.refusal or "", raw=raw)
+    if kind == "encrypted_content" and " " in (block.encrypted_content or ""):
+        return Part("text", block.encrypted_content or "", raw=raw)
     return Part(_MEDIA.get(kind, "other"), name=None if kind in _MEDIA else kind, raw=raw)
 
 

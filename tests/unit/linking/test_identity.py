@@ -1,0 +1,71 @@
+"""What Codex says of itself, where it says so: in headers, and on a WebSocket in each turn's own body."""
+
+import json
+
+import pytest
+from tests.support.link_memory import LinkMemory
+from tests.support.wire_corpus import exchange
+
+from modular_agents.proxy.linking.identity import Identity, identify
+from modular_agents.proxy.model.call import Call
+from modular_agents.proxy.wire.reader import read_call
+
+ROOT = "/root"
+SOCKET = {"session_id": "s", "thread_id": "s", "agent_name": "/root", "request_kind": "prewarm"}
+
+
+def turn(number: int, said: dict[str, str], body: dict[str, object], *, at_ns: int = 0) -> Call:
+    """A turn on Codex's socket, whose headers stay those of its first moment."""
+    asked = {"model": "m", "client_metadata": {"x-codex-turn-metadata": json.dumps(SOCKET | said)}} | body
+    answer = {"type": "response.completed", "response": {"id": f"resp_{number}", "status": "completed", "output": body.get("said", [])}}
+    made = exchange(
+        json.dumps(asked),
+        json.dumps(answer) + "\n",
+        target="/v1/responses",
+        method="WEBSOCKET",
+        content_type="application/x-ndjson",
+        request_headers=(("x-codex-turn-metadata", json.dumps(SOCKET)), ("session-id", "s"), ("thread-id", "s")),
+    )
+    call = read_call(made)
+    values = {name: getattr(call, name) for name in Call.__slots__} | {"call_id": f"call-{number}", "started_ns": call.started_ns + at_ns}
+    return Call(**values)
+
+
+def who(headers: dict[str, str]) -> Identity:
+    return identify(read_call(exchange("{}", target="/v1/responses", request_headers=tuple(headers.items()))))
+
+
+def test_a_turn_on_a_socket_is_what_its_body_says() -> None:
+    told = identify(turn(1, {"request_kind": "turn", "agent_name": f"{ROOT}/alpha", "parent_thread_id": "p"}, {}))
+    assert (told.request_kind, told.agent) == ("turn", "alpha")
+    assert identify(turn(1, {}, {"client_metadata": "none"})).request_kind == "prewarm"
+
+
+@pytest.mark.parametrize(
+    ("headers", "agent"),
+    [
+        ({"x-codex-turn-metadata": json.dumps({"agent_name": f"{ROOT}/alpha"}), "x-openai-subagent": "collab_spawn"}, "alpha"),
+        ({"x-codex-turn-metadata": '{"agent_name":"/root"}', "x-openai-subagent": "review"}, "review"),
+        ({"x-codex-turn-metadata": '{"agent_name":"/root"}'}, "root"),
+        ({"x-openai-subagent": "compact"}, "compact"),
+        ({}, None),
+    ],
+)
+def test_the_agents_own_name_says_more_than_its_kind(headers: dict[str, str], agent: str | None) -> None:
+    assert who(headers).agent == agent
+
+
+def test_the_turn_after_a_warm_up_opens_the_conversation() -> None:
+    warm = turn(1, {}, {"input": [], "generate": False})
+    words = [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Repair the login form"}]}]
+    first = turn(2, {"request_kind": "turn"}, {"input": words, "previous_response_id": "resp_1"}, at_ns=10_000)
+    result = [{"type": "function_call_output", "call_id": "c", "output": "ok"}]
+    second = turn(3, {"request_kind": "turn"}, {"input": result, "previous_response_id": "resp_2"}, at_ns=20_000)
+    memory = LinkMemory()
+    for call in (warm, first, second):
+        memory.link(call)
+    placed = {call_id: row.placement for call_id, row in memory.rows.items()}
+    assert (placed["call-1"].kind, placed["call-2"].kind) == ("warmup", "turn")
+    assert (placed["call-2"].parent_id, placed["call-2"].task_description) == (None, "Repair the login form")
+    assert (placed["call-3"].parent_id, placed["call-3"].thread_id) == ("call-2", placed["call-2"].thread_id)
+    assert len({placement.trace_id for placement in placed.values()}) == 1
