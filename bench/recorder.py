@@ -75,6 +75,10 @@ class Pace:
         """Whether what is done now is counted."""
         return not self._warm and not self._parts
 
+    def close(self) -> None:
+        if self._counter:
+            self._counter.close()
+
     def pause(self, wait_s: float) -> bool:
         if self.profile:
             self.profile.disable()
@@ -128,6 +132,7 @@ def measured(
             stages.counts = lambda: pace.counts
         recorder.run(pace.pause)
         writer.close()
+        pace.close()
         others: dict[str, float] = {"kilo_instructions": round(pace.instructions / told.calls / 1000), "db_bytes": db.stat().st_size}
     return pace.spent_ns / told.calls / 1000, others
 

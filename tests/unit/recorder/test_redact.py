@@ -85,7 +85,7 @@ def test_a_key_behind_escapes_is_found(redactor: Redactor) -> None:
 
 
 def test_what_was_found_clean_is_not_searched_again_but_what_is_new_is(redactor: Redactor) -> None:
-    turns = ["x" * 3000]
+    turns = ["x" * 20_000]
     for n in range(5):
         body = question(*turns)
         assert redactor.request(exchange(body)).request.body is body
@@ -96,7 +96,7 @@ def test_what_was_found_clean_is_not_searched_again_but_what_is_new_is(redactor:
 
 
 def test_a_key_that_grows_at_the_end_of_what_is_known_is_found(redactor: Redactor) -> None:
-    start = b'{"a":"' + b"x" * 5000 + b" sk-"
+    start = b'{"a":"' + b"x" * 20_000 + b" sk-"
     assert redactor.request(exchange(start)).flags == set()
     assert redactor.request(exchange(start + KEY[3:].encode())).flags == {"redacted"}
 

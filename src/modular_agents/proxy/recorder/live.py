@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from modular_agents.proxy.model.call import Call, Delta
 from modular_agents.proxy.model.exchange import Exchange, ResponseSide
 from modular_agents.proxy.recorder.bare import bare_call, guarded, half_read
+from modular_agents.proxy.recorder.body import HELD_BODY_BYTES
 from modular_agents.proxy.recorder.held import HeldText
 from modular_agents.proxy.recorder.redact import Redactor, is_streamed
 
@@ -50,10 +51,14 @@ class LiveCall:
         self._reader: Reads | None = None
         self._running: Call | None = None
         self._texts: dict[tuple[int, str], HeldText] = {}
+        self._clean_body: bytes | None = None
+        """The request's body, when it was found clean and is small enough to be held."""
 
     def asked(self, exchange: Exchange) -> Version:
         """Return the running call; the request is in `exchange`."""
-        exchange = self._redacted(exchange, self._redactor.request)
+        asked, exchange = exchange, self._redacted(exchange, self._redactor.request)
+        if exchange is asked and len(exchange.request.body) <= HELD_BODY_BYTES:
+            self._clean_body = exchange.request.body
 
         def read() -> Call:
             self._reader = self._start(exchange)
@@ -77,20 +82,28 @@ class LiveCall:
 
     def ended(self, exchange: Exchange) -> Version:
         """Return the final call."""
-        for redact in (self._redactor.ending, self._redactor.request, self._redactor.tunnel):
-            exchange = self._redacted(exchange, redact)
+        exchange = self._redacted(exchange, self._asked_again)
         clean = self._redacted(exchange, self._redactor.response)
         call = self._read(clean) if clean is exchange else self._read_anew(clean)
         return guarded(self._call_id, lambda: self._checked(call, clean), lambda: self._blind(exchange))
 
+    def _asked_again(self, exchange: Exchange) -> Exchange:
+        """Redact all but the answer; a request that was found clean when it was asked is not searched again."""
+        redactor, exchange = self._redactor, self._redactor.ending(exchange)
+        if exchange.request.body != self._clean_body:
+            exchange = redactor.request(exchange)
+        return redactor.tunnel(exchange)
+
     def _checked(self, call: Call, exchange: Exchange) -> Version:
         """Look once more at what was read: a key that came in pieces shows only now."""
         redactor, before = self._redactor, exchange
-        if (call.format == "raw" and is_streamed(exchange)) or not redactor.is_clean(call):
+        is_clean = redactor.is_clean(call)
+        if (call.format == "raw" and is_streamed(exchange)) or not is_clean:
             exchange = redactor.response(exchange, strings=True)
         if exchange is not before:
             call = self._read_anew(exchange)
-        if not redactor.is_clean(call):
+            is_clean = redactor.is_clean(call)
+        if not is_clean:
             exchange, call = redactor.without_answer(exchange), redactor.masked(call)
         return Version(call, exchange)
 

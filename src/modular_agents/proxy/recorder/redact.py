@@ -25,6 +25,8 @@ REDACTED = "redacted"
 _KNOWN_BODIES = 8
 """Clean request bodies remembered: the conversations that run at once, roughly."""
 _KNOWN_BODY_BYTES = 4 * 1024 * 1024
+_SHORT_BODY_BYTES = 16 * 1024
+"""Searching so much takes no longer than finding out what of it is known."""
 _OVERLAP_BYTES = 256
 """Searched again before what is new: a key at the seam is not overlooked (PEM keys, which are longer, begin anew)."""
 
@@ -65,6 +67,8 @@ class Redactor:
 
     def ending(self, exchange: Exchange) -> Exchange:
         """Return the exchange with words about its end that may be stored: they can quote what was asked, a path for instance."""
+        if not exchange.outcome_detail:
+            return exchange
         detail = self._text(exchange.outcome_detail)
         return (
             exchange if detail == exchange.outcome_detail else replace(exchange, outcome_detail=detail, flags=exchange.flags | {REDACTED})
@@ -144,10 +148,11 @@ class Redactor:
 
     def _clean_request(self, body: bytes) -> bytes:
         """Return a request body redacted. What an agent sends again, turn after turn, is searched once."""
-        start = max(0, max((_common(known, body) for known in self._known), default=0) - _OVERLAP_BYTES)
+        is_short = len(body) <= _SHORT_BODY_BYTES
+        start = 0 if is_short else max(0, max((_common(known, body) for known in self._known), default=0) - _OVERLAP_BYTES)
         new = body[start:]
         if not find_secrets(new) and not may_hide(new):
-            if len(body) <= _KNOWN_BODY_BYTES:
+            if not is_short and len(body) <= _KNOWN_BODY_BYTES:
                 self._remember(body, start)
             return body
         clean = self.secrets.redact(body)
