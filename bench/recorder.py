@@ -6,7 +6,7 @@
     python -m bench.recorder --links none           every call placed by its first message, at no cost: what everything but linking costs
     python -m bench.recorder --rate 0               a backlog: everything is in the journal before the recorder begins
 
-The journal is written by the real writer, in steps of 25 ms of a given clock at `--rate` calls a second, and after each step the
+The journal is written by the real writer, at `--rate` calls a second of a given clock, while the recorder pauses; then the
 real recorder takes its turn: reading, redaction, linking, prices, rows, search index, housekeeping, checkpoints and fsyncs are
 all in. Calls last a second (`short`: no time at all), so most are stored twice, running and final, as in real life. The first
 calls are not counted: tables, caches and the ring of events fill up. Counted is CPU time of the recorder's thread alone.
@@ -33,11 +33,11 @@ from modular_agents.proxy.journal.writer import JournalWriter
 from modular_agents.proxy.model.call import Call
 from modular_agents.proxy.model.link import Indexed, Linked
 from modular_agents.proxy.model.trace import Evidence, Placement
-from modular_agents.proxy.recorder.loop import BUSY_S, Recorder
+from modular_agents.proxy.recorder.loop import BUSY_S, LOADED_S, Recorder
 from modular_agents.proxy.recorder.redact import Redactor
 
-STEP_NS = 25_000_000
-"""The recorder's pause after a batch, and a batch."""
+BATCH_NS = 5_000_000
+"""How long a batch takes, roughly: it goes by beside the recorder's own pause."""
 RETENTION = Retention(30 * 24 * 3600.0, 5 * 1024**3)
 
 
@@ -85,18 +85,18 @@ class Pace:
         if self.counts:
             self.spent_ns += time.thread_time_ns() - self._began_ns
             self.instructions += (self._counter.read() if self._counter else 0) - self._began
-        done = self._go_on(is_idle=wait_s > BUSY_S)
+        done = self._go_on(wait_s)
         if self.profile and self.counts:
             self.profile.enable()
         self._began = self._counter.read() if self._counter else 0
         self._began_ns = time.thread_time_ns()
         return done
 
-    def _go_on(self, *, is_idle: bool) -> bool:
+    def _go_on(self, wait_s: float) -> bool:
         clock, events = self._clock, self._events
-        clock.mono_ns += STEP_NS
+        clock.mono_ns += int(wait_s * 1e9) + BATCH_NS
         if self._at == len(events):
-            if not is_idle:
+            if wait_s in {0.0, BUSY_S, LOADED_S}:
                 return False
             if not self._parts:
                 return True

@@ -94,6 +94,8 @@ class Pipeline:
         self._live: dict[str, LiveCall] = {}
         self._committed = position
         self._waiting: _Batch | None = None
+        self.changes = 0
+        """How many versions of calls, and pieces of running ones, the last batch brought."""
         self._moved = False
         """Whether the position moved since the last commit."""
         self._untidy = False
@@ -111,6 +113,7 @@ class Pipeline:
         worked = self._waiting is not None
         if self._waiting is not None:
             self._commit(self._waiting)
+            self.changes = len(self._waiting.versions) + len(self._waiting.deltas)
             self._waiting = None
         if self._clock.monotonic_ns() - self._tidied_ns > TIDY_NS:
             self._tidy()
