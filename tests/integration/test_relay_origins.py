@@ -126,14 +126,24 @@ def test_a_body_refused_half_way_is_never_taken_for_whole(relay: RelayThread, or
     assert origin.understood == [UNDERSTOOD_NEXT]
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(case=mutated())
-def test_a_mutated_request_is_understood_alike_or_not_at_all(
-    case: tuple[bytes, tuple[int, ...]], relay: RelayThread, origin: Origin
-) -> None:
-    raw, _ = case
+def check_mutated(raw: bytes, relay: RelayThread, origin: Origin) -> None:
     origin.forget()
     talk(relay, raw)
     ask_next(relay, origin)
     understood = origin.understood[:-1]
     assert understood == ours(raw)[: len(understood)]
+
+
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(case=mutated())
+def test_a_mutated_request_is_understood_alike_or_not_at_all(
+    case: tuple[bytes, tuple[int, ...]], relay: RelayThread, origin: Origin
+) -> None:
+    check_mutated(case[0], relay, origin)
+
+
+@pytest.mark.soak
+@settings(max_examples=2000, derandomize=False, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(case=mutated())
+def test_thousands_of_mutated_requests(case: tuple[bytes, tuple[int, ...]], relay: RelayThread, origin: Origin) -> None:
+    check_mutated(case[0], relay, origin)

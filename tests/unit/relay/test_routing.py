@@ -38,6 +38,8 @@ ROUTER = Router(ALL, "openai")
         ("/v1/chat/completions", SHAPE_ANTHROPIC, "anthropic", "/v1/chat/completions"),
         ("/v1beta/models/g:streamGenerateContent?alt=sse", 0, "gemini", "/v1beta/models/g:streamGenerateContent?alt=sse"),
         ("/v1/models/g:generateContent", 0, "gemini", "/v1/models/g:generateContent"),
+        ("/v1/models/g:batchEmbedContents?key=x", 0, "gemini", "/v1/models/g:batchEmbedContents?key=x"),
+        ("/v1/models/ft:gpt-4o:org::abc", SHAPE_BEARER, "openai", "/v1/models/ft:gpt-4o:org::abc"),
         ("/v1beta/openai/chat/completions", SHAPE_BEARER, "gemini", "/v1beta/openai/chat/completions"),
         ("/anything", SHAPE_GOOGLE, "gemini", "/anything"),
         ("/api/chat", 0, "ollama", "/api/chat"),

@@ -27,7 +27,11 @@ _KNOWN = re.compile(
 )
 """Paths of Anthropic's and OpenAI's APIs below `/v1`; only before these a `/v1` is added, or taken off when doubled."""
 _ANTHROPIC_PATH = re.compile(rb"/v1/(messages|complete)(?=[/?]|$)")
-_GEMINI_PATH = re.compile(rb"/v1beta(?=[/?]|$)|/v1/[^?]*:(generateContent|streamGenerateContent|countTokens|embedContent)(?=\?|$)")
+_GEMINI_PATH = re.compile(
+    rb"/v1beta(?=[/?]|$)|/v1/[^?]*:(generateContent|streamGenerateContent|batchGenerateContent|countTokens|embedContent|batchEmbedContents"
+    rb"|asyncBatchEmbedContent|predict|predictLongRunning)(?=\?|$)"
+)
+"""Google's verbs by name: a model of OpenAI's may have colons too (`ft:gpt-4o:org::id`)."""
 _MODELS_PATH = re.compile(rb"/v1/models(?=[/?]|$)")
 _PRIVATE_PATH = re.compile(rb"/oauth2?(?=/|$)", re.IGNORECASE)
 _CACHE = 1024
