@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import anthropic
-import httpx2
 import openai
 import pytest
 from google import genai
@@ -245,12 +244,3 @@ def test_a_huge_header_of_a_client_and_of_a_provider(provider: ProviderServer, r
 
     account = same_both_ways(provider, relay.url, scenario)
     assert dict(account.told[0].headers)["anthropic-beta"] == beta
-
-
-def test_proxies_of_the_environment_are_not_asked(provider: ProviderServer, relay: RelayThread, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    provider.reset()
-    with httpx2.Client(trust_env=False) as http:
-        assert http.get(f"{relay.url}/v1/models").status_code == 200
-    assert len(provider.requests) == 1

@@ -41,7 +41,7 @@ class RawResponse:
 class RawClient:
     """One connection. Every wait has a deadline: `TimeoutError` instead of a test that hangs."""
 
-    def __init__(self, port: int, host: str = "127.0.0.1", *, timeout_s: float = 10.0, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, port: int, host: str = "127.0.0.1", *, timeout_s: float = 30.0, tls: ssl.SSLContext | None = None) -> None:
         raw = socket.create_connection((host, port), timeout_s)
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:

@@ -18,7 +18,7 @@ class ThrowawayCa:
             "-keyout", str(self._ca_key), "-out", str(self.ca_file),
         )  # fmt: skip
 
-    def server_context(self, names: tuple[str, ...] = ("localhost", "127.0.0.1")) -> ssl.SSLContext:
+    def server_context(self, names: tuple[str, ...] = ("localhost", "127.0.0.1"), *, expired: bool = False) -> ssl.SSLContext:
         """Return a server context with a fresh certificate for these host names and addresses."""
         stem = self._folder / f"server-{len(list(self._folder.glob('server-*.pem')))}"
         key, request, certificate, extensions = (stem.with_suffix(suffix) for suffix in (".key", ".csr", ".pem", ".ext"))
@@ -32,8 +32,8 @@ class ThrowawayCa:
             "-keyout", str(key), "-out", str(request),
         )  # fmt: skip
         _openssl(
-            "x509", "-req", "-in", str(request), "-CA", str(self.ca_file), "-CAkey", str(self._ca_key), "-CAcreateserial", "-days", "2",
-            "-extfile", str(extensions), "-out", str(certificate),
+            "x509", "-req", "-in", str(request), "-CA", str(self.ca_file), "-CAkey", str(self._ca_key), "-CAcreateserial",
+            "-days", "-1" if expired else "2", "-extfile", str(extensions), "-out", str(certificate),
         )  # fmt: skip
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)

@@ -161,7 +161,7 @@ def describe(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({error.verify_message})"
     if isinstance(error, ssl.SSLError):
-        return f"TLS failed ({error.reason or error})"
+        return f"TLS failed ({getattr(error, 'reason', None) or error})"  # only the ssl module's own have one
     if isinstance(error, socket.gaierror):
         return "its host name does not resolve"
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
