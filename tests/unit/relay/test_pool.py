@@ -1,7 +1,6 @@
 """How connections are asked for, and what is said when they do not come about."""
 
 import asyncio
-import socket
 import ssl
 from typing import Any, cast
 
@@ -10,6 +9,7 @@ from tests.support.relay_in_memory import MemoryRelay
 
 from modular_agents.proxy.config import Limits, Upstream
 from modular_agents.proxy.model.exchange import Outcome
+from modular_agents.proxy.relay import pool
 from modular_agents.proxy.relay.answers import Answer
 from modular_agents.proxy.relay.counters import Counters
 from modular_agents.proxy.relay.exchange import Exchange
@@ -41,8 +41,8 @@ class Waiting:
 def connect(upstream: Upstream, error: Exception) -> tuple[dict[str, Any], Waiting]:
     loop, waiting = AskingLoop(error), Waiting()
     heads, tls = Heads(Redactor(b"k"), 200), ssl.create_default_context()
-    pool = Pool(cast("asyncio.AbstractEventLoop", loop), Limits(), heads, Counters(), tls, lambda: 0, frozenset())
-    asyncio.run(pool._connect(Destination(upstream), cast("Exchange", waiting)))
+    connections = Pool(cast("asyncio.AbstractEventLoop", loop), Limits(), heads, Counters(), tls, lambda: 0, frozenset())
+    asyncio.run(connections._connect(Destination(upstream), cast("Exchange", waiting)))
     return loop.asked[0], waiting
 
 
@@ -57,7 +57,7 @@ def test_a_certificate_is_asked_for_by_name_without_the_roots_dot(host: str, nam
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (socket.gaierror(-2, "Name or service not known"), "its host name does not resolve"),
+        (pool.socket.gaierror(-2, "Name or service not known"), "its host name does not resolve"),
         (OSError(111, "Connection refused"), "connection refused"),
         (OSError(101, "Network is unreachable"), "network is unreachable"),
         (UnicodeError("label empty or too long"), "label empty or too long"),
