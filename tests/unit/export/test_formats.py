@@ -1,17 +1,23 @@
 """What each format writes, over a store in memory."""
 
+import base64
 import csv
+import gzip
 import io
 import json
+from dataclasses import replace
 
+import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
+from tests.support import har_schema, wire_corpus
 from tests.support.stored import given, message, put_all, tool_use
 
-from modular_agents.proxy.export import csv_rows
+from modular_agents.proxy.export import csv_rows, har
 from modular_agents.proxy.export.exporter import FORMATS
 from modular_agents.proxy.export.source import Source, Wanted
 from modular_agents.proxy.model.call import CallError, Status
+from modular_agents.proxy.model.exchange import Outcome
 from modular_agents.proxy.model.query import CallFilter
 from modular_agents.proxy.store.memory import MemoryStore
 
@@ -82,3 +88,46 @@ def test_traces_and_filters_choose() -> None:
     assert [row["trace_id"] for row in table(written("csv", "tr-2", "tr-1"))] == ["tr-2", "tr-1", "tr-1"]
     assert [row["agent_name"] for row in table(written("csv", where=CallFilter(agent="worker")))] == ["worker"]
     assert Source(store().reader(), Wanted(CallFilter(status="running"))).is_empty()
+
+
+def test_har_is_har() -> None:
+    entries = har_schema.check(json.loads(written("har")))
+    assert len(entries) == 3
+    one = entries[0]
+    assert one["request"]["url"] == "https://api.anthropic.com/v1/messages"
+    assert json.loads(one["request"]["postData"]["text"])["model"] == "claude-sonnet-4-5"
+    assert {"name": "X-Api-Key", "value": "[redacted 1a2b3c4d]"} in one["request"]["headers"]
+    assert one["timings"] == {"blocked": -1, "dns": -1, "connect": -1, "ssl": -1, "send": 1, "wait": 39, "receive": 210}
+    assert (one["time"], one["_agent"], one["_cost_usd"]) == (250, "planner", 0.25)
+    assert "_cost_usd" not in entries[1]
+
+
+def test_har_undoes_codings_and_says_what_is_missing() -> None:
+    plain = b'{"a": "\xc3\xa9"}' * 50
+    packed = gzip.compress(plain)
+    sent = wire_corpus.exchange(
+        packed,
+        b"\x89PNG\xff",
+        target="/v1/x?b=1&b=&key=%5Bredacted%5D",
+        content_type="image/png",
+        request_headers=(("Content-Encoding", "gzip"), ("Content-Type", "application/json")),
+    )
+    capped = replace(sent, request=replace(sent.request, body_size=10**9))
+    row = store().reader().calls(CallFilter(), None, 1).items[0]
+    archive = {"log": {"version": "1.2", "creator": {"name": "x", "version": "1"}, "entries": [har.entry(row, capped)]}}
+    (one,) = har_schema.check(json.loads(json.dumps(archive)))
+    assert one["request"]["postData"]["text"] == plain.decode()
+    assert one["request"]["postData"]["comment"] == f"only {len(packed)} of 1,000,000,000 bytes were recorded"
+    assert one["request"]["queryString"][1:] == [{"name": "b", "value": ""}, {"name": "key", "value": "[redacted]"}]
+    assert base64.b64decode(one["response"]["content"]["text"]) == b"\x89PNG\xff"
+    nothing = har.entry(row, replace(capped, response=None, outcome=Outcome.UPSTREAM_TIMEOUT))
+    assert (nothing["response"]["status"], nothing["response"]["comment"]) == (0, "no answer: upstream_timeout")
+    archive["log"]["entries"] = [nothing]
+    har_schema.check(json.loads(json.dumps(archive)))
+
+
+@pytest.mark.parametrize("name", [name for name in wire_corpus.names() if "websocket" not in name])
+def test_har_of_every_capture(name: str) -> None:
+    row = store().reader().calls(CallFilter(), None, 1).items[0]
+    archive = {"log": {"version": "1.2", "creator": {"name": "x", "version": "1"}, "entries": [har.entry(row, wire_corpus.load(name))]}}
+    har_schema.check(json.loads(json.dumps(archive)))

@@ -33,7 +33,7 @@ PIECE_BYTES = 64 * 1024
 
 
 def export(
-    form: Annotated[str, option("jsonl or csv.", None, "--format", value="FORMAT")],
+    form: Annotated[str, option("jsonl, csv or har.", None, "--format", value="FORMAT")],
     traces: Annotated[
         list[str] | None, option("Of this trace, or the trace of this call; repeat for more.", WHICH, "--trace", value="ID")
     ] = None,

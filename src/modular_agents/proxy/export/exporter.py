@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from modular_agents.proxy.export import csv_rows, jsonl
+from modular_agents.proxy.export import csv_rows, har, jsonl
 from modular_agents.proxy.export.source import Source
 
 
@@ -24,5 +24,6 @@ FORMATS: dict[str, Format] = {
     for one in (
         Format("jsonl", "jsonl", "application/x-ndjson", "every byte and every column; `anton proxy import` reads it", jsonl.write),
         Format("csv", "csv", "text/csv; charset=utf-8", "one row per call, for spreadsheets", csv_rows.write),
+        Format("har", "har", "application/json", "what crossed the wire, for browsers and HTTP tools", har.write),
     )
 }
