@@ -3,9 +3,13 @@
 import base64
 import csv
 import gzip
+import hashlib
+import html
 import io
 import json
+import re
 from dataclasses import replace
+from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given as for_all
@@ -13,7 +17,8 @@ from hypothesis import strategies as st
 from tests.support import har_schema, wire_corpus
 from tests.support.stored import given, message, put_all, tool_use
 
-from modular_agents.proxy.export import csv_rows, har
+from modular_agents.proxy.errors import UsageError
+from modular_agents.proxy.export import csv_rows, har, html_page, spelling
 from modular_agents.proxy.export.exporter import FORMATS
 from modular_agents.proxy.export.source import Source, Wanted
 from modular_agents.proxy.model.call import CallError, Status
@@ -131,3 +136,55 @@ def test_har_of_every_capture(name: str) -> None:
     row = store().reader().calls(CallFilter(), None, 1).items[0]
     archive = {"log": {"version": "1.2", "creator": {"name": "x", "version": "1"}, "entries": [har.entry(row, wire_corpus.load(name))]}}
     har_schema.check(json.loads(json.dumps(archive)))
+
+
+def test_html_stands_alone_and_takes_nothing_from_a_call_as_markup() -> None:
+    page = written("html").decode()
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;␛[31m" in page
+    assert page.count("<script>") == 1
+    assert not re.search(r"(?:src|href)\s*=\s*[\"']?(?!#)[a-z/]", page)
+    assert not re.search(r"url\(|@import", page)
+    assert "planner" in page
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
+    assert policy is not None
+    for inline in re.findall(r"<(?:style|script)>(.*?)</(?:style|script)>", page, re.DOTALL):
+        digest = base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy[1]
+    assert "unsafe" not in policy[1]
+
+
+def test_html_is_well_formed() -> None:
+    class Balance(HTMLParser):
+        void = frozenset({"meta", "input", "br", "line", "rect"})
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.open: list[str] = []
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            assert not [name for name, _ in attrs if name.startswith("on") or name == "style"]
+            if tag not in self.void:
+                self.open.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            if tag not in self.void:
+                assert self.open.pop() == tag
+
+    parser = Balance()
+    parser.feed(written("html").decode())
+    assert parser.open == []
+
+
+def test_html_of_too_many_calls_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(html_page, "MAX_CALLS", 2)
+    with pytest.raises(UsageError, match="2 calls at most"):
+        written("html")
+
+
+@for_all(st.text(max_size=60))
+def test_a_text_of_a_page_has_no_markup_and_no_control(said: str) -> None:
+    shown = spelling.text(said)
+    assert not set(shown) & set("<>\"'\x00\x1b\r\u202e")
+    if said.isprintable():
+        assert html.unescape(shown) == said

@@ -23,6 +23,7 @@ Examples:
   anton proxy export --format jsonl -o run.jsonl             everything, to bring back with import
   anton proxy export --format csv --since 7d > calls.csv
   anton proxy export --format jsonl --trace nightly-42 | jq -r .model | sort | uniq -c
+  anton proxy export --format html --trace nightly-42 -o run.html
   anton proxy export --format csv --filter 'agent:api has:error cost:>0.10 timeout'
 
 Exit codes: 0 done, 1 it could not be written, 2 wrong use (also: the file is there already), 4 no call fits.
@@ -33,7 +34,7 @@ PIECE_BYTES = 64 * 1024
 
 
 def export(
-    form: Annotated[str, option("jsonl, csv or har.", None, "--format", value="FORMAT")],
+    form: Annotated[str, option("jsonl, csv, har or html.", None, "--format", value="FORMAT")],
     traces: Annotated[
         list[str] | None, option("Of this trace, or the trace of this call; repeat for more.", WHICH, "--trace", value="ID")
     ] = None,

@@ -62,9 +62,22 @@ class Source:
             if kept is not None:
                 yield row, kept
 
+    def by_trace(self, most: int) -> dict[str, list[str]] | None:
+        """Return the ids of the calls by trace, in the order of each trace's first; None when there are more than `most`."""
+        found: dict[str, list[str]] = {}
+        for number, row in enumerate(self._found()):
+            if number >= most:
+                return None
+            found.setdefault(row.trace_id, []).append(row.call_id)
+        return found
+
     def detail(self, call_id: str) -> CallDetail | None:
-        """Return one call, whatever was asked for."""
-        return self._reader.call(call_id)
+        """Return one call, and count it."""
+        found = self._reader.call(call_id)
+        if found is not None:
+            self.count += 1
+            self._on_call()
+        return found
 
     def trace(self, trace_id: str) -> TraceDetail | None:
         """Return a whole trace, whatever was asked for: for what stands around the calls."""
