@@ -6,7 +6,7 @@ import pytest
 from tests.support.link_memory import LinkMemory
 from tests.support.talks import World, use
 
-from modular_agents.proxy.model.call import Call
+from modular_agents.proxy.model.call import Call, Part
 
 
 def linked(*calls: Call) -> LinkMemory:
@@ -27,6 +27,24 @@ def test_a_title_helper_stands_beside_the_conversation_it_names() -> None:
     assert placed[helper.call_id].trace_id == placed[main.call_id].trace_id
     assert placed[helper.call_id].thread_id != placed[main.call_id].thread_id
     assert placed[main.call_id].agent_name == "orchestrator"
+
+
+def test_a_model_router_stands_beside_the_task_it_judges() -> None:
+    world = World()
+    router = world.talk("You are a specialized Task Routing AI. You score.").turn("Repair the login form", '{"complexity_score": 10}')
+    main = world.talk("You are Gemini CLI, an autonomous CLI agent.", tools=2).turn(
+        "<session_context>\nToday is Sunday.\n</session_context>\nRepair the login form", "Done."
+    )
+    placed = {call_id: row.placement for call_id, row in linked(router, main).rows.items()}
+    assert (placed[router.call_id].kind, placed[router.call_id].agent_name) == ("router", "model router")
+    assert placed[router.call_id].trace_id == placed[main.call_id].trace_id
+    assert placed[main.call_id].task_description == "Repair the login form"
+
+
+@pytest.mark.parametrize(("said", "task"), [('"Repair the form"', "Repair the form"), ('"a" or "b"', '"a" or "b"'), ('"', '"')])
+def test_a_task_is_named_without_quotes_around_it(said: str, task: str) -> None:
+    call = World().talk().turn(said, "Yes.")
+    assert linked(call).rows[call.call_id].placement.task_description == task
 
 
 @pytest.mark.parametrize(
@@ -53,6 +71,9 @@ def test_noise_follows_its_connection(more: dict[str, object], kind: str) -> Non
         ("You are the Orchestrator Agent. You plan.", "orchestrator"),
         ('You are a specialist agent for the "api" module.', "api"),
         ("You're an expert code-review agent.", "expert code-review"),
+        ("You are OpenCode, the best of them all. You are an interactive tool.", "opencode"),
+        ("You are Gemini CLI, an autonomous CLI agent that writes software.", "gemini cli"),
+        ("You are NOT allowed to guess. You are helpful, always.", None),
         ("Answer briefly.", None),
     ],
 )
@@ -67,3 +88,19 @@ def test_the_tool_names_its_agent() -> None:
     lead.turn("Do it all", use("t1", "Task", prompt="Find every broken link in the docs", subagent_type="link-checker"))
     child = world.talk("You check things.").turn("Find every broken link in the docs", "None is broken.")
     assert linked(*world.calls).rows[child.call_id].placement.agent_name == "link-checker"
+
+
+@pytest.mark.parametrize(("wire", "sent", "made_up"), [("gemini.generate", None, "invoke_1795_0"), ("anthropic.messages", "t1", "t1")])
+def test_a_result_handed_in_by_a_tool_comes_back(wire: str, sent: str | None, made_up: str) -> None:
+    world = World()
+    lead = world.talk("You are the Lead Agent.", tools=2)
+    ask = Part("tool_use", tool_id=sent, name="invoke_agent", arguments='{"prompt": "Find every broken link in the docs"}')
+    lead.turn("Do it all", ask, format=wire)
+    child = world.talk("You check things.", tools=2).turn(
+        "Find every broken link in the docs", use("c", "complete_task", result={"response": "Three links are broken."}), format=wire
+    )
+    back = Part("tool_result", "Finished.\nResult:\n{}", tool_id=made_up, name="invoke_agent")
+    turn = lead.turn(back, "All is done.", format=wire)
+    came = [(edge.edge_type.value, edge.evidence.rule) for edge in linked(*world.calls).rows[turn.call_id].placement.edges]
+    assert came == [("request", "continuation"), ("response", "tool_result")]
+    assert linked(*world.calls).rows[child.call_id].placement.opener_id is not None

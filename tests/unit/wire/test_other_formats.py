@@ -183,6 +183,15 @@ def test_gemini_contents_in_both_spellings() -> None:
     assert asked(GEMINI, {"contents": {"parts": [{"text": "one"}]}}).messages[0].parts[0].text == "one"
 
 
+@pytest.mark.parametrize(
+    ("response", "text"),
+    [({"output": "a\nb"}, "a\nb"), ({"ok": 1}, '{"ok": 1}'), ({"a": "x", "b": "y"}, '{"a": "x", "b": "y"}'), ("x", '"x"'), ({}, "{}")],
+)
+def test_a_result_that_gemini_wraps_reads_as_its_text(response: object, text: str) -> None:
+    parts = [{"functionResponse": {"name": "f", "response": response}}]
+    assert asked(GEMINI, {"contents": [{"parts": parts}]}).messages[0].parts[0].text == text
+
+
 def test_code_assist_wraps_both_sides() -> None:
     inner = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
     body = sse(

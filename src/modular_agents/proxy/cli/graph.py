@@ -84,7 +84,7 @@ def _branch(branch: "Branch", before: str, *, is_last: bool) -> Iterator[str]:
     bar = "│  " if branch.branches else "   "
     yield f"{inner}{bar}{_figures(branch.own)}" + (f"; with all below: {_figures(branch.whole)}" if branch.branches else "")
     if branch.handed_back is not None:
-        yield f"{inner}{bar}handed back {count(branch.handed_back)} tokens"
+        yield f"{inner}{bar}handed back {count(branch.handed_back)} token{'' if branch.handed_back == 1 else 's'}"
     for at, below in enumerate(branch.branches, 1):
         yield from _branch(below, inner, is_last=at == len(branch.branches))
 

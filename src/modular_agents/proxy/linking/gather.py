@@ -9,12 +9,14 @@ from modular_agents.proxy.linking.facts import Facts, Heard, Words
 from modular_agents.proxy.linking.identity import Identity, identify
 from modular_agents.proxy.linking.kinds import kind_of
 from modular_agents.proxy.linking.names import named_agent, task_of
-from modular_agents.proxy.linking.offers import offers, unnamed_use
+from modular_agents.proxy.linking.offers import handed_text, offers, unnamed_use
 from modular_agents.proxy.linking.text import ends, lined, said, sketch, unwrapped
 from modular_agents.proxy.linking.tokens import token
 from modular_agents.proxy.model.call import Call, Message
 from modular_agents.proxy.model.chain import CHAIN_BYTES, prefixes
 
+_WITHOUT_IDS = frozenset({"gemini.generate", "ollama"})
+"""Formats whose clients make up the ids of tool uses, or drop them."""
 ANSWER_ROLE = "assistant"
 MAX_TIPS = 3
 """How many answers back a continued call is looked for: the last nearly always matches, others serve when the client cut or wrote it."""
@@ -55,7 +57,8 @@ def gather(call: Call) -> Facts:
     lengths = [*reversed(answered), len(digests)]
     names = prefixes(digests, lengths)
     answer = call.answers[0] if call.answers else None
-    asks_tool = answer is not None and any(part.kind == "tool_use" for part in answer.parts)
+    handed = handed_text(answer) if answer else None
+    has_ids = call.format not in _WITHOUT_IDS
     system_digests = b"".join(message.digest for message in call.system)
     questions = _questions(messages, answered)
     return Facts(
@@ -86,14 +89,14 @@ def gather(call: Call) -> Facts:
         ),
         reasked=tuple(token("asked", name + _gist(messages[end - 1])) for name, end in zip(questions[1:], answered, strict=True) if name),
         is_first=is_first,
-        heard=() if is_first else _heard(new, asked),
+        heard=() if is_first else _heard(new, asked, ids=has_ids),
         asked=token("asked", questions[0] + _gist(answer)) if answer and questions[0] else 0,
         tip=_tips(digests, call.answers),
         answer=_recall(answer, questions[0]) if answer else 0,
         response=token("response", call.response_id) if call.response_id else 0,
-        offers=offers(answer) if answer else (),
-        handed=said(call.answer_text) if answer and not asks_tool else None,
-        handed_keys=ends(call.answer_text) if answer and not asks_tool else (),
+        offers=offers(answer, ids=has_ids) if answer else (),
+        handed=None if handed is None else said(handed),
+        handed_keys=() if handed is None else ends(handed),
     )
 
 
@@ -172,7 +175,7 @@ def _system(call: Call) -> str:
     return "\n".join(part.text for message in leading for part in message.parts if part.text)
 
 
-def _heard(new: Sequence[Message], asked: Sequence[str]) -> tuple[Heard, ...]:
+def _heard(new: Sequence[Message], asked: Sequence[str], *, ids: bool) -> tuple[Heard, ...]:
     """Return what came back: each tool result, and the person's words."""
     found: list[Heard] = []
     counts: dict[str, int] = {}
@@ -181,6 +184,7 @@ def _heard(new: Sequence[Message], asked: Sequence[str]) -> tuple[Heard, ...]:
             if part.kind == "tool_result" and len(found) < MAX_HEARD:
                 name = part.name or ""
                 counts[name] = counts.get(name, 0) + 1
-                found.append(Heard(part.tool_id or unnamed_use(name, counts[name]), sketch(part.text), part.is_error is True))
+                tool_id = (part.tool_id if ids else None) or unnamed_use(name, counts[name])
+                found.append(Heard(tool_id, sketch(part.text), part.is_error is True))
     found += [Heard("", sketch(text)) for text in asked[-MAX_SAID:]]
     return tuple(found)

@@ -1,7 +1,7 @@
 """Not every call is a turn of an agent: helpers and probes are told apart by what they ask for, so that they can be folded away.
 
 A kind is read from the call alone. `turn` is what remains; `retry` and `replay` are found by linking.
-Source of the prompts: captures of Claude Code, OpenCode and Codex.
+Source of the prompts: captures of Claude Code, OpenCode, Codex and Gemini CLI.
 """
 
 import re
@@ -27,6 +27,8 @@ _TITLE = re.compile(
     r"|\bnew conversation topic\b",
     re.IGNORECASE,
 )
+_ROUTER = re.compile(r"\bspecialized Task Routing AI\b")
+"""Gemini CLI asks a small model how hard the task is, to choose the model that does it."""
 _COMPACTION = re.compile(
     r"\b(?:summary|summari[sz]e|compact|condense|hand-?off)\b[^\n]{0,120}\b(?:conversation|context|session|history|so far|transcript)\b"
     r"|\b(?:conversation|context|session|history|transcript)\b[^\n]{0,60}\b(?:summary|summari[sz]e|compact(?:ed|ion)?|condense)\b",
@@ -47,6 +49,8 @@ def kind_of(call: Call, identity: Identity, system: str, asked: Sequence[str]) -
         return "warmup"
     if not call.tools and len(call.messages) <= _TITLE_MESSAGES and _TITLE.search(f"{system[:_HEAD_CHARS]}\n{_heads(asked)}"):
         return "title"
+    if not call.tools and _ROUTER.search(system[:_HEAD_CHARS]):
+        return "router"
     is_long = len(call.messages) > _TITLE_MESSAGES or call.previous_response_id is not None
     if (is_long or not call.tools) and _COMPACTION.search(last[:_HEAD_CHARS]):
         return "compaction"

@@ -12,19 +12,27 @@ _SPECIALIST = re.compile(r"\b(?:agent|specialist)\s+(?:agent\s+)?for\s+(?:the\s+
 _INTRODUCED = re.compile(
     r"\byou(?:\s+are|['\u2019]re)\s+(?:an?\s+|the\s+)?[\"'“`*]{0,2}([A-Za-z][\w\- ]{0,50}?)[\"'”`*]{0,2}\s+(?:sub-?)?agent\b", re.IGNORECASE
 )
+_CALLED = re.compile(r"\bYou are (?:\*\*)?([A-Z][\w.\-]*(?: [A-Z][\w.\-]*){0,3})(?:\*\*)?(?=[,.] )")
+"""A name of one's own: `You are Gemini CLI, …`."""
 
 
 def named_agent(system: str) -> str | None:
     """Return the name by which a system prompt introduces the agent, or None."""
     text = system[:_SYSTEM_HEAD_CHARS]
-    found = _SPECIALIST.search(text) or _INTRODUCED.search(text)
+    found = _SPECIALIST.search(text) or _INTRODUCED.search(text) or _CALLED.search(text)
     return found[1].strip().lower()[:MAX_NAME_CHARS] or None if found else None
 
 
 def task_of(asked: Sequence[str]) -> str | None:
     """Return the first of the user texts (reminders already stripped), cut to a heading."""
     for text in asked:
-        words = " ".join(text[: 4 * MAX_TASK_CHARS].split())
+        words = _unquoted(" ".join(text[: 4 * MAX_TASK_CHARS].split()))
         if words:
             return words[:MAX_TASK_CHARS]
     return None
+
+
+def _unquoted(words: str) -> str:
+    """Return words without the quotes around all of them: OpenCode sends its argument as the shell quoted it."""
+    inner = words[1:-1]
+    return inner if inner and words[:1] == words[-1:] == '"' and '"' not in inner else words

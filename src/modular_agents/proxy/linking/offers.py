@@ -20,6 +20,8 @@ _QUOTED_CHARS = 4096
 """Longer strings are files, not commands: nothing quoted in them is a prompt."""
 _NAMES = ("subagent_type", "agent", "agent_name", "agent_type", "role", "module", "name", "worker", "assignee")
 """Arguments that name who shall do it, most telling first."""
+_FINISHING = frozenset({"complete_task", "final_answer", "final_result", "attempt_completion", "task_complete", "submit_result", "finish"})
+"""Tools by which an agent hands in its result: Gemini CLI, smolagents, pydantic-ai, Cline, and names people give."""
 _QUOTED = re.compile(r"\"([^\"\n]{12,})\"|'([^'\n]{12,})'")
 _FENCED = re.compile(r"```(?:json|JSON)?\s*\n(.*?)```", re.DOTALL)
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s+(\S.{14,})$", re.MULTILINE)
@@ -34,15 +36,15 @@ class Offer(msgspec.Struct, array_like=True, frozen=True, gc=False):
     piece: Said
 
 
-def offers(answer: Message) -> tuple[Offer, ...]:
-    """Return what the answer offers, at most `MAX_OFFERS`."""
+def offers(answer: Message, *, ids: bool = True) -> tuple[Offer, ...]:
+    """Return what the answer offers, at most `MAX_OFFERS`. Without `ids` tool uses go by name and place (see `unnamed_use`)."""
     found: list[Offer] = []
     counts: dict[str, int] = {}
     for part in answer.parts:
         if part.kind == "tool_use":
             name = part.name or ""
             counts[name] = counts.get(name, 0) + 1
-            tool_id = part.tool_id or unnamed_use(name, counts[name])
+            tool_id = (part.tool_id if ids else None) or unnamed_use(name, counts[name])
             for text, agent in _strings(_json(part.arguments or ""), "", 0):
                 _add(found, tool_id, name, agent, text)
         elif part.kind == "text":
@@ -52,8 +54,18 @@ def offers(answer: Message) -> tuple[Offer, ...]:
 
 
 def unnamed_use(tool: str, nth: int) -> str:
-    """Return the id of a tool use in a format that has none (Gemini, Ollama): results come back by name, in order."""
+    """Return the id of a tool use where there is none, or clients make them up (Gemini, Ollama): results come by name, in order."""
     return f"{tool}#{nth}"
+
+
+def handed_text(answer: Message) -> str | None:
+    """Return what an answer may hand on: its text, or what a tool that ends the work was given; None while it asks for more."""
+    uses = [part for part in answer.parts if part.kind == "tool_use"]
+    if not uses:
+        return "".join(part.text for part in answer.parts if part.kind in {"text", "refusal"})
+    if len(uses) > 1 or (uses[0].name or "").lower() not in _FINISHING:
+        return None
+    return max((text for text, _ in _strings(_json(uses[0].arguments or ""), "", 0)), key=len, default="")
 
 
 def _add(found: list[Offer], tool_id: str, tool: str, agent: str, text: str) -> None:

@@ -33,7 +33,11 @@ _EDGES = "\"'`“”‘’()[]{}<>*_#,.;:!?"  # noqa: RUF001 - typographic quote
 _BULLET = re.compile(r"^(?:[-*•>]+|\d{1,3}[.)])\s+")
 _LABEL_CHARS = 40
 """Longest `label:` that may stand before a piece of text in its line."""
-_TAGGED = re.compile(r"<(system-reminder|environment_context|user_instructions|local-command-\w+|command-\w+)\b[^>]*>.*?</\1>", re.DOTALL)
+_TAGGED = re.compile(
+    r"<(system-reminder|environment_context|environment_details|session_context|user_instructions|ide_\w+|local-command-\w+|command-\w+)\b[^>]*>"
+    r".*?</\1>",
+    re.DOTALL,
+)
 _ENVELOPE = re.compile(r"\AMessage Type: [A-Z_]+\n(?:[A-Z][a-z ]+: [^\n]*\n){1,4}Payload:\n")
 """How Codex's agents address each other."""
 _TAG_LINE = re.compile(r"^</?[A-Za-z][\w:.-]*(?: [^<>]*)?>$")

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 HELPERS = {
     "title": "title helper",
+    "router": "model router",
     "probe": "quota probe",
     "count": "token count",
     "list": "model list",

@@ -73,11 +73,18 @@ def _part(raw: bytes) -> Part:
     result = bytes(part.functionResponse) or bytes(part.function_response)
     if result[:1] == b"{":
         function = _FUNCTION.read(result)
-        return Part("tool_result", bytes(function.response).decode("utf-8", "replace"), function.id, function.name, raw=raw)
+        return Part("tool_result", _result(bytes(function.response)), function.id, function.name, raw=raw)
     blob = bytes(part.inlineData) or bytes(part.inline_data) or bytes(part.fileData) or bytes(part.file_data)
     if blob[:1] == b"{":
         return Part(_media(_BLOB.read(blob)), raw=raw)
     return Part("other", raw=raw)
+
+
+def _result(response: bytes) -> str:
+    """Return what a person reads of a result: the text, where the object only wraps one (`output`, `result`, `error`)."""
+    members = js.members(response) if response[:1] == b"{" else {}
+    text = js.text(next(iter(members.values()))) if len(members) == 1 else None
+    return response.decode("utf-8", "replace") if text is None else text
 
 
 def _media(blob: _Blob) -> str:
