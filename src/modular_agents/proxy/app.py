@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from modular_agents.proxy.verify.report import RecordsReport, WireReport
     from modular_agents.proxy.verify.selftest import Row
 
-LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 REPORT_NAME = "recorder.json"
 """The recorder's report, in the control directory."""
 RECORDER_LOCK = "recorder.lock"
@@ -104,8 +103,10 @@ def build_price(aliases: Mapping[str, str]) -> "Callable[[Call], Cost]":
 def start(settings: "Settings", on_ready: Callable[["Runtime"], None]) -> int:
     """Run a proxy until it is told to stop; return the exit code. Raises `UsageError` or `OwnFault` when it cannot start."""
     from modular_agents import __version__
+    from modular_agents.proxy.supervisor.logs import log_to_stderr
     from modular_agents.proxy.supervisor.supervise import supervise
 
+    log_to_stderr("supervisor", settings.log_level, settings.log_format)
     return supervise(settings, __version__, on_ready)
 
 
@@ -334,10 +335,11 @@ ROLES: dict[str, Callable[["Lifeline"], int]] = {"relay": relay, "recorder": rec
 
 
 def main(arguments: list[str]) -> int:
-    """Be what the first argument names, logging at the second's level, as a child of the supervisor; return the exit code."""
+    """Be what the first argument names, logging from the second's level on in the third's format; return the exit code."""
     from modular_agents.proxy.supervisor.lifeline import Lifeline
+    from modular_agents.proxy.supervisor.logs import log_to_stderr
 
-    logging.basicConfig(level=arguments[1].upper(), format=LOG_FORMAT, stream=sys.stderr)
+    log_to_stderr(*arguments[:3])
     line = Lifeline()
     try:
         return ROLES[arguments[0]](line)

@@ -151,6 +151,8 @@ class Settings:
     price_aliases: Mapping[str, str] = field(default_factory=dict)
     """A model's name → `model` or `provider/model` of the price catalogue, for names the catalogue does not know."""
     log_level: str = "info"
+    log_format: str = "text"
+    """`text` or `json`: a JSON object per line on stderr."""
 
     @property
     def retention(self) -> Retention:

@@ -26,7 +26,7 @@ def test_a_machine_that_has_no_process_free_is_asked_again(monkeypatch: pytest.M
         child = Child(Role("recorder", b"{}"), lambda: None)
 
         async def refuse(*command: str, **_: object) -> NoReturn:
-            tries.append(command[-2])
+            tries.append(command[-3])
             if len(tries) == 3:
                 child.stop()
             raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))

@@ -43,6 +43,7 @@ def start(
     workers: Annotated[str | None, option("Relay processes; one serves thousands of streams.", RUN, value="N", usual="1")] = None,
     durability: Annotated[str | None, option("How soon records are on disk: group, full, none.", RUN, value="MODE", usual="group")] = None,
     log_level: Annotated[str | None, option("debug, info, warning or error.", RUN, value="LEVEL", usual="info")] = None,
+    log_format: Annotated[str | None, option("text, or json: an object per line.", RUN, value="FORMAT", usual="text")] = None,
 ) -> None:  # fmt: skip
     """Start the proxy, and the dashboard with --dashboard.
 
@@ -65,6 +66,7 @@ def start(
         "workers": workers,
         "durability": durability,
         "log_level": log_level,
+        "log_format": log_format,
         "upstreams": upstreams,
     }
     settings = settings_from(flags, config)

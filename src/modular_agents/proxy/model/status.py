@@ -1,10 +1,13 @@
 """What a running proxy says of itself: read from its runtime file and its counters, shown by `anton proxy status` and the page."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 TROUBLES_NAME = "troubles"
 """In the control directory, while there is any: what does not work, kept by the supervisor for everybody else."""
+
+RECORDER_NUMBERS_NAME = "recorder.numbers"
+"""In the control directory: what the recorder counts, renewed once a second, for whoever must not read JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +57,14 @@ def read_troubles(content: bytes) -> tuple[Trouble, ...]:
     """Return what the file says."""
     lines = (line.partition("\t") for line in content.decode("utf-8", "replace").splitlines())
     return tuple(Trouble(what, why) for what, tab, why in lines if tab)
+
+
+def write_numbers(numbers: Mapping[str, int]) -> bytes:
+    """Return the content of a file of numbers: a line for each."""
+    return "".join(f"{name}\t{number}\n" for name, number in numbers.items()).encode()
+
+
+def read_numbers(content: bytes) -> dict[str, int]:
+    """Return the numbers that a file holds; lines that are none are left out."""
+    lines = (line.partition(b"\t") for line in content.splitlines())
+    return {name.decode("ascii", "replace"): int(number) for name, _, number in lines if number.isdigit()}

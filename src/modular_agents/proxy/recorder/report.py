@@ -6,6 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from modular_agents.proxy.model.status import RECORDER_NUMBERS_NAME, write_numbers
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -38,11 +40,34 @@ class Report:
 
 
 def write_report(path: Path, report: Report) -> None:
-    """Put a report in place of the last one. Raises OSError."""
+    """Put a report in place of the last one, and its numbers beside it for `/-/metrics`. Raises OSError."""
+    _put(path, msgspec.json.encode(report))
+    _put(path.with_name(RECORDER_NUMBERS_NAME), write_numbers(numbers_of(report)))
+
+
+def numbers_of(report: Report) -> dict[str, int]:
+    """Return what `/-/metrics` tells of a report, by the names that stand there behind `anton_recorder_`."""
+    return {
+        "lag_bytes": report.lag_bytes,
+        "calls_open": report.open_calls,
+        "calls_total": report.calls_ended,
+        "batches_total": report.batches,
+        "bare_calls_total": report.bare_calls,
+        "skipped_calls_total": report.skipped_calls,
+        "damaged_bytes_total": report.damaged_bytes,
+        "torn_bytes_total": report.torn_bytes,
+        "orphan_frames_total": report.orphan_frames,
+        "refused_segments": len(report.refused_segments),
+        "store_away": int(bool(report.store_trouble)),
+        "reported_seconds": report.at_ns // 1_000_000_000,
+    }
+
+
+def _put(path: Path, content: bytes) -> None:
     fresh = path.with_name(path.name + ".new")
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "wb") as file:
-        file.write(msgspec.json.encode(report))
+        file.write(content)
     fresh.replace(path)
 
 

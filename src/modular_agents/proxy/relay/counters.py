@@ -49,6 +49,21 @@ SEEN = {
     "journal_size_bytes": "Bytes of journal segments on disk: what the store does not have yet, and the segment being written.",
 }
 """Gauges that are looked up when they are asked for."""
+RECORDER = {
+    "recorder_lag_bytes": "Bytes in the journal that the store does not have yet.",
+    "recorder_calls_open": "Calls that the recorder follows now.",
+    "recorder_calls_total": "Calls that ended and are in the store, since this recorder began.",
+    "recorder_batches_total": "Transactions, since this recorder began.",
+    "recorder_bare_calls_total": "Calls stored with less than they hold, because of a fault of ours.",
+    "recorder_skipped_calls_total": "Calls not stored at all, because of a fault of ours.",
+    "recorder_damaged_bytes_total": "Journal bytes that did not check, with good ones after them.",
+    "recorder_torn_bytes_total": "Journal bytes at the end of dead workers' segments that are no whole frame.",
+    "recorder_orphan_frames_total": "Frames of calls whose beginning is not in the journal.",
+    "recorder_refused_segments": "Segments of a later version of the proxy, left alone.",
+    "recorder_store_away": "1 while the store takes nothing: locked, full or gone. The journal keeps everything.",
+    "recorder_reported_seconds": "When the recorder last said all this, in Unix time; it does so once a second.",
+}
+"""What the recorder says of itself, while there is one that did."""
 _SUFFIX = ".counters"
 _LAYOUT = struct.Struct(f"<{len(NAMES)}Q")
 
@@ -145,12 +160,8 @@ def _read(path: Path) -> tuple[tuple[int, ...], bool]:
 def prometheus(total: dict[str, int]) -> str:
     """Return the sums as Prometheus text (exposition format 0.0.4)."""
     lines: list[str] = []
-    for name in (name for name in SEEN if name in total):
-        lines += [f"# HELP anton_{name} {SEEN[name]}", f"# TYPE anton_{name} gauge", f"anton_{name} {total[name]}"]
-    for name in NAMES:
-        lines += [
-            f"# HELP anton_{name} {HELP[name]}",
-            f"# TYPE anton_{name} {'gauge' if name in GAUGES else 'counter'}",
-            f"anton_{name} {total[name]}",
-        ]
+    for name, says in (SEEN | HELP | RECORDER).items():
+        if name in total:
+            kind = "counter" if name.endswith("_total") else "gauge"
+            lines += [f"# HELP anton_{name} {says}", f"# TYPE anton_{name} {kind}", f"anton_{name} {total[name]}"]
     return "\n".join(lines) + "\n"

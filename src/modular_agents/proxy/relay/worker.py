@@ -22,7 +22,7 @@ from modular_agents.proxy.config import RelaySettings
 from modular_agents.proxy.journal.clock import SystemClock
 from modular_agents.proxy.journal.segment import measure
 from modular_agents.proxy.journal.writer import JournalWriter
-from modular_agents.proxy.model.status import TROUBLES_NAME, Trouble, read_troubles
+from modular_agents.proxy.model.status import RECORDER_NUMBERS_NAME, TROUBLES_NAME, Trouble, read_numbers, read_troubles
 from modular_agents.proxy.relay.counters import Counters, add_up, prometheus
 from modular_agents.proxy.relay.headers import Heads
 from modular_agents.proxy.relay.plan import Plans
@@ -191,7 +191,15 @@ class Worker:
         with contextlib.suppress(OSError):  # a journal that is away for the moment is measured the next time
             total["journal_size_bytes"] = measure(Path(self._settings.journal_dir))
         total["troubles"] = len(self._troubles())
+        total |= {f"recorder_{name}": number for name, number in self._recorder_numbers().items()}
         return prometheus(total)
+
+    def _recorder_numbers(self) -> dict[str, int]:
+        """Return what the recorder counts, as it said last; nothing where there is no recorder."""
+        if self._control is not None:
+            with contextlib.suppress(OSError):
+                return read_numbers((self._control / RECORDER_NUMBERS_NAME).read_bytes())
+        return {}
 
     def _troubles(self) -> tuple[Trouble, ...]:
         """Return what the supervisor says does not work."""

@@ -35,6 +35,7 @@ class Role:
     settings: bytes
     fds: tuple[int, ...] = ()
     log_level: str = "info"
+    log_format: str = "text"
 
 
 class Child:
@@ -93,7 +94,7 @@ class Child:
 
     async def _live(self) -> int:
         role = self.role
-        command = [sys.executable, "-P", "-m", MODULE, role.name, role.log_level]
+        command = [sys.executable, "-P", "-m", MODULE, role.name, role.log_level, role.log_format]
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, pass_fds=role.fds, start_new_session=True)
         self._process, self.pid = process, process.pid

@@ -26,14 +26,14 @@ def relay_role(settings: Settings, keys: Keys, sockets: Sequence[socket.socket],
         control_dir=str(settings.control_dir),
         token=settings.token or "",
     )
-    return Role(RELAY, msgspec.json.encode(told), descriptors(sockets), settings.log_level)
+    return Role(RELAY, msgspec.json.encode(told), descriptors(sockets), settings.log_level, settings.log_format)
 
 
 def recorder_role(settings: Settings, keys: Keys) -> Role:
     """Return what the recorder is told."""
     places = (str(settings.db), str(settings.journal_dir), str(settings.control_dir))
     told = RecorderSettings(*places, keys.fingerprint_key, settings.retention, settings.price_aliases)
-    return Role(RECORDER, msgspec.json.encode(told), log_level=settings.log_level)
+    return Role(RECORDER, msgspec.json.encode(told), log_level=settings.log_level, log_format=settings.log_format)
 
 
 def dashboard_role(settings: Settings, keys: Keys, sockets: Sequence[socket.socket]) -> Role:
@@ -42,7 +42,7 @@ def dashboard_role(settings: Settings, keys: Keys, sockets: Sequence[socket.sock
     told = DashboardSettings(
         str(settings.db), hosts, port_of(sockets), keys.dashboard_token, str(settings.links_dir), settings.dashboard_names
     )
-    return Role(DASHBOARD, msgspec.json.encode(told), descriptors(sockets), settings.log_level)
+    return Role(DASHBOARD, msgspec.json.encode(told), descriptors(sockets), settings.log_level, settings.log_format)
 
 
 def descriptors(sockets: Sequence[socket.socket]) -> tuple[int, ...]:
