@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from bench.counting import instructions
 from modular_agents.proxy.journal.reader import JournalReader
 from modular_agents.proxy.recorder.assemble import Assembler
 from modular_agents.proxy.recorder.loop import Recorder
@@ -85,9 +86,12 @@ class Stages:
     """Wraps the stages for the life of the process, and adds up what each takes."""
 
     def __init__(self) -> None:
+        self._counter = instructions()
+        self._read = self._counter.read if self._counter else int
         self._own_ns: dict[str, int] = {}
+        self._own: dict[str, int] = {}
         self._times: dict[str, int] = {}
-        self._inner: list[int] = []
+        self._inner: list[list[int]] = []
         self.counts: Callable[[], bool] = lambda: True
         """Whether what happens now is counted."""
         for owner, name, stage in _STAGES:
@@ -96,9 +100,10 @@ class Stages:
     def show(self, calls: int) -> None:
         """Print µs per call of each stage, dearest first."""
         whole = sum(self._own_ns.values())
-        print(f"\n{'stage':30} {'µs/call':>9} {'share':>7} {'times/call':>11}")
-        for stage, own in sorted(self._own_ns.items(), key=lambda item: -item[1]):
-            print(f"{stage:30} {own / calls / 1000:9.1f} {100 * own / whole:6.1f}% {self._times[stage] / calls:11.2f}")
+        print(f"\n{'stage':30} {'µs/call':>9} {'share':>7} {'times/call':>11} {'kilo-instr.':>12}")
+        for stage, own in sorted(self._own_ns.items(), key=lambda item: -self._own[item[0]] or -item[1]):
+            share, times, many = 100 * own / whole, self._times[stage] / calls, self._own[stage] / calls / 1000
+            print(f"{stage:30} {own / calls / 1000:9.1f} {share:6.1f}% {times:11.2f} {many:12.0f}")
         print(f"{'all':30} {whole / calls / 1000:9.1f}")
 
     def _timed(self, work: Callable[..., Any], stage: str) -> Callable[..., Any]:
@@ -107,15 +112,18 @@ class Stages:
             if not self.counts():
                 return work(*args, **named)
             inner = self._inner
-            inner.append(0)
-            began = time.thread_time_ns()
+            inner.append([0, 0])
+            began_ns, began = time.thread_time_ns(), self._read()
             try:
                 return work(*args, **named)
             finally:
-                took = time.thread_time_ns() - began
-                self._own_ns[stage] = self._own_ns.get(stage, 0) + took - inner.pop()
+                took, took_ns = self._read() - began, time.thread_time_ns() - began_ns
+                own_ns, own = inner.pop()
+                self._own_ns[stage] = self._own_ns.get(stage, 0) + took_ns - own_ns
+                self._own[stage] = self._own.get(stage, 0) + took - own
                 self._times[stage] = self._times.get(stage, 0) + 1
                 if inner:
-                    inner[-1] += took
+                    inner[-1][0] += took_ns
+                    inner[-1][1] += took
 
         return timed

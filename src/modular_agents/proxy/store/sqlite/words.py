@@ -14,9 +14,9 @@ from modular_agents.proxy.store.rows import NS, SEARCH_CHARS, searched
 from modular_agents.proxy.store.sqlite import details
 from modular_agents.proxy.store.sqlite.engine import statements
 
-HOLD_NS = 1 * NS
+HOLD_NS = 2 * NS
 """How long the words of a call may wait."""
-HOLD_CALLS = 1000
+HOLD_CALLS = 500
 HOLD_CHARS = 4 * 1024 * 1024
 """Calls and characters that may wait: bounds memory and the length of one batch."""
 
