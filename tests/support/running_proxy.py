@@ -33,7 +33,13 @@ DEADLINE_S = 30.0
 class RunningProxy:
     """`settings` are fields of `config.Settings` besides the database, as plain values."""
 
-    def __init__(self, directory: Path, upstreams: Mapping[str, str], **settings: Any) -> None:  # noqa: ANN401 - as `Settings` has them
+    def __init__(
+        self,
+        directory: Path,
+        upstreams: Mapping[str, str],
+        log_directory: Path | None = None,
+        **settings: Any,  # noqa: ANN401 - as `Settings` has them
+    ) -> None:
         self.db = directory / "traces.db"
         self.settings = {
             "port": 0,
@@ -42,7 +48,7 @@ class RunningProxy:
             "default_upstream": next(iter(upstreams)),
         } | settings
         self.process: subprocess.Popen[bytes] | None = None
-        self.log = directory / "proxy.log"
+        self.log = (log_directory or directory) / "proxy.log"
 
     @property
     def paths(self) -> Settings:

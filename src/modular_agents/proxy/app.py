@@ -52,9 +52,19 @@ def build_store(path: Path, retention: "Retention | None" = None) -> "Store":
 
 def build_reader(path: Path) -> "Reader":
     """Open the database for reading. Raises `StoreUnavailable`, `StoreDamaged` or `UsageError`."""
+    refuse_foreign(path)
     from modular_agents.proxy.store.sqlite.reader import SqliteReader
 
     return SqliteReader(path)
+
+
+def refuse_foreign(path: Path) -> None:
+    """Refuse a file that is no database and was none of ours either: a damaged one of ours is the recorder's. Raises `UsageError`."""
+    from modular_agents.proxy.config import Settings
+    from modular_agents.proxy.store.sqlite.engine import is_database
+
+    if not is_database(path) and not Settings(path).secrets_file.exists():
+        raise UsageError(f"{path} is not a database: it is left as it is. Name another file with --db")
 
 
 @contextmanager
@@ -64,10 +74,11 @@ def writing(settings: "Settings", instead: str) -> Iterator["Store"]:
     Raises `AlreadyRunning`, which ends in `instead`, while a proxy records into it; else as `build_store`. The recorder
     of a proxy that is started meanwhile waits.
     """
-    from modular_agents.proxy.journal.segment import hold_lock
+    from modular_agents.proxy.journal.segment import hold_lock, make_private
 
+    refuse_foreign(settings.db)
     try:
-        settings.journal_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(settings.journal_dir)
         lock = hold_lock(settings.journal_dir / RECORDER_LOCK)
     except OSError as error:
         raise StoreUnavailable(f"{settings.journal_dir} cannot be written: {error.strerror}.") from error
@@ -107,6 +118,7 @@ def start(settings: "Settings", on_ready: Callable[["Runtime"], None]) -> int:
     from modular_agents.proxy.supervisor.supervise import supervise
 
     log_to_stderr("supervisor", settings.log_level, settings.log_format)
+    refuse_foreign(settings.db)
     return supervise(settings, __version__, on_ready)
 
 
@@ -248,7 +260,7 @@ def recorder(line: "Lifeline") -> int:
 
     from modular_agents.proxy.config import RecorderSettings
     from modular_agents.proxy.journal.clock import SystemClock
-    from modular_agents.proxy.journal.segment import hold_lock
+    from modular_agents.proxy.journal.segment import FolderLock
     from modular_agents.proxy.recorder.loop import Recorder
     from modular_agents.proxy.recorder.redact import Redactor
     from modular_agents.proxy.store.sqlite.engine import set_aside
@@ -256,7 +268,8 @@ def recorder(line: "Lifeline") -> int:
     settings = msgspec.json.decode(line.told().settings, type=RecorderSettings)
     db, journal = Path(settings.db), Path(settings.journal_dir)
     line.listen()
-    while hold_lock(journal / RECORDER_LOCK) is None:
+    lock = FolderLock(journal / RECORDER_LOCK)
+    while not lock.take():
         if line.pause(LOCK_RETRY_S):
             return 0
     recording = Recorder(
@@ -268,6 +281,7 @@ def recorder(line: "Lifeline") -> int:
         SystemClock(),
         Path(settings.control_dir) / REPORT_NAME,
         db,
+        lock.renew,
     )
     recording.turn()
     line.ready()
@@ -311,6 +325,7 @@ def serve_dashboard(settings: "Settings", on_ready: Callable[[str], None]) -> in
     from modular_agents.proxy.supervisor.plan import port_of, url_of
 
     check_exposure(settings.dashboard_host, settings.token)
+    refuse_foreign(settings.db)
     sockets = bind(settings.dashboard_host, settings.dashboard_port, BACKLOG)
     parts = DashboardParts(
         open_reader=lambda: build_reader(settings.db),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modular_agents.proxy.journal.frames import FORMAT, HEADER, MAX_PAYLOAD_BYTES, Frame, Kind, decode
-from modular_agents.proxy.journal.segment import Anchor, SegmentName, read_exactly
+from modular_agents.proxy.journal.segment import Anchor, SegmentName, read_exactly, stands_at
 
 _HEADER_SHAPE = re.compile(rb"[\x00-%c][\x00-\x0f]%b" % (max(Kind), re.escape(FORMAT.to_bytes(2, "little"))), re.DOTALL)
 """Kind, flags and format of a header as bytes: where to look for the next frame after damage."""
@@ -25,6 +25,7 @@ class Piece:
 
     `end` is the offset behind them. `lost_bytes` did not check and stood right before them (a torn tail has no frames
     after it). `finished`: nothing follows in this segment. `worker_gone`: its worker is dead and wrote nothing more.
+    `missing`: somebody deleted the segment before it was read to its end.
     """
 
     segment: str
@@ -35,6 +36,7 @@ class Piece:
     lost_bytes: int = 0
     finished: bool = False
     worker_gone: bool = False
+    missing: bool = False
 
 
 class Cursor:
@@ -56,6 +58,13 @@ class Cursor:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def follow(self, path: Path) -> None:
+        """Go on in the file that stands at `path` now, if it is another one: the writer made a deleted folder again, bytes and all."""
+        if path.exists() and not stands_at(path, self._fd):
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self.close()
+            self._fd = fd
 
     def unread_bytes(self) -> int:
         """Return how many bytes stand behind `offset`."""

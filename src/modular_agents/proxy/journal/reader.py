@@ -5,6 +5,7 @@ A segment is deleted when its every byte is committed and no open call has a fra
 """
 
 import os
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,9 @@ _SHARE_BYTES = 64 * 1024
 """Least that each worker may read per poll, so that a backlog of one does not hold up another."""
 _AGAIN_BYTES = 1024 * 1024
 """Read at a time when getting back into open calls: bounds memory, not speed."""
+
+PUT_BACK_S = 5.0
+"""How long a lock that vanished under a living worker may be away: it looks four times a second whether somebody deleted its folder."""
 
 
 class _Series:
@@ -36,8 +40,15 @@ class _Series:
         """Dead, and said so in a piece."""
         self.cursor: Cursor | None = None
         self._directory = directory
+        self._number: int | None = None
+        """Of the last segment that was read to its end."""
+        self._was_alive = False
+        self._unlocked_s = 0.0
+        """Since when the lock of a worker that was alive is not there any more."""
 
     def add(self, name: SegmentName, offset: int) -> None:
+        if str(name) in self.offsets:
+            return  # it was away for a moment and is back
         self.waiting.append(name)
         self.waiting.sort(key=_number)
         self.offsets[str(name)] = offset
@@ -46,7 +57,15 @@ class _Series:
         """Return whether the worker is newly found to be dead."""
         if self.dead:
             return False
-        self.dead = not is_held(lock_path(self._directory, self.worker))
+        path = lock_path(self._directory, self.worker)
+        if is_held(path):
+            self._was_alive, self._unlocked_s = True, 0.0
+        elif self._was_alive and not path.exists():
+            now_s = time.monotonic()
+            self._unlocked_s = self._unlocked_s or now_s
+            self.dead = now_s - self._unlocked_s > PUT_BACK_S
+        else:
+            self.dead = True
         return self.dead
 
     def read(self, limit_bytes: int) -> list[Piece]:
@@ -69,14 +88,25 @@ class _Series:
 
     def _read_segment(self, limit_bytes: int, *, closed: bool) -> Piece | None:
         name = self.waiting[0]
+        path = self._directory / str(name)
+        if self._number is not None and name.number > self._number + 1:
+            self._number = name.number - 1
+            return self._missing(name, finished=False)
         try:
             if self.cursor is None:
-                self.cursor = Cursor(self._directory / str(name), name, self.offsets[str(name)])
+                self.cursor = Cursor(path, name, self.offsets[str(name)])
+            self.cursor.follow(path)
         except FileNotFoundError:
-            return Piece(str(name), self.worker, Anchor(name.wall_ms * 1_000_000, 0), (), self.offsets[str(name)], finished=True)
+            # of a worker that lives the last one will be put back
+            return self._missing(name, finished=True) if closed else None
         return self.cursor.read(limit_bytes, closed=closed)
 
+    def _missing(self, name: SegmentName, *, finished: bool) -> Piece:
+        anchor = Anchor(name.wall_ms * 1_000_000, 0)
+        return Piece(str(name), self.worker, anchor, (), self.offsets[str(name)], finished=finished, missing=True)
+
     def _advance(self) -> None:
+        self._number = self.waiting[0].number
         self.done.append(self.waiting.pop(0))
         self.close()
 

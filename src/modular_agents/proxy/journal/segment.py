@@ -23,6 +23,7 @@ LOCK_SUFFIX = ".lock"
 _LOCK_ATTEMPTS = 4
 _LOCK_PAUSE_S = 0.005
 """`is_held` takes the lock for a microsecond to see whether it can: whoever wants to keep it asks more than once."""
+_COPY_BYTES = 1024 * 1024
 _NAME = re.compile(r"(\d{13})-([0-9A-Za-z]{1,32})-(\d{6,12})\.seg")
 
 
@@ -93,6 +94,41 @@ def hold_lock(path: Path, text: str = "") -> int | None:
     return fd
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder (0700), and each that is missing above it likewise. Raises OSError."""
+    if not folder.parent.exists():
+        make_private(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
+class FolderLock:
+    """A lock in a folder that somebody may delete while it is held: `renew` now and then takes it again."""
+
+    def __init__(self, path: Path, text: str = "") -> None:
+        self._path, self._text = path, text
+        self._fd: int | None = None
+
+    def take(self) -> bool:
+        """Take it, making its folder if need be; return False when another holds it. Raises OSError."""
+        make_private(self._path.parent)
+        fd = hold_lock(self._path, self._text)
+        if fd is None:
+            return False
+        self.close()
+        self._fd = fd
+        return True
+
+    def renew(self) -> bool:
+        """Take it again if its file is not there any more; return False when another took it meanwhile. Raises OSError."""
+        return (self._fd is not None and stands_at(self._path, self._fd)) or self.take()
+
+    def close(self) -> None:
+        """Let go. Idempotent."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
 def is_held(path: Path) -> bool:
     """Return whether a living process holds the lock at `path`. A lock that is not there is not held."""
     try:
@@ -107,6 +143,30 @@ def is_held(path: Path) -> bool:
         return False
     finally:
         os.close(fd)
+
+
+def stands_at(path: Path, fd: int) -> bool:
+    """Return whether the file at `path` is the open one: False once somebody deleted or moved it, or its folder."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(fd))
+    except OSError:
+        return False
+
+
+def copy_to(path: Path, fd: int) -> int:
+    """Put a file (0600) with the content of `fd` at `path`; return its descriptor, open for appending. Raises OSError."""
+    fresh = path.with_suffix(".new")
+    new = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        at = 0
+        while data := os.pread(fd, _COPY_BYTES, at):
+            at += os.write(new, data)
+        fresh.replace(path)
+    except OSError:
+        os.close(new)
+        fresh.unlink(missing_ok=True)
+        raise
+    return new
 
 
 def read_exactly(fd: int, size: int, offset: int) -> bytes:

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from modular_agents.proxy.errors import AlreadyRunning
+from modular_agents.proxy.journal.backlog import Backlog
 from modular_agents.proxy.journal.frames import HEADER, MAGIC, Kind, encode, pack_fields
-from modular_agents.proxy.journal.segment import SegmentName, hold_lock, lock_path, measure
+from modular_agents.proxy.journal.segment import SegmentName, copy_to, hold_lock, lock_path, make_private, measure, stands_at
 
 if TYPE_CHECKING:
     from modular_agents.proxy.ports import Clock
@@ -37,8 +38,6 @@ MEASURE_NS = 1_000_000_000
 """How often the journal's total size is measured against its cap; other workers' writes are seen this late."""
 RETRY_S = 0.1
 """Pause between attempts in degraded mode, so that a full disk is asked ten times a second."""
-BATCH_BYTES = 256 * 1024
-"""Queued frames written at once: fewer turns of the lock, still a short write."""
 SEGMENT_AGE_NS = 300_000_000_000
 """Bodies lie here as they came until the store has a whole segment: a quiet proxy must not keep one for weeks."""
 CLOSE_S = 5.0
@@ -59,6 +58,8 @@ class JournalCounters:
     failed_writes: int = 0
     failed_fsyncs: int = 0
     segments: int = 0
+    put_back: int = 0
+    """Times the folder was found deleted and made again."""
     last_error: str = ""
 
 
@@ -98,7 +99,6 @@ class JournalWriter:
         self._interval_s = fsync_interval_s
         self._segment_bytes = segment_bytes
         self._cap_bytes = cap_bytes
-        self._queue_bytes = queue_bytes
         self._recovery_ns = recovery_ns
         self._measure_ns = measure_ns
         self._segment_age_ns = segment_age_ns
@@ -106,10 +106,9 @@ class JournalWriter:
         self._wake = threading.Event()
         self._closing = self._closed = self._dirty = False
         self._retired: deque[int] = deque()
-        self._queue: deque[tuple[bytes, int]] = deque()
-        self._queued = self._lost_frames = self._lost_bytes = 0
+        self._backlog = Backlog(queue_bytes)
         self._trouble_ns = self._last_wall_ms = self._opened_ns = 0
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self._directory)
         self._lock_fd = _take_lock(lock_path(self._directory, worker_id))
         self._frames = 0
         self._earlier_bytes = 0
@@ -140,7 +139,7 @@ class JournalWriter:
     @property
     def queued_bytes(self) -> int:
         """Bytes that wait in memory for the disk (degraded mode)."""
-        return self._queued
+        return self._backlog.queued_bytes
 
     def append(self, data: bytes, frames: int) -> None:
         """Append `frames` whole frames. Never raises and, after a first slow write, never waits."""
@@ -168,7 +167,12 @@ class JournalWriter:
             self._sync(self._fd)
 
     def turn_over(self) -> None:
-        """Go on in a new segment when this one is old and holds anything. Belongs to the thread of `append`; meant for every second."""
+        """Go on in a new segment when this one is old and holds anything. Belongs to the thread of `append`; meant for every second.
+
+        A folder that somebody deleted is made again, with what stood in the open segment.
+        """
+        if not self._closing and not stands_at(self._path, self._fd):
+            self._put_back()
         if self._closing or self._size == self._opening_bytes or self._monotonic() - self._opened_ns < self._segment_age_ns:
             return
         with self._lock:
@@ -187,10 +191,10 @@ class JournalWriter:
             return
         self._closed = True
         self._settle()
-        if self._lost_frames:
+        if self._backlog.lost_frames:
             with contextlib.suppress(OSError):
-                self._size += self._write(self._fd, self._lost_frame())
-        self._retire(sealed=not self._queue)
+                self._size += self._write(self._fd, self._backlog.lost_frame(self._monotonic()))
+        self._retire(sealed=not self._backlog)
         self._flush_retired()
         with contextlib.suppress(OSError):
             lock_path(self._directory, self._worker_id).unlink()
@@ -200,49 +204,31 @@ class JournalWriter:
 
     def _settle(self) -> None:
         """Find again how far plain writes may go."""
-        careful = self.degraded or self._lost_frames or self._closed
+        careful = self.degraded or self._backlog.lost_frames or self._closed
         self._stop_at = -1 if careful else min(self._segment_bytes, self._cap_at)
 
     def _prepare(self, data: bytes, frames: int) -> tuple[bytes, int] | None:
         """Return what to write now, after opening another segment if need be; None when it was queued or lost."""
         with self._lock:
             if self.degraded and not self._closed:
-                self._enqueue(data, frames)
+                if not self._backlog.offer(data, frames, self._cap_at - self._size, self._monotonic()):
+                    self._lose(data, frames)
                 return None
             if self._closed or self._size + len(data) > self._cap_at:
                 self._lose(data, frames)
                 return None
-            if self._lost_frames:
-                data, frames = self._lost_frame() + data, frames + 1
+            if self._backlog.lost_frames:
+                data, frames = self._backlog.lost_frame(self._monotonic()) + data, frames + 1
             if self._size + len(data) > self._segment_bytes:
                 self._next_segment()
             self._settle()
         return data, frames
 
-    def _enqueue(self, data: bytes, frames: int) -> None:
-        if self._lost_frames and self._queued + len(data) <= self._queue_bytes:
-            self._put(self._lost_frame(), 1)
-        if self._queued + len(data) > min(self._queue_bytes, self._cap_at - self._size):
-            self._lose(data, frames)
-        else:
-            self._put(data, frames)
-
-    def _put(self, data: bytes, frames: int) -> None:
-        self._queue.append((data, frames))
-        self._queued += len(data)
-
     def _lose(self, data: bytes, frames: int) -> None:
-        self._lost_frames += frames
-        self._lost_bytes += len(data)
+        self._backlog.lose(frames, len(data))
         self.counters.dropped_frames += frames
         self.counters.dropped_bytes += len(data)
         self._settle()
-
-    def _lost_frame(self) -> bytes:
-        """Return a DROPPED frame for what was lost since the last one, and forget the count."""
-        payload = pack_fields(str(self._lost_frames).encode(), str(self._lost_bytes).encode())
-        self._lost_frames = self._lost_bytes = 0
-        return encode(Kind.DROPPED, 0, self._monotonic(), payload)
 
     def _begin_degraded(self, rest: bytes, frames: int, why: str) -> None:
         with self._lock:
@@ -252,7 +238,7 @@ class JournalWriter:
             self.counters.failed_writes += 1
             self.counters.last_error = why
             if rest:
-                self._put(rest, frames)
+                self._backlog.put(rest, frames)
             self._settle()
         self._wake.set()
 
@@ -263,7 +249,7 @@ class JournalWriter:
         wall_ns = self._clock.now_ns()
         self._last_wall_ms = wall_ms = max(wall_ns // 1_000_000, self._last_wall_ms + 1)
         path = self._directory / str(SegmentName(wall_ms, self._worker_id, number))
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         fields = pack_fields(MAGIC, str(wall_ns).encode(), self._worker_id.encode(), str(os.getpid()).encode(), str(number).encode())
         opening = encode(Kind.SEGMENT, 0, self._monotonic(), fields)
         try:
@@ -272,6 +258,7 @@ class JournalWriter:
             os.close(fd)
             path.unlink()
             raise
+        self._path = path
         self._dirty = True
         self._opened_ns = self._monotonic()
         self.counters.segments += 1
@@ -301,6 +288,25 @@ class JournalWriter:
                 self._size += self._write(self._fd, encode(Kind.SEALED, 0, self._monotonic()))
         self._retired.append(self._fd)
 
+    def _put_back(self) -> None:
+        """Make folder, lock and open segment again. The reader goes on in the copy where it was in the original."""
+        with self._lock:
+            if self.degraded or stands_at(self._path, self._fd):
+                return
+            try:
+                make_private(self._directory)
+                if not stands_at(lock_path(self._directory, self._worker_id), self._lock_fd):
+                    lock_fd, self._lock_fd = self._lock_fd, _take_lock(lock_path(self._directory, self._worker_id))
+                    os.close(lock_fd)
+                fd = copy_to(self._path, self._fd)
+            except OSError as error:
+                self.counters.last_error = f"the journal's folder is gone and cannot be made again: {error.strerror}"
+                return
+            self._retired.append(self._fd)
+            self._fd = fd
+            self._dirty = True
+            self.counters.put_back += 1
+
     # ── the thread: group fsync, draining, the cap ──
 
     def _run(self) -> None:
@@ -322,7 +328,10 @@ class JournalWriter:
         """See how much room other workers and the reader have left. What is written meanwhile is seen next time."""
         self._measured_ns = self._monotonic()
         size = self._size
-        room = self._cap_bytes - measure(self._directory)
+        try:
+            room = self._cap_bytes - measure(self._directory)
+        except OSError:  # somebody deleted the folder: `turn_over` makes it again
+            return
         with self._lock:
             if size <= self._size:  # else another segment was begun meanwhile
                 self._cap_at = size + room
@@ -332,31 +341,17 @@ class JournalWriter:
         """Write what is queued, oldest first; leave degraded mode when that has gone well for long enough."""
         while True:
             with self._lock:
-                if not self._queue and self._lost_frames and self._size + HEADER.size < self._cap_at:
-                    self._put(self._lost_frame(), 1)
-                if not self._queue:
+                if not self._backlog and self._backlog.lost_frames and self._size + HEADER.size < self._cap_at:
+                    self._backlog.put(self._backlog.lost_frame(self._monotonic()), 1)
+                if not self._backlog:
                     self.degraded = self._monotonic() - self._trouble_ns <= self._recovery_ns
                     self._settle()
                     return
-                data, frames = self._take_batch()
+                data, frames = self._backlog.take()
                 if self._size + len(data) > self._segment_bytes and frames:
                     self._next_segment()
             if not self._drain_batch(data, frames):
                 return
-
-    def _take_batch(self) -> tuple[bytes, int]:
-        """Return what stands at the front of the queue, joined up to some size. A rest of a frame goes alone, and counts for 0."""
-        batch: list[bytes] = []
-        size = frames = 0
-        for data, count in self._queue:
-            if batch and (not count or not frames or size + len(data) > BATCH_BYTES):
-                break
-            batch.append(data)
-            size += len(data)
-            frames += count
-        for _ in batch:
-            self._queue.popleft()
-        return b"".join(batch), frames
 
     def _drain_batch(self, data: bytes, frames: int) -> bool:
         began = self._monotonic()
@@ -368,9 +363,9 @@ class JournalWriter:
         self._dirty = True
         whole = written == len(data)
         with self._lock:
-            self._queued -= written
+            self._backlog.written(written)
             if not whole:
-                self._queue.appendleft((data[written:], 0 if written else frames))
+                self._backlog.put_back(data[written:], 0 if written else frames)
         self._frames += frames if written else 0
         if not whole or self._monotonic() - began > SLOW_WRITE_NS:
             self._trouble_ns = self._monotonic()

@@ -81,6 +81,8 @@ class Losses:
     dropped_bytes: int = 0
     orphan_frames: int = 0
     """Frames of exchanges whose beginning was lost."""
+    missing_segments: int = 0
+    """Deleted by somebody before they were read: nobody can say how many frames they held."""
 
 
 class Assembler:
@@ -175,7 +177,8 @@ class Assembler:
 
     def _behind(self, piece: Piece) -> list[Change]:
         self._offsets[piece.segment] = piece.end
-        if piece.lost_bytes and not piece.frames:
+        self.losses.missing_segments += piece.missing
+        if piece.missing or (piece.lost_bytes and not piece.frames):
             self._suspect(piece.worker)
         if not piece.worker_gone:
             return []

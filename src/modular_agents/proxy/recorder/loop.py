@@ -11,7 +11,7 @@ from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 
-from modular_agents.proxy.errors import StoreDamaged, StoreUnavailable
+from modular_agents.proxy.errors import AlreadyRunning, StoreDamaged, StoreUnavailable
 from modular_agents.proxy.journal.reader import JournalReader
 from modular_agents.proxy.ports import Clock, Store
 from modular_agents.proxy.recorder.pipeline import Pipeline, Rooms
@@ -51,7 +51,8 @@ class Recorder:
 
     open_store: opens the store; may raise `StoreUnavailable`, `StoreDamaged`, or `UsageError`, which ends the recorder.
     set_aside: moves a damaged database away and returns its new name. report: the file that says how things stand.
-    file: the database; when it is not the one that was opened any more, it is opened anew.
+    file: the database; when it is not the one that was opened any more, it is opened anew. keep_lock: takes the recorder's lock
+    again if somebody deleted it; False when another recorder has it.
     """
 
     def __init__(
@@ -64,11 +65,12 @@ class Recorder:
         clock: Clock,
         report: Path | None = None,
         file: Path | None = None,
+        keep_lock: Callable[[], bool] = lambda: True,
     ) -> None:
         self._directory = directory
         self._open_store, self._set_aside = open_store, set_aside
         self._rooms, self._redactor, self._clock, self._report_file = rooms, redactor, clock, report
-        self._file, self._inode = file, 0
+        self._file, self._inode, self._keep_lock = file, 0, keep_lock
         self._store: Store | None = None
         self._reader: JournalReader | None = None
         self._pipeline: Pipeline | None = None
@@ -159,6 +161,9 @@ class Recorder:
             return
         self._looked_ns = now_ns
         self._say()
+        with contextlib.suppress(OSError):  # tried again the next time
+            if not self._keep_lock():
+                raise AlreadyRunning(f"another recorder took {self._directory} over while its folder was away")
         if self._store is not None and self._file_now() != self._inode:
             _log.warning("the database was moved or deleted: recording goes on in a new one")
             self._close()
@@ -188,6 +193,7 @@ class Recorder:
             damaged_bytes=reader.damaged_bytes,
             torn_bytes=reader.torn_bytes,
             orphan_frames=losses.orphan_frames,
+            missing_segments=losses.missing_segments,
             refused_segments=tuple(reader.refused()),
             store_trouble=self._trouble,
         )

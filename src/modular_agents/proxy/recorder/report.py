@@ -33,6 +33,8 @@ class Report:
     torn_bytes: int
     """Journal bytes at the end of dead workers' segments that are no whole frame: what power loss or kill -9 cut."""
     orphan_frames: int
+    missing_segments: int = 0
+    """Of the journal, deleted by somebody before they were read."""
     refused_segments: tuple[str, ...] = ()
     """Written by a later version of the proxy; left alone."""
     store_trouble: str = ""
@@ -64,6 +66,7 @@ def numbers_of(report: Report) -> dict[str, int]:
 
 
 def _put(path: Path, content: bytes) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_name(path.name + ".new")
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with os.fdopen(fd, "wb") as file:

@@ -71,7 +71,7 @@ _LAYOUT = struct.Struct(f"<{len(NAMES)}Q")
 class Counters:
     """A worker's own counts. Plain attributes: counting costs an addition."""
 
-    __slots__ = (*NAMES, "_fd")
+    __slots__ = (*NAMES, "_fd", "_path")
     connections_total: int
     connections_open: int
     requests_total: int
@@ -100,10 +100,14 @@ class Counters:
             setattr(self, name, 0)
         self._fd: int | None = None
         if directory is not None:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._fd = os.open(directory / f"{worker_id}{_SUFFIX}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
+            self._path = directory / f"{worker_id}{_SUFFIX}"
+            self._open()
             self.publish()
+
+    def _open(self) -> None:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._fd, fcntl.LOCK_EX)
 
     def blame(self, whose: str) -> None:
         """Count an error as the client's, the upstream's or the proxy's."""
@@ -122,6 +126,10 @@ class Counters:
         """Write the numbers where the others read them."""
         if self._fd is not None:
             with contextlib.suppress(OSError):  # a full disk must not stop a worker over its statistics
+                if not os.fstat(self._fd).st_nlink:  # somebody deleted the folder
+                    gone = self._fd
+                    self._open()
+                    os.close(gone)
                 os.pwrite(self._fd, _LAYOUT.pack(*(getattr(self, name) for name in NAMES)), 0)
 
     def close(self) -> None:

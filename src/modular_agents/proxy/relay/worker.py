@@ -53,6 +53,7 @@ class Worker:
         self._changed = asyncio.Event()
         self._parent = os.getppid()
         self._next_sweep: asyncio.TimerHandle | None = None
+        self._put_back = 0
         nonce = secrets.randbits(48)
         self.worker_id = f"{nonce:012x}"
         self._nonce = nonce
@@ -175,6 +176,9 @@ class Worker:
             _log.warning(
                 "journal degraded: %s" if journal.degraded else "journal well again (last trouble: %s)", journal.counters.last_error
             )
+        if journal.counters.put_back > self._put_back:
+            self._put_back = journal.counters.put_back
+            _log.error("somebody deleted the journal's folder: it was made again, with the open segment; older ones are lost if unread")
         counters.journal_degraded = int(journal.degraded)
         counters.journal_queued_bytes = journal.queued_bytes
         counters.journal_frames_total = journal.written_frames

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from modular_agents.proxy.errors import UsageError
+from modular_agents.proxy.journal.segment import make_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Keys:
 def read_or_make_keys(path: Path) -> Keys:
     """Return the keys in the file, made now when there is none. Raises `UsageError` when it cannot be read or made."""
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         if not path.exists():
             _write_once(path, msgspec.json.encode(Keys()))
         return msgspec.json.decode(path.read_bytes(), type=Keys)

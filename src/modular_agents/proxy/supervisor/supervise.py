@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 
 from modular_agents.proxy.config import Settings
 from modular_agents.proxy.errors import AlreadyRunning, OwnFault, UsageError
-from modular_agents.proxy.journal.segment import LOCK_SUFFIX, SUFFIX, hold_lock, is_held
+from modular_agents.proxy.journal.segment import LOCK_SUFFIX, SUFFIX, FolderLock, is_held, make_private
 from modular_agents.proxy.model.status import Trouble, write_troubles
 from modular_agents.proxy.supervisor.binding import bind, check_exposure, reserve
 from modular_agents.proxy.supervisor.child import Child
@@ -35,6 +35,8 @@ DRAIN_EXTRA_S = 5.0
 """Time beyond the workers' own limit before they are killed."""
 PATIENCE_S = 2.0
 """Time to interrupt calls and to record that, before a further signal kills: a killed recorder leaves rows that look as if they ran."""
+LOOK_S = 1.0
+"""How often the supervisor looks whether its files are still there."""
 SAY_AFTER_S = 1.0
 """A stop that takes longer says what it waits for."""
 RECORDER_S = 30.0
@@ -76,7 +78,7 @@ class Supervisor:
         settings = self._settings
         check_exposure(settings.host, settings.token)
         with ExitStack() as stack:
-            stack.enter_context(_locked(settings))
+            self._lock = stack.enter_context(_locked(settings))
             keys = read_or_make_keys(settings.secrets_file)
             _sweep(settings)
             sockets = [stack.enter_context(sock) for sock in bind(settings.host, settings.port, settings.limits.backlog)]
@@ -140,8 +142,23 @@ class Supervisor:
 
     async def _wait_for_signal(self) -> None:
         while not self._signals:
-            await self._changed.wait()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), LOOK_S)
             self._changed.clear()
+            self._keep_files()
+
+    def _keep_files(self) -> None:
+        """Put back the lock and the runtime file when somebody deleted them: without them this proxy is not found, or not alone."""
+        settings = self._settings
+        try:
+            make_private(settings.control_dir)
+            if not self._lock.renew():
+                _log.error("another proxy took the journal at %s over: this one finishes its calls and stops", settings.journal_dir)
+                self.signal()
+        except OSError as error:
+            _log.warning("the journal at %s cannot be locked again: %s", settings.journal_dir, error)
+        if not settings.runtime_file.exists():
+            self._note_change()
 
     async def _drain(self, sockets: Sequence[socket.socket]) -> None:
         for sock in sockets:
@@ -232,26 +249,26 @@ def runtime_of(settings: Settings, version: str, sockets: Sequence[socket.socket
 
 
 @contextlib.contextmanager
-def _locked(settings: Settings) -> Iterator[None]:
+def _locked(settings: Settings) -> Iterator[FolderLock]:
     """Hold the journal for one proxy. Raises `AlreadyRunning` or `UsageError`."""
     path = settings.journal_dir / LOCK_NAME
+    lock = FolderLock(path, str(os.getpid()))
     try:
-        for folder in (settings.journal_dir, settings.control_dir):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = hold_lock(path, str(os.getpid()))
+        make_private(settings.control_dir)
+        is_ours = lock.take()
     except OSError as error:
         msg = f"the journal at {settings.journal_dir} cannot be used: {error.strerror}"
         raise UsageError(msg) from error
-    if fd is None:
+    if not is_ours:
         pid = path.read_text().strip()
         msg = (
             f"another proxy (pid {pid}) already records into {settings.db}: stop it with `anton proxy stop`, or name another file with --db"
         )
         raise AlreadyRunning(msg)
     try:
-        yield
+        yield lock
     finally:
-        os.close(fd)
+        lock.close()
 
 
 def _sweep(settings: Settings) -> None:

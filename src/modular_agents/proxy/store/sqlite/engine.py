@@ -42,6 +42,8 @@ _UNAVAILABLE = (
     apsw.SchemaChangeError,
 )
 _DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)
+_MAGIC = b"SQLite format 3\0"
+"""https://sqlite.org/fileformat.html, 1.3."""
 _NAMED = re.compile(r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -98,6 +100,15 @@ def open_reader(path: Path) -> apsw.Connection:
             raise StoreUnavailable(msg)
         undo.pop_all()
     return db
+
+
+def is_database(path: Path) -> bool:
+    """Return whether a file begins as every SQLite database does; one that is empty, not there or not to be read may become one."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) in {_MAGIC, b""}
+    except OSError:
+        return True
 
 
 def set_aside(path: Path, now_ns: int) -> Path:
