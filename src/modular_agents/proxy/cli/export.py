@@ -34,7 +34,7 @@ PIECE_BYTES = 64 * 1024
 
 
 def export(
-    form: Annotated[str, option("jsonl, csv, har or html.", None, "--format", value="FORMAT")],
+    form: Annotated[str, option("jsonl, csv, parquet, har or html.", None, "--format", value="FORMAT")],
     traces: Annotated[
         list[str] | None, option("Of this trace, or the trace of this call; repeat for more.", WHICH, "--trace", value="ID")
     ] = None,

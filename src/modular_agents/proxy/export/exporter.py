@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from modular_agents.proxy.export import csv_rows, har, html_page, jsonl
+from modular_agents.proxy.export import csv_rows, har, html_page, jsonl, parquet
 from modular_agents.proxy.export.source import Source
 
 
@@ -24,6 +24,7 @@ FORMATS: dict[str, Format] = {
     for one in (
         Format("jsonl", "jsonl", "application/x-ndjson", "every byte and every column; `anton proxy import` reads it", jsonl.write),
         Format("csv", "csv", "text/csv; charset=utf-8", "one row per call, for spreadsheets", csv_rows.write),
+        Format("parquet", "parquet", "application/vnd.apache.parquet", "typed columns for analysis", parquet.write, is_text=False),
         Format("har", "har", "application/json", "what crossed the wire, for browsers and HTTP tools", har.write),
         Format("html", "html", "text/html; charset=utf-8", "one page to read and to send, without a server", html_page.write),
     )
