@@ -4,6 +4,7 @@ import json
 
 import pytest
 from tests.support.link_memory import LinkMemory
+from tests.support.talks import World, use
 from tests.support.wire_corpus import exchange
 
 from modular_agents.proxy.linking.identity import Identity, identify
@@ -69,3 +70,21 @@ def test_the_turn_after_a_warm_up_opens_the_conversation() -> None:
     assert (placed["call-2"].parent_id, placed["call-2"].task_description) == (None, "Repair the login form")
     assert (placed["call-3"].parent_id, placed["call-3"].thread_id) == ("call-2", placed["call-2"].thread_id)
     assert len({placement.trace_id for placement in placed.values()}) == 1
+
+
+def test_who_the_tooling_names_is_the_opener_whoever_else_said_the_same() -> None:
+    world = World()
+    ask = use("t1", "task", prompt="Find every broken link in the docs")
+    lead = world.talk("You are the Lead Agent.", headers={"x-session-id": "ses_lead"}, connection="c1").turn("Do it all", ask)
+    other = world.talk("You are another.", connection="c2").turn("Do all of it", ask)
+    said = {"x-session-id": "ses_child", "x-parent-session-id": "ses_lead"}
+    child = world.talk("You check.", headers=said, connection="c3").turn("Find every broken link in the docs", "None.")
+    rephrased = world.talk("You check.", headers=said | {"x-session-id": "ses_2"}, connection="c3").turn("Something of its own", "None.")
+    orphan = world.talk("You check.", headers={"x-session-id": "ses_3", "x-parent-session-id": "ses_none"}).turn(
+        "Find every broken link in the docs", "No."
+    )
+    memory = LinkMemory()
+    for call in (lead, other, child, rephrased, orphan):
+        memory.link(call)
+    parents = [memory.rows[call.call_id].placement.parent_id for call in (child, rephrased, orphan)]
+    assert parents == [lead.call_id, lead.call_id, None]

@@ -66,7 +66,7 @@ def opener(me: Facts, at: Known | None, reading: Reading, found: Sequence[Known]
     if me.parent_call:
         for other in (yield from ask(Lookup(calls=(me.parent_call,)))):
             return Link(other, DELEGATION, "said.parent")
-    matches = [match for other in before(me, found) if (match := _match(me, reading, other))]
+    matches = [match for other in _meant(me, before(me, found)) if (match := _match(me, reading, other))]
     if matches:
         matches = yield from _timely(me, matches[-MAX_OPENERS:])
     if matches:
@@ -74,6 +74,11 @@ def opener(me: Facts, at: Known | None, reading: Reading, found: Sequence[Known]
     if me.thread and me.parent_thread and (link := (yield from _named(me))):
         return link
     return (yield from _returned(me, at))
+
+
+def _meant(me: Facts, found: Sequence[Known]) -> Sequence[Known]:
+    """Leave out whoever the tooling says is not the opener: others may have said the same words at the same time."""
+    return [other for other in found if _is_named(me, other.facts)] if me.parent_thread else found
 
 
 def _match(me: Facts, reading: Reading, other: Known) -> Match | None:
@@ -165,7 +170,7 @@ def _is_named(me: Facts, facts: Facts) -> bool:
         return False
     if me.parent_thread.endswith(f"/{MAIN}"):
         return facts.thread is None and same(me.session, facts.session)
-    return facts.thread == me.parent_thread
+    return facts.thread == me.parent_thread or (facts.thread is None and facts.session == me.parent_thread)
 
 
 def _link(match: Match, rivals: int, sure: float, why: str = "") -> Link:
@@ -195,8 +200,8 @@ def _link(match: Match, rivals: int, sure: float, why: str = "") -> Link:
 def _named(me: Facts) -> Step[Link | None]:
     """Believe the tooling: the newest call of the thread it names, best one that asked for a tool."""
     parent = me.parent_thread or ""
-    key = token("session", me.session or "") if parent.endswith(f"/{MAIN}") else token("thread", parent)
-    found = before(me, (yield from ask(Lookup(me.started_ns, earlier=(key,)))))
+    keys = (token("session", me.session or ""),) if parent.endswith(f"/{MAIN}") else (token("thread", parent), token("session", parent))
+    found = before(me, (yield from ask(Lookup(me.started_ns, earlier=keys))))
     speaking = [other for other in found if _is_named(me, other.facts) and other.facts.kind not in NOISE]
     asking = [other for other in speaking if any(offer.tool_id for offer in other.facts.offers)]
     chosen = (asking or speaking)[-1:]
