@@ -11,6 +11,7 @@ from tests.support.running_dashboard import RunningDashboard, running_dashboard
 
 from modular_agents.proxy.dashboard.shapes import ErrorView, GraphView, RawView, StatusView
 from modular_agents.proxy.errors import StoreDamaged, StoreUnavailable
+from modular_agents.proxy.model.comparison import Comparison
 from modular_agents.proxy.model.query import CallDetail, CallPage, TraceDetail, TracePage
 from modular_agents.proxy.model.status import ProxyStatus
 
@@ -35,6 +36,7 @@ def dashboard(tmp_path: Path, store: FakeStore) -> Iterator[RunningDashboard]:
         ("/api/calls", CallPage),
         (f"/api/calls/{CALL.call_id}", CallDetail),
         (f"/api/calls/{CALL.call_id}/raw", RawView),
+        (f"/api/calls/{CALL.call_id}/diff?against={CALL.call_id}", Comparison),
         ("/api/search?q=login", CallPage),
         ("/api/status", StatusView),
     ],
@@ -73,6 +75,8 @@ def test_pages_follow_each_other(dashboard: RunningDashboard, store: FakeStore) 
         ("/api/search?q=" + "a" * 9000, 414, "caller"),
         ("/api/traces/none", 404, "caller"),
         ("/api/traces/none/graph", 404, "caller"),
+        (f"/api/calls/{CALL.call_id}/diff", 404, "caller"),
+        (f"/api/calls/{CALL.call_id}/diff?with=x", 400, "caller"),
         ("/api/calls/none", 404, "caller"),
         ("/api/calls/none/raw", 404, "caller"),
         ("/api/calls/none/raw/request", 404, "caller"),

@@ -172,6 +172,98 @@ export interface CallDetail {
   readonly new_from: number;
 }
 
+/** A piece of a text. `kind`: `same`, `removed` (only the earlier one has it) or `added`. */
+export interface Edit {
+  readonly kind: string;
+  readonly text: string;
+}
+
+/**
+ * One entry of a list (a tool, a system block, a message, a parameter), or a run of entries that are the same.
+ *
+ * kind: `same`, `added`, `removed`, `changed` or `moved`. name: a message's role, a tool's or a parameter's name; empty for a
+ * run. before_at, after_at: where it stands in the earlier and in the later call; None where it does not. count: entries of the run.
+ * edits: its text in pieces; nothing for a run. note: what a person may want to be told of it.
+ */
+export interface Change {
+  readonly kind: string;
+  readonly name: string;
+  readonly before_at: number | null;
+  readonly after_at: number | null;
+  readonly count: number;
+  readonly edits: readonly Edit[];
+  readonly note: string;
+}
+
+/** A block of a request. `part`: `tools`, `system`, `messages`; `at`: the entry; `block`: the block within a message. */
+export interface Place {
+  readonly part: string;
+  readonly at: number;
+  readonly block: number;
+  /** As a person says it: `tool 3 (search)`, `message 12, block 2 (user)`. */
+  readonly words: string;
+}
+
+/**
+ * Why the cache could not be used as far as it reached.
+ *
+ * rule: a stable word (`model`, `tools`, `system`, `messages`, `parameter`, `marks`, `lookback`, `expired`, `parallel`,
+ * `minimum`, `key`, `provider` …). certain: False where it may be so.
+ */
+export interface Reason {
+  readonly rule: string;
+  readonly words: string;
+  readonly certain: boolean;
+}
+
+/** A place up to which a request asks its provider to keep the prompt. */
+export interface CacheMark {
+  readonly place: Place;
+  /** How long it asked for; None where the format names no time. */
+  readonly ttl_s: number | null;
+}
+
+/**
+ * What the prompt cache made of the later call.
+ *
+ * verdict: `kept` (all that could be read was), `partly`, `lost` (nothing was), `nothing` (nothing lay there), `unknown`.
+ * Tokens: `reusable` lay in the cache after the earlier call; `read` were read by the later one, `missed` were not and had to be paid
+ * anew. `missed_usd` is what that cost beyond their price from the cache, `saved_usd` what the read ones cost less than uncached.
+ * None is unknown, or unpriced.
+ */
+export interface CacheView {
+  readonly verdict: string;
+  readonly words: string;
+  /** The first block that differs; None when the later request begins with all of the earlier one. */
+  readonly breaks_at: Place | null;
+  /** The first one is the one that breaks it first. Filled in for what is to be expected, too, where the tokens are unknown. */
+  readonly reasons: readonly Reason[];
+  readonly reusable_tokens: number | null;
+  readonly read_tokens: number | null;
+  readonly missed_tokens: number | null;
+  /** Estimated: input tokens of the later call that stand before `breaks_at`. */
+  readonly before_break_tokens: number | null;
+  readonly missed_usd: number | null;
+  readonly saved_usd: number | null;
+  readonly marks_before: readonly CacheMark[];
+  readonly marks_after: readonly CacheMark[];
+  /** The provider's page on its cache that these rules are from; empty for a provider we know none of. */
+  readonly source: string;
+}
+
+/** Two calls, entry by entry. `same`: nothing was added, removed, moved or changed. */
+export interface Comparison {
+  readonly before: CallRow;
+  readonly after: CallRow;
+  readonly same: boolean;
+  /** The model and every other parameter that differs. */
+  readonly params: readonly Change[];
+  readonly tools: readonly Change[];
+  readonly system: readonly Change[];
+  readonly messages: readonly Change[];
+  readonly cache: CacheView;
+}
+
 /** A body with its content coding removed, for reading; capped. */
 export interface DecodedBody {
   readonly encoding: "utf8" | "base64";

@@ -3,6 +3,7 @@
 from modular_agents.proxy.cli import (
     dashboard,
     demo,
+    diff,
     env,
     export,
     gc,
@@ -40,6 +41,7 @@ add(proxy, search.search, search.EXAMPLES)
 add(proxy, show.show, show.EXAMPLES)
 add(proxy, tail.tail, tail.EXAMPLES)
 add(proxy, graph.graph, graph.EXAMPLES)
+add(proxy, diff.diff, diff.EXAMPLES)
 add(proxy, status.status, status.STATUS_EXAMPLES)
 add(proxy, status.stop, status.STOP_EXAMPLES)
 add(proxy, verify.verify, verify.EXAMPLES)

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from modular_agents.proxy.dashboard.answers import error_response, json_response
 from modular_agents.proxy.dashboard.asking import (
+    AGAINST,
     CALL_STATUSES,
     FILTERS,
     PAGING,
@@ -23,9 +24,11 @@ from modular_agents.proxy.dashboard.asking import (
     read_question,
 )
 from modular_agents.proxy.dashboard.bodies import view_raw
+from modular_agents.proxy.dashboard.diffs import view_diff
 from modular_agents.proxy.dashboard.reading import Readers
 from modular_agents.proxy.dashboard.shapes import ErrorBody, GraphView, RawView, StatusView
 from modular_agents.proxy.errors import NotFound, ProxyError, StoreDamaged, StoreUnavailable, UsageError
+from modular_agents.proxy.model.comparison import Comparison
 from modular_agents.proxy.model.query import CallDetail, CallPage, TraceDetail, TracePage
 from modular_agents.proxy.model.status import ProxyStatus
 from modular_agents.proxy.ports import Reader
@@ -125,6 +128,13 @@ async def get_raw(source: Source, request: Request) -> Response:
     return await _answer(source, question, f"There is no call {call_id!r}.")
 
 
+async def get_diff(source: Source, request: Request) -> Response:
+    """Answer with a `Comparison`."""
+    call_id = _asked_id(request)
+    against = read_query(_query(request), (AGAINST,)).get(AGAINST.name)
+    return await _answer(source, lambda reader: view_diff(reader, call_id, against))
+
+
 async def download(source: Source, request: Request) -> Response:
     """Answer with the exact bytes of a request or response body, as a file to save: never shown as a page of this site."""
     call_id, side = _asked_id(request), request.path_params["side"]
@@ -160,6 +170,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("/api/calls/{id}", "Everything understood about a call.", get_call, CallDetail),
     Endpoint("/api/calls/{id}/raw", "The exchange as it crossed the wire, secrets in heads replaced.", get_raw, RawView),
     Endpoint("/api/calls/{id}/raw/{side}", "The exact bytes of the `request` or `response` body, as a file.", download, None),
+    Endpoint(
+        "/api/calls/{id}/diff",
+        "What tells a call from the turn before it, and why the prompt cache broke.",
+        get_diff,
+        Comparison,
+        (AGAINST,),
+    ),
     Endpoint("/api/search", "Calls whose prompt or answer holds a text.", search, CallPage, (TEXT, *PAGING)),
     Endpoint("/api/status", "The dashboard and the proxy beside it.", get_status, StatusView),
 )

@@ -64,6 +64,7 @@ PAGING: tuple[Parameter, ...] = (
     Parameter("limit", "Rows of a page, 1 to 500; 100 when not given."),
 )
 TRACE = Parameter("trace", "Calls of this trace.")
+AGAINST = Parameter("against", "The earlier call, by its id; the turn that the call continues when not given.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ One list, three readers: msgspec encodes these classes, `tools/make_types.py` wr
 from dataclasses import dataclass
 from typing import Literal
 
+from modular_agents.proxy.model.comparison import Comparison
 from modular_agents.proxy.model.event import DeltaRow, RemovedRow
 from modular_agents.proxy.model.query import (
     CallDetail,
@@ -221,6 +222,7 @@ ANSWERS: tuple[type, ...] = (
     GraphView,
     CallPage,
     CallDetail,
+    Comparison,
     RawView,
     StatusView,
     ErrorView,

@@ -117,25 +117,25 @@ def _plain_amount(units: Mapping[str, Decimal | TieredPrices | None], bill: Bill
     total, output = usage.input_total or 0, usage.output_total or 0
     read, short, long = usage.cache_read or 0, usage.cache_write_5m or 0, usage.cache_write_1h or 0
     reasoning = min(usage.reasoning or 0, output)
-    sent = _at(units.get("input_mtok"), total)
-    got = _at(units.get("output_mtok"), total)
+    sent = unit_price(units.get("input_mtok"), total)
+    got = unit_price(units.get("output_mtok"), total)
     tokens = sent * max(total - read - short - long, 0) + got * (output - reasoning)
     if read:
-        tokens += _at(units.get("cache_read_mtok"), total, sent) * read
+        tokens += unit_price(units.get("cache_read_mtok"), total, sent) * read
     if short or long:
-        written = _at(units.get("cache_write_mtok"), total, sent)
-        tokens += _at(units.get("cache_write_5m_mtok"), total, written) * short
-        tokens += _at(units.get("cache_write_1h_mtok"), total, written) * long
+        written = unit_price(units.get("cache_write_mtok"), total, sent)
+        tokens += unit_price(units.get("cache_write_5m_mtok"), total, written) * short
+        tokens += unit_price(units.get("cache_write_1h_mtok"), total, written) * long
     if reasoning:
-        tokens += _at(units.get("output_reasoning_mtok"), total, got) * reasoning
-    fees = sum((_at(units.get(key), 0) * bill.extras[name] for name, key in _FEES.items() if name in bill.extras), _NOTHING)
+        tokens += unit_price(units.get("output_reasoning_mtok"), total, got) * reasoning
+    fees = sum((unit_price(units.get(key), 0) * bill.extras[name] for name, key in _FEES.items() if name in bill.extras), _NOTHING)
     return tokens / _MTOK + fees / _KILO
 
 
 _NOTHING = Decimal(0)
 
 
-def _at(unit: Decimal | TieredPrices | None, input_tokens: int, parent: Decimal = _NOTHING) -> Decimal:
+def unit_price(unit: Decimal | TieredPrices | None, input_tokens: int, parent: Decimal = _NOTHING) -> Decimal:
     """Return a unit price for a call with this much input; the parent's where there is none."""
     if unit is None:
         return parent
