@@ -1,14 +1,14 @@
 """`make bench`, or `python -m bench [--cases …] [--rounds N]`: side by side, interleaved, medians and ratios to nginx.
 
-One JSON line per measurement goes to `bench/results/`. Needs Debian's `nginx-light` and `wrk` (apt-get install).
-Timings on a shared machine mean little; ratios of one run mean much.
+One JSON line per measurement goes to `bench/results/`; `--show FILE` prints such a file again. Needs Debian's `nginx-light` and
+`wrk` (apt-get install). Timings on a shared machine mean little; ratios of one run mean much. It ends by itself: a server that does
+not get done with what it was given is left out from then on, and that is said as its result.
 """
 
 import argparse
-import json
+import os
 import platform
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,121 +17,116 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import cases
+from bench.book import Book
 from bench.contenders import Contender, contenders
 from bench.idle import idle
 from bench.processes import Running
+from bench.steady import steady
 
 RESULTS = Path(__file__).parent / "results"
-CASES = ("calls", "varying", "latency", "chunks", "ttfb", "workers", "idle")
-DEFAULT = "nginx,relay-off,relay,product,aiohttp"
+CASES = ("calls", "varying", "latency", "chunks", "ttfb", "workers", "steady", "idle")
+DEFAULT = "nginx,relay-off,relay,aiohttp,uvicorn"
 
 
-class Book:
-    """Keeps every measurement, writes each as one JSON line."""
+class Run:
+    """One run: what is measured, where it is noted, and who has fallen out."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(exist_ok=True)
-        self.path = path
-        self.rows: dict[tuple[str, str, str], list[float]] = {}
-        self._about = {"commit": _commit(), "machine": _machine(), "python": platform.python_version()}
+    def __init__(self, book: Book, where: cases.Place, wanted: list[str], rounds: int) -> None:
+        self.book, self.where, self.wanted, self.rounds = book, where, wanted, rounds
+        self._behind: set[str] = set()
 
-    def add(self, case: str, who: str, figures: cases.Figures) -> None:
-        line = {"at": time.time(), "case": case, "who": who, **figures, **self._about}
-        with self.path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
-        for name, value in figures.items():
-            self.rows.setdefault((case, name, who), []).append(value)
+    def note(self, case: str, who: str, measure: Callable[[], cases.Figures]) -> None:
+        """Measure and note, unless `who` did not get done with an earlier case."""
+        if who in self._behind:
+            return
+        try:
+            self.book.add(case, who, measure())
+        except cases.Behind as behind:
+            self._behind.add(who)
+            self.book.fell_behind(case, who, str(behind))
 
-    def median(self, case: str, name: str, who: str) -> float | None:
-        values = self.rows.get((case, name, who))
-        return statistics.median(values) if values else None
+    def compare(self, who: list[Contender]) -> None:
+        """Measure the contenders side by side."""
+        where = self.where
+        measures: dict[str, Callable[[Running], cases.Figures]] = {
+            "calls": lambda server: cases.calls(server, where),
+            "varying": lambda server: cases.calls(server, where, varying=True),
+            "latency": lambda server: cases.latency(server.port, where),
+        }
+        if set(measures) & set(self.wanted):
+            with cases.answering(where) as origin, cases.started(who, origin, where) as servers:
+                for _ in range(self.rounds):
+                    for case in [name for name in measures if name in self.wanted]:
+                        if case == "latency":
+                            self.book.add(case, "direct", cases.latency(origin, where))
+                        for name, server in servers.items():
+                            self.note(case, name, lambda case=case, server=server: measures[case](server))  # type: ignore[misc]
+        if {"chunks", "ttfb"} & set(self.wanted):
+            with cases.streaming(where) as origin, cases.started(who, origin, where) as servers:
+                for _ in range(self.rounds):
+                    self._streams(origin, servers)
 
-    def show(self) -> None:
-        """Print medians with ranges, and the ratio to nginx where it was measured."""
-        print(f"\n{'case':<9} {'figure':<17} {'who':<12} {'median':>11} {'range':>21} {'x nginx':>8}")
-        for (case, name, who), values in sorted(self.rows.items()):
-            median = statistics.median(values)
-            base = self.median(case, name, "nginx")
-            ratio = f"{median / base:.2f}" if base and who != "nginx" else ""
-            print(f"{case:<9} {name:<17} {who:<12} {median:>11.1f} {min(values):>10.1f}-{max(values):<10.1f} {ratio:>8}")
-        self._added()
+    def _streams(self, origin: int, servers: dict[str, Running]) -> None:
+        if "ttfb" in self.wanted:
+            self.book.add("ttfb", "direct", cases.first_byte(origin))
+        for name, server in servers.items():
+            if "chunks" in self.wanted:
+                self.note("chunks", name, lambda server=server: cases.chunks(server))  # type: ignore[misc]
+            if "ttfb" in self.wanted:
+                self.note("ttfb", name, lambda server=server: cases.first_byte(server.port))  # type: ignore[misc]
 
-    def _added(self) -> None:
-        for case, says in (("latency", "added latency p50"), ("ttfb", "added time to the first byte, p50")):
-            direct, base, mine = (self.median(case, "p50_us", who) for who in ("direct", "nginx", "relay"))
-            if direct and base and mine and base > direct:
-                ratio = (mine - direct) / (base - direct)
-                print(f"{says}: nginx {base - direct:.0f} us, relay {mine - direct:.0f} us: x {ratio:.2f}")
-        one, two = self.median("workers", "cpu_us", "1"), self.median("workers", "cpu_us", "2")
-        if one and two:
-            print(f"CPU per call with 2 workers: x {two / one:.2f} of one")
+    def ourselves(self, rates: list[float], streams: int) -> None:
+        """Measure what only we promise: workers, the whole product at a steady rate, idle streams."""
+        where = self.where
+        if {"workers", "steady"} & set(self.wanted):
+            with cases.answering(where) as origin:
+                for _ in range(self.rounds):
+                    for count in (1, 2) if "workers" in self.wanted else ():
+                        self.note("workers", str(count), lambda count=count: cases.workers(where, origin, count))  # type: ignore[misc]
+                    for rate in rates if "steady" in self.wanted else ():
+                        self.note("steady", f"{rate:g}/s", lambda rate=rate: steady(where, origin, rate, 2 * where.seconds))  # type: ignore[misc]
+        if "idle" in self.wanted:
+            self.note("idle", "relay", lambda: idle(where, streams))
 
 
 def main() -> int:
     options = _options()
+    if options.show:
+        Book.read(Path(options.show)).show()
+        return 0
     for tool, package in (("nginx", "nginx-light"), ("wrk", "wrk")):
         if shutil.which(tool) is None:
             print(f"{tool} is missing: apt-get install {package}", file=sys.stderr)
             return 2
-    book = Book(Path(options.out) if options.out else RESULTS / f"{time.strftime('%Y-%m-%d-%H%M%S')}.jsonl")
+    path = Path(options.out) if options.out else RESULTS / f"{time.strftime('%Y-%m-%d-%H%M%S')}.jsonl"
+    book = Book(path, {"commit": _commit(), "machine": _machine(), "python": platform.python_version()})
     who = contenders(options.who.split(","))
-    wanted = options.cases.split(",")
     for contender in who:
         print(f"{contender.name:<10} {contender.says}")
     with tempfile.TemporaryDirectory() as folder:
-        where = cases.place(Path(folder), options.seconds)
-        _compare(book, who, wanted, where, options.rounds)
-        if "workers" in wanted:
-            with cases.answering(where) as origin:
-                for _ in range(options.rounds):
-                    for count in (1, 2):
-                        book.add("workers", str(count), cases.workers(where, origin, count))
-        if "idle" in wanted:
-            book.add("idle", "relay", idle(where, options.idle))
+        run = Run(book, cases.place(Path(folder), options.seconds), options.cases.split(","), options.rounds)
+        run.compare(who)
+        run.ourselves([float(rate) for rate in options.rates.split(",")], options.idle)
     book.show()
-    print(f"\n{book.path}")
+    print(f"\n{path}")
     return 0
-
-
-def _compare(book: Book, who: list[Contender], wanted: list[str], where: cases.Place, rounds: int) -> None:
-    measures: dict[str, Callable[[Running], cases.Figures]] = {
-        "calls": lambda server: cases.calls(server, where),
-        "varying": lambda server: cases.calls(server, where, varying=True),
-        "latency": lambda server: cases.latency(server.port, where),
-    }
-    if set(measures) & set(wanted):
-        with cases.answering(where) as origin, cases.started(who, origin, where) as servers:
-            for _ in range(rounds):
-                for case in [name for name in measures if name in wanted]:
-                    if case == "latency":
-                        book.add(case, "direct", cases.latency(origin, where))
-                    for name, server in servers.items():
-                        book.add(case, name, measures[case](server))
-    if {"chunks", "ttfb"} & set(wanted):
-        with cases.streaming(where) as origin, cases.started(who, origin, where) as servers:
-            for _ in range(rounds):
-                _stream(book, wanted, origin, servers)
-
-
-def _stream(book: Book, wanted: list[str], origin: int, servers: dict[str, Running]) -> None:
-    if "ttfb" in wanted:
-        book.add("ttfb", "direct", cases.first_byte(origin))
-    for name, server in servers.items():
-        if "chunks" in wanted:
-            book.add("chunks", name, cases.chunks(server))
-        if "ttfb" in wanted:
-            book.add("ttfb", name, cases.first_byte(server.port))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", default="calls,latency,chunks,ttfb", help=f"of {', '.join(CASES)} (default: %(default)s)")
-    parser.add_argument("--who", default=DEFAULT, help="contenders (default: %(default)s)")
+    parser.add_argument("--cases", default="calls,latency,chunks,ttfb,steady", help=f"of {', '.join(CASES)} (default: %(default)s)")
+    parser.add_argument("--who", default=DEFAULT, help="contenders; also product and mitmproxy (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (default: %(default)s)")
     parser.add_argument("--seconds", type=int, default=2, help="of load per measurement (default: %(default)s)")
+    parser.add_argument("--rates", default="50,200", help="calls a second of the case `steady` (default: %(default)s)")
     parser.add_argument("--idle", type=int, default=8000, help="idle streams of the case `idle` (default: %(default)s)")
     parser.add_argument("--out", help="file for the JSON lines (default: bench/results/<time>.jsonl)")
-    return parser.parse_args()
+    parser.add_argument("--show", metavar="FILE", help="print the medians and ratios of an earlier run")
+    options = parser.parse_args()
+    unknown = set(options.cases.split(",")) - set(CASES)
+    if unknown:
+        parser.error(f"there is no case {', '.join(sorted(unknown))}")
+    return options
 
 
 def _commit() -> str:
@@ -139,8 +134,10 @@ def _commit() -> str:
 
 
 def _machine() -> str:
+    """Return what the machine is, not whose: cores that may be used and the processor's model."""
     models = [line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return f"{models[0] if models else platform.machine()} x {len(models)}"
+    load = os.getloadavg()[0]
+    return f"{len(os.sched_getaffinity(0))} shared cores, {models[0] if models else platform.machine()}, load {load:.1f} before"
 
 
 if __name__ == "__main__":

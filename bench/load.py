@@ -131,11 +131,16 @@ class _Reader(asyncio.Protocol):
             self.done.set_result(None)
 
 
-def stream_request(target: str) -> bytes:
-    """Return a request for a stream, with the SDK's headers."""
-    payload = body(1000).encode()
+def post(text: str, target: str = "/v1/messages") -> bytes:
+    """Return a request with the SDK's headers."""
+    payload = text.encode()
     lines = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
     return f"POST {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n{lines}Content-Length: {len(payload)}\r\n\r\n".encode() + payload
+
+
+def stream_request(target: str) -> bytes:
+    """Return a request for a stream, with the SDK's headers."""
+    return post(body(1000), target)
 
 
 def stream_for(port: int, connections: int, rounds: int, target: str) -> Streams:

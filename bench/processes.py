@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-START_S = 15.0
+START_S = 30.0
+STOP_S = 10.0
 
 
 def free_port() -> int:
@@ -56,22 +57,24 @@ class Running:
         return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * page for pid in self.tree())
 
     def stop(self) -> None:
-        """End it, and wait."""
+        """End it and all it started, and wait."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(10)
+            self.process.wait(STOP_S)
         except subprocess.TimeoutExpired:
-            self.process.kill()
+            for pid in reversed(self.tree()):  # children first, or a supervisor would start them again
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             self.process.wait()
 
 
 @contextlib.contextmanager
-def running(name: str, command: Sequence[str], port: int, cpus: set[int], environment: dict[str, str] | None = None) -> Iterator[Running]:
-    """Run a server on some CPUs and wait until it listens."""
+def running(name: str, command: Sequence[str], port: int, cpus: set[int], *, quiet: bool = False) -> Iterator[Running]:
+    """Run a server on some CPUs and wait until it listens. `quiet`: what it says on stderr when its clients leave is not our matter."""
     process = subprocess.Popen(
         command,
-        env={**os.environ, **(environment or {})},
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL if quiet else None,
         preexec_fn=lambda: os.sched_setaffinity(0, cpus),  # noqa: PLW1509 - nothing has started a thread here
     )
     server = Running(name, port, process)

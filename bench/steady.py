@@ -1,0 +1,128 @@
+"""The whole product under a steady load: CPU per call with nothing left undone, and how late a call is in the database (promise T5).
+
+Calls are begun at a fixed rate whatever the answers do. A call is in the database when its event says that it ended, which is
+what the page and `anton proxy tail` see: the lag has everything in it, the recorder's pauses too.
+"""
+
+import asyncio
+import statistics
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from bench.cases import Behind, Figures, Place, check, settle
+from bench.contenders import product
+from bench.load import body, post
+from modular_agents.proxy.app import build_reader
+from modular_agents.proxy.errors import StoreUnavailable
+from modular_agents.proxy.model.event import EventKind
+from modular_agents.proxy.model.query import CallRow
+
+WARM_UP = 40
+"""Calls that are not counted: caches and tables fill up."""
+DEADLINE_S = 20.0
+"""Longest wait for the last call to be in the database; then the recorder did not keep up, and that is the result."""
+LOOK_S = 0.005
+CONNECTIONS = 64
+
+
+class Watch(threading.Thread):
+    """Notes when each ended call is seen in the database."""
+
+    def __init__(self, db: Path) -> None:
+        super().__init__(daemon=True)
+        self._db = db
+        self._done = threading.Event()
+        self.seen_s: list[float] = []
+
+    def run(self) -> None:
+        reader, after, version = build_reader(self._db), 0, -1
+        while not self._done.wait(LOOK_S):
+            try:
+                now = reader.version()
+                events = reader.events(after, 1000) if now != version else ()
+            except StoreUnavailable:
+                continue
+            version = now if not events else version
+            moment = time.monotonic()
+            for event in events:
+                after = event.seq
+                if event.kind == EventKind.CALL and msgspec.json.decode(event.body, type=CallRow).status != "running":
+                    self.seen_s.append(moment)
+        reader.close()
+
+    def stop(self) -> None:
+        self._done.set()
+        self.join()
+
+
+async def paced(port: int, rate: float, count: int) -> tuple[list[float], int]:
+    """Begin `count` calls at a rate; return when each was answered, in order, and how many failed."""
+    loop = asyncio.get_running_loop()
+    connections: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+    for _ in range(CONNECTIONS):
+        connections.put_nowait(await asyncio.open_connection("127.0.0.1", port))
+    answered: list[float] = []
+    failed = 0
+
+    async def call(number: int) -> None:
+        nonlocal failed
+        reader, writer = await connections.get()
+        writer.write(post(body(4000 + number % 200)))
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+        await reader.readexactly(length)
+        answered.append(time.monotonic())
+        failed += not head.startswith(b"HTTP/1.1 200")
+        connections.put_nowait((reader, writer))
+
+    began = loop.time()
+    calls = []
+    for number in range(count):
+        await asyncio.sleep(max(0.0, began + number / rate - loop.time()))
+        calls.append(loop.create_task(call(number)))
+    await asyncio.gather(*calls)
+    while not connections.empty():
+        connections.get_nowait()[1].close()
+    return answered, failed
+
+
+def steady(where: Place, origin: int, rate: float, seconds: float) -> Figures:
+    """Measure the product at `rate` calls a second. Raises `Behind` when it does not keep up."""
+    folder = where.folder / f"steady-{rate:g}-{time.monotonic_ns()}"
+    folder.mkdir()
+    with product(origin, folder, where.cpus) as server:
+        watch = Watch(folder / "traces.db")
+        watch.start()
+        try:
+            uvloop.run(paced(server.port, rate, WARM_UP))
+            _wait_for(watch, WARM_UP, server.name)
+            settle(server)
+            before, count = server.cpu_ns(), int(rate * seconds)
+            answered, failed = uvloop.run(paced(server.port, rate, count))
+            _wait_for(watch, WARM_UP + count, server.name)
+            settle(server)
+            cpu_ns = server.cpu_ns() - before
+        finally:
+            watch.stop()
+        check(server, failed)
+        lags_ms = [(seen - done) * 1000 for seen, done in zip(watch.seen_s[WARM_UP:], answered, strict=False)]
+        size = sum(path.stat().st_size for path in folder.glob("traces.db*") if path.is_file())
+    return {
+        "rate": rate,
+        "cpu_us": cpu_ns / count / 1000,
+        "lag_p50_ms": statistics.median(lags_ms),
+        "lag_p95_ms": statistics.quantiles(lags_ms, n=100)[94],
+        "stored_bytes_per_call": size / (count + WARM_UP),
+    }
+
+
+def _wait_for(watch: Watch, count: int, name: str) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while len(watch.seen_s) < count:
+        if time.monotonic() > deadline:
+            raise Behind(name)
+        time.sleep(LOOK_S)
