@@ -175,16 +175,17 @@ def pack_fields(*fields: bytes) -> bytes:
 
 def unpack_fields(payload: bytes) -> list[bytes]:
     """Return the fields of a payload. Raises ValueError when a length does not fit."""
-    fields, at = [], 0
-    while at < len(payload):
-        if at + 4 > len(payload):
+    fields: list[bytes] = []
+    at, end = 0, len(payload)
+    number, add_field = int.from_bytes, fields.append
+    while at < end:
+        start = at + 4
+        if start > end:
             msg = "a field's length is cut"
             raise ValueError(msg)
-        (size,) = _FIELD.unpack_from(payload, at)
-        at += 4
-        if at + size > len(payload):
+        at = start + number(payload[at:start], "little")
+        if at > end:
             msg = "a field is cut"
             raise ValueError(msg)
-        fields.append(payload[at : at + size])
-        at += size
+        add_field(payload[start:at])
     return fields

@@ -22,6 +22,8 @@ def clean_opaque_id(text: str) -> str | None:
     Control characters are dropped and the length is bounded; the rest is kept as it is, for it is only ever
     a bound SQL parameter or a text node.
     """
+    if not text:
+        return None
     kept = "".join(ch for ch in text if ch.isprintable()).strip()[:MAX_OPAQUE_ID_CHARS]
     return kept or None
 

@@ -139,8 +139,7 @@ class Assembler:
 
     def position(self) -> JournalPosition:
         """Return how far the taken changes go, and which calls they leave open."""
-        calls = (OpenCall(own.call_id, own.segment, own.offset) for own in self._open.values())
-        return JournalPosition(dict(self._offsets), tuple(calls))
+        return JournalPosition(dict(self._offsets), tuple([own.opened for own in self._open.values()]))
 
     @property
     def open_count(self) -> int:

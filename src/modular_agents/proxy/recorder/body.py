@@ -60,6 +60,14 @@ class Body:
         """Forget the bytes; the places remain."""
         self._held = None
 
+    def whole(self, fetch: Fetch) -> bytes:
+        """Return all bytes; the same object each time, as long as they are held and do not grow. Raises OSError when a segment is gone."""
+        if self._held is None:
+            return b"".join(self.pieces(fetch))
+        if len(self._held) != 1:
+            self._held = [b"".join(self._held)]
+        return self._held[0]
+
     def pieces(self, fetch: Fetch) -> list[bytes]:
         """Return the payloads in order. Raises OSError when a segment is gone."""
         if self._held is not None:
@@ -72,6 +80,8 @@ class Body:
 
     def chunks(self, anchor: Anchor) -> tuple[Chunk, ...]:
         """Return when how many bytes came; frames without bytes left out."""
+        if len(self._sizes) <= 1:
+            return tuple(Chunk(anchor.utc_ns(at), size) for at, size in zip(self._times, self._sizes, strict=True) if size)
         step = -(-len(self._sizes) // MAX_CHUNKS) or 1
         chunks = (Chunk(anchor.utc_ns(self._times[at]), sum(self._sizes[at : at + step])) for at in range(0, len(self._sizes), step))
         return tuple(chunk for chunk in chunks if chunk.size)

@@ -10,24 +10,27 @@ from modular_agents.proxy.journal.frames import FLAG_CAPPED, FLAG_LAST, End, Fra
 from modular_agents.proxy.journal.segment import Anchor
 from modular_agents.proxy.model.exchange import Exchange, Headers, Hints, Outcome, RequestSide, ResponseSide, TunnelFrame
 from modular_agents.proxy.model.ids import clean_opaque_id
+from modular_agents.proxy.ports import OpenCall
 from modular_agents.proxy.recorder.body import Body, Fetch
 from modular_agents.proxy.recorder.heads import read_fields, read_response_head
 
 TRUNCATED = "truncated"
 GAP = "gap"
+_NO_END = End("", "", 0, 0)
 
 
 class Growing:
     """One exchange being put together, frame by frame."""
 
     __slots__ = (
-        "_anchor", "_answer", "_complete_ns", "_fields", "_head", "_informational", "_request", "_response", "_tunnel", "_up",
-        "call_id", "flags", "last_ns", "offset", "segment", "started_ns", "touched_ns",
+        "_anchor", "_answer", "_asked", "_complete_ns", "_fields", "_head", "_hints", "_informational", "_request", "_response", "_tunnel",
+        "_up", "call_id", "flags", "held_bytes", "is_answering", "is_asked", "last_ns", "opened", "segment", "started_ns", "touched_ns",
     )  # fmt: skip
 
     def __init__(self, head: RequestHead, segment: str, frame: Frame, anchor: Anchor) -> None:
         self.call_id = head.call_id
-        self.segment, self.offset = segment, frame.offset
+        self.segment = segment
+        self.opened = OpenCall(head.call_id, segment, frame.offset)
         """Where its first frame stands."""
         self.started_ns = self.last_ns = anchor.utc_ns(frame.time_ns)
         self.touched_ns = 0
@@ -40,26 +43,21 @@ class Growing:
         self._complete_ns = self.started_ns if frame.flags & FLAG_LAST else None
         self._answer: tuple[int, str, Headers, int] | None = None
         self._informational: list[tuple[int, str]] = []
-
-    @property
-    def is_asked(self) -> bool:
+        self._asked: RequestSide | None = None
+        """The request as it was given out, while its body is held."""
+        self._hints = Hints(*map(clean_opaque_id, (head.trace, head.agent, head.parent_call, head.replay_of)))
+        self.is_asked = self._complete_ns is not None
         """Whether the request has been read to its end."""
-        return self._complete_ns is not None
-
-    @property
-    def is_answering(self) -> bool:
+        self.is_answering = False
         """Whether the answer's head is there."""
-        return self._answer is not None
-
-    @property
-    def held_bytes(self) -> int:
+        self.held_bytes = 0
         """Bytes of bodies kept in memory."""
-        return self._request.held_bytes + self._response.held_bytes + self._tunnel.held_bytes
 
     def let_go(self) -> None:
         """Forget the bytes of the bodies; they are read again from the journal at the end."""
         for body in (self._request, self._response, self._tunnel):
             body.let_go()
+        self._asked, self.held_bytes = None, 0
 
     def segments(self) -> set[str]:
         """Return the segments that hold something of it."""
@@ -71,21 +69,26 @@ class Growing:
         if frame.flags & FLAG_CAPPED:
             self.flags.add(TRUNCATED)
         match frame.kind:
-            case Kind.REQUEST_BODY:
-                self._request.add(segment, frame)
-                if frame.flags & FLAG_LAST:
-                    self._complete_ns = self.last_ns
             case Kind.RESPONSE_BODY:
-                self._response.add(segment, frame)
+                self._add(self._response, segment, frame)
+            case Kind.REQUEST_BODY:
+                self._add(self._request, segment, frame)
+                if frame.flags & FLAG_LAST:
+                    self._complete_ns, self.is_asked = self.last_ns, True
             case Kind.RESPONSE_HEAD:
-                self._answer = (*read_response_head(frame.payload), self.last_ns)
+                self._answer, self.is_answering = (*read_response_head(frame.payload), self.last_ns), True
             case Kind.INFORMATIONAL:
                 self._informational.append((self.last_ns, frame.payload.decode("latin-1")))
             case Kind.TUNNEL_UP | Kind.TUNNEL_DOWN:
-                self._tunnel.add(segment, frame)
+                self._add(self._tunnel, segment, frame)
                 self._up.append(frame.kind == Kind.TUNNEL_UP)
             case _:
                 self.flags.add(GAP)
+
+    def _add(self, body: Body, segment: str, frame: Frame) -> None:
+        before = body.held_bytes
+        body.add(segment, frame)
+        self.held_bytes += body.held_bytes - before
 
     def utc_ns(self, frame: Frame) -> int:
         """Return when a frame was written, by this exchange's own anchor."""
@@ -93,11 +96,13 @@ class Growing:
 
     def asked(self, fetch: Fetch) -> Exchange:
         """Return it with its request."""
-        return self._exchange(self._read(self._request, fetch), None)
+        side = self._request_side(self._read(self._request, fetch), None)
+        self._asked = side if self._request.held_bytes else None
+        return self._exchange(side, None)
 
     def answering(self) -> Exchange:
         """Return it with the head of its answer, without bodies."""
-        return self._exchange(b"", self._response_side(b"", End("", "", 0, 0)))
+        return self._exchange(self._request_side(b"", None), self._response_side(b"", _NO_END))
 
     def ended(self, end: End, ended_ns: int, fetch: Fetch) -> Exchange:
         """Return it as it ended, bodies and all."""
@@ -112,13 +117,14 @@ class Growing:
             outcome, detail = Outcome(end.outcome), end.detail
         except ValueError:
             outcome, detail = Outcome.INTERRUPTED, f"ended in a way this version does not know: {end.outcome} {end.detail}"
-        return self._exchange(body, self._response_side(answer, end), end, self._tunnel_frames(fetch), outcome, detail, ended_ns)
+        return self._exchange(
+            self._request_side(body, end), self._response_side(answer, end), self._tunnel_frames(fetch), outcome, detail, ended_ns
+        )
 
     def _exchange(
         self,
-        body: bytes,
+        request: RequestSide,
         response: ResponseSide | None,
-        end: End | None = None,
         tunnel: tuple[TunnelFrame, ...] = (),
         outcome: Outcome | None = None,
         detail: str = "",
@@ -131,20 +137,9 @@ class Growing:
             client=head.client,
             upstream=head.upstream,
             upstream_url=head.upstream_url,
-            hints=Hints(*(clean_opaque_id(text) for text in (head.trace, head.agent, head.parent_call, head.replay_of))),
+            hints=self._hints,
             started_ns=self.started_ns,
-            request=RequestSide(
-                method=head.method,
-                target=head.target,
-                target_received=head.target_received,
-                headers=self._fields,
-                body=body,
-                body_size=max(end.request_size if end else 0, self._request.size_bytes),
-                body_sha256=(end.request_sha256 or None) if end else None,
-                complete_ns=self._complete_ns,
-                chunks=self._request.chunks(self._anchor),
-                trailers=read_fields(end.request_trailers) if end else (),
-            ),
+            request=request,
             response=response,
             informational=tuple(self._informational),
             tunnel=tunnel,
@@ -152,6 +147,26 @@ class Growing:
             outcome_detail=detail,
             ended_ns=ended_ns,
             flags=frozenset(self.flags),
+        )
+
+    def _request_side(self, body: bytes, end: End | None) -> RequestSide:
+        asked, size = self._asked, max(end.request_size if end else 0, self._request.size_bytes)
+        sha256 = (end.request_sha256 or None) if end else None
+        trailers = read_fields(end.request_trailers) if end else ()
+        if asked is not None and asked.body is body and asked.body_size == size and sha256 is None and not trailers:
+            return asked
+        head = self._head
+        return RequestSide(
+            method=head.method,
+            target=head.target,
+            target_received=head.target_received,
+            headers=self._fields,
+            body=body,
+            body_size=size,
+            body_sha256=sha256,
+            complete_ns=self._complete_ns,
+            chunks=self._request.chunks(self._anchor),
+            trailers=trailers,
         )
 
     def _response_side(self, body: bytes, end: End) -> ResponseSide | None:
@@ -180,7 +195,7 @@ class Growing:
 
     def _read(self, body: Body, fetch: Fetch) -> bytes:
         try:
-            return b"".join(body.pieces(fetch))
+            return body.whole(fetch)
         except OSError:
             self.flags.add(GAP)
             return b""

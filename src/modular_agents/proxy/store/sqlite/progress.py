@@ -20,12 +20,18 @@ class Progress:
         was = self._coming or self.committed
         gone = [(name,) for name in was.offsets if name not in position.offsets]
         grown = [(name, at) for name, at in position.offsets.items() if was.offsets.get(name) != at]
-        then, now = set(was.open_calls), set(position.open_calls)
-        stay = {call.call_id for call in now}
+        then = {call.call_id: call for call in was.open_calls}
+        now = {call.call_id: call for call in position.open_calls}
+        ended = [(call_id,) for call_id in then.keys() - now.keys()]
+        begun = [
+            (call_id, call.segment, call.offset)
+            for call_id, call in now.items()
+            if (was_open := then.get(call_id)) is not call and was_open != call
+        ]
         self._db.executemany(self._sql["drop_segment"], gone)
         self._db.executemany(self._sql["put_segment"], grown)
-        self._db.executemany(self._sql["drop_open_call"], [(call.call_id,) for call in then if call.call_id not in stay])
-        self._db.executemany(self._sql["put_open_call"], [(call.call_id, call.segment, call.offset) for call in now - then])
+        self._db.executemany(self._sql["drop_open_call"], ended)
+        self._db.executemany(self._sql["put_open_call"], begun)
         self._coming = position
 
     def land(self) -> None:
