@@ -45,6 +45,21 @@ def test_sums_by_hour_and_model(engine: Engine) -> None:
     assert [row.cost_usd for row in stats.dearest_calls] == [1.0, 0.5]
 
 
+def test_a_cancelled_call_is_no_error_and_an_interrupted_one_is(engine: Engine) -> None:
+    gone, died = CallError("client", "client_gone", "the client went away"), CallError("proxy", "interrupted", "the worker died")
+    put_all(
+        engine.store,
+        given(0).finished("Half", status=Status.CANCELLED, error=gone),
+        given(1).finished("Half", status=Status.INTERRUPTED, error=died),
+        given(2).finished(),
+    )
+    assert (engine.reader.stats(StatsQuery()).total.calls, engine.reader.stats(StatsQuery()).total.errors) == (3, 1)
+    (trace,) = engine.reader.traces(ALL, None, 10).items
+    assert (trace.error_count, trace.status) == (1, "completed")
+    assert [row.status for row in engine.reader.calls(CallFilter(has_error=True), None, 10).items] == ["interrupted"]
+    assert {row.status: row.error for row in engine.reader.calls(ALL, None, 10).items}["cancelled"] == "the client went away"
+
+
 def test_statistics_are_narrowed(engine: Engine) -> None:
     put_all(
         engine.store, *(given(n, at_ms=n * 3_600_000, thread=f"t{n}", model=f"m{n % 2}", agent=f"a{n}").finished(usd=1.0) for n in range(6))

@@ -15,6 +15,8 @@ from modular_agents.proxy.store.sqlite.engine import migrations
 
 OLDER = range(1, len(migrations()))
 """Every schema before today's has its database in the corpus."""
+CANCELLED_IS_NO_ERROR = 3
+ERRORS = ("SELECT sum(is_error) FROM call", "SELECT sum(error_count) FROM trace", "SELECT sum(errors) FROM hour")
 NEWEST = {call.call_id: call for call in calls()}
 
 
@@ -91,6 +93,21 @@ def test_old_calls_can_be_deleted_to_the_last(store: SqliteStore, path: Path) ->
     db.close()
     assert left == dict.fromkeys(left, 0)
     assert running == (1,)
+
+
+@pytest.mark.parametrize("schema", [n for n in OLDER if n < CANCELLED_IS_NO_ERROR])
+def test_a_cancelled_call_is_no_error_any_more(schema: int, tmp_path: Path) -> None:
+    path = unpacked(schema, tmp_path)
+    db = sqlite3.connect(path)
+    db.execute("UPDATE call SET status = 'cancelled' WHERE status = 'failed'")
+    before = [db.execute(sums).fetchone()[0] for sums in ERRORS]
+    db.commit()
+    db.close()
+    SqliteStore(path).close()
+    db = sqlite3.connect(path)
+    after = [db.execute(sums).fetchone()[0] for sums in ERRORS]
+    db.close()
+    assert (before, after) == ([1, 1, 1], [0, 0, 0])
 
 
 def test_the_contract_reads_as_before(path: Path, store: SqliteStore) -> None:

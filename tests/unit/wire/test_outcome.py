@@ -45,6 +45,18 @@ def test_how_it_ended_and_whose_fault_it_was(
     assert (error.whose if error else None, error.kind if error else None) == (whose, kind)
 
 
+@pytest.mark.parametrize("outcome", [Outcome.INTERRUPTED, Outcome.UPSTREAM_CUT, Outcome.UPSTREAM_TIMEOUT])
+def test_a_transfer_cut_behind_the_last_event_is_no_success_and_says_that_nothing_is_missing(outcome: Outcome) -> None:
+    status, error = judge(exchange("", "", outcome=outcome), ENDED, b"", needs_end=True)
+    assert status is not Status.COMPLETED
+    assert error is not None
+    assert error.message.endswith("its last event had come, so what is kept of it is whole")
+    for answered in (NOT_ANSWERED, FAULT):
+        _, error = judge(exchange("", "", outcome=outcome), answered, b"", needs_end=True)
+        assert error is not None
+        assert "whole" not in error.message
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [

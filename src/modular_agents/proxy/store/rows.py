@@ -198,7 +198,7 @@ def make_record(call: Call, exchange: Exchange, placement: Placement, cost: Cost
         finish_reason=call.finish_reason,
         http_status=call.http_status,
         error=(error.message or error.kind) if error else None,
-        is_error=int(error is not None or call.status in _FAILED),
+        is_error=int(call.status in _FAILED or (error is not None and call.status != Status.CANCELLED)),
         prompt_preview=_prompt_preview(call.messages),
         answer_preview=_preview(call.answer_text),
         tool_names=_json([part.name or "" for part in tools]) if (tools := _tools(call)) else "[]",

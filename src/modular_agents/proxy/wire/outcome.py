@@ -1,8 +1,8 @@
 """How a call ended, and whose fault it was when it ended badly.
 
 What the format saw is believed before what HTTP said (an error inside a 200 is an error, a body that is no answer is none),
-with two exceptions: a connection the provider cut is never a success, and a client that left after the answer's own end did
-get its answer.
+with two exceptions: a transfer that was cut is never a success, though its words say so when the answer's own last event had come
+(its client saw a broken body, and may have asked again); and a client that left after the answer's own end did get its answer.
 """
 
 from modular_agents.proxy.model.call import CallError, Status
@@ -26,6 +26,8 @@ _WORDS = {
     Outcome.INTERRUPTED: "the proxy broke the call off",
 }
 
+_WHOLE = "; its last event had come, so what is kept of it is whole"
+
 
 def judge(exchange: Exchange, answered: Answered, body: bytes, *, needs_end: bool) -> tuple[Status, CallError | None]:
     """Return the status and the error. `needs_end`: the answer is a stream whose format has an end of its own."""
@@ -36,8 +38,9 @@ def judge(exchange: Exchange, answered: Answered, body: bytes, *, needs_end: boo
         return Status.COMPLETED, None
     if outcome is not Outcome.COMPLETE:
         status = {Outcome.CLIENT_GONE: Status.CANCELLED, Outcome.INTERRUPTED: Status.INTERRUPTED}.get(outcome, Status.FAILED)
-        detail = exchange.outcome_detail
-        return status, CallError(_WHOSE.get(outcome, "provider"), outcome.value, _WORDS[outcome] + (f": {detail}" if detail else ""))
+        detail = f": {exchange.outcome_detail}" if exchange.outcome_detail else ""
+        whole = _WHOLE if answered.ended and answered.fault is None else ""
+        return status, CallError(_WHOSE.get(outcome, "provider"), outcome.value, _WORDS[outcome] + detail + whole)
     http_status = exchange.response.status if exchange.response else 0
     if http_status >= _FIRST_ERROR:
         return Status.FAILED, _http_error(http_status, answered, body)
