@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 from tests.conformance.conftest import Engine
-from tests.support.stored import SECOND, T0, given, put_all, tool_use
+from tests.support.stored import SECOND, T0, Given, given, put_all, tool_use
 
 from modular_agents.proxy.model.call import CallError, Status
 from modular_agents.proxy.model.event import RemovedRow
@@ -64,6 +64,36 @@ def test_a_failure_is_the_last_word_only_in_the_root_thread(engine: Engine) -> N
     assert engine.reader.traces(ALL, None, 1).items[0].status == "failed"
     put_all(engine.store, given(4).finished())
     assert engine.reader.traces(ALL, None, 1).items[0].status == "completed"
+
+
+def as_helper(one: Given, kind: str = "title") -> Given:
+    return replace(one, placement=replace(one.placement, kind=kind))
+
+
+@pytest.mark.parametrize("batches", [(4,), (1, 1, 1, 1), (2, 2), (1, 3), (3, 1)])
+def test_a_helper_does_not_speak_for_its_trace(engine: Engine, batches: tuple[int, ...]) -> None:
+    failure = CallError("provider", "x", "y")
+    calls = [
+        as_helper(given(1, thread="th-title").finished()),
+        given(2, thread="th-main").finished(tool_use("bash", {})),
+        as_helper(given(3, thread="th-title-2").finished(after_ms=10_000)),
+        given(4, thread="th-main").finished(status=Status.FAILED, error=failure),
+    ]
+    status = {2: "running", 3: "running", 4: "failed"}
+    engine.now_ns = T0 + 20 * SECOND
+    done = 0
+    for count in batches:
+        put_all(engine.store, *calls[done : done + count])
+        done += count
+        assert engine.reader.traces(ALL, None, 1).items[0].status == status.get(done, "completed")
+    put_all(engine.store, as_helper(given(5, thread="th-title-3").finished()))
+    assert engine.reader.traces(ALL, None, 1).items[0].status == "failed"
+
+
+def test_helpers_among_themselves_speak_for_their_trace(engine: Engine) -> None:
+    put_all(engine.store, as_helper(given(1).finished(), "embedding"))
+    put_all(engine.store, as_helper(given(2).finished(status=Status.FAILED, error=CallError("provider", "x", "y")), "embedding"))
+    assert engine.reader.traces(ALL, None, 1).items[0].status == "failed"
 
 
 def test_a_trace_takes_the_surest_source_and_the_last_name(engine: Engine) -> None:

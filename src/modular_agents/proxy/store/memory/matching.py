@@ -6,6 +6,7 @@ from modular_agents.proxy.model.query import (
     CallFilter,
     TraceRow,
 )
+from modular_agents.proxy.model.trace import HELPERS
 from modular_agents.proxy.store import terms
 from modular_agents.proxy.store.memory.state import Stored
 from modular_agents.proxy.store.rows import (
@@ -20,6 +21,7 @@ def trace_status(records: Sequence[CallRecord], last_ns: int, now_ns: int) -> st
     """Return a trace's status at `now_ns`; `records`: oldest first."""
     if any(record.is_running for record in records):
         return "running"
+    records = [record for record in records if record.kind not in HELPERS] or records
     if records[-1].status == _FAILED and records[-1].thread_id == records[0].thread_id:
         return _FAILED
     answered = max((record.ended_ns for record in records if record.ended_ns is not None), default=0)

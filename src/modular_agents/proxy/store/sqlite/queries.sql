@@ -281,17 +281,22 @@ SELECT message_count, thread_id FROM call WHERE call_id = ?
 -- name: drop_threads
 DELETE FROM thread WHERE trace = ?
 
+-- name: trace_has_turns
+SELECT 1 FROM call WHERE trace = ? AND kind NOT IN (SELECT value FROM json_each(?)) LIMIT 1
+
 -- name: oldest_of_trace
-SELECT id, thread_id FROM call WHERE trace = ? ORDER BY id LIMIT 1
+SELECT id, thread_id FROM call WHERE trace = ? AND kind NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT 1
 
 -- name: newest_of_trace
-SELECT id, thread_id, status = 'failed' FROM call WHERE trace = ? ORDER BY id DESC LIMIT 1
+SELECT id, thread_id, status = 'failed' FROM call
+WHERE trace = ? AND kind NOT IN (SELECT value FROM json_each(?)) ORDER BY id DESC LIMIT 1
 
 -- name: times_of_trace
 SELECT min(started_ns), max(max(started_ns, coalesce(ended_ns, 0))) FROM call WHERE trace = ?
 
 -- name: answered_of_trace
-SELECT ended_ns, tool_names <> '[]' FROM call WHERE trace = ? AND ended_ns IS NOT NULL ORDER BY ended_ns DESC, id DESC LIMIT 1
+SELECT ended_ns, tool_names <> '[]' FROM call
+WHERE trace = ? AND kind NOT IN (SELECT value FROM json_each(?)) AND ended_ns IS NOT NULL ORDER BY ended_ns DESC, id DESC LIMIT 1
 
 -- name: task_of_trace
 SELECT id, task_description FROM call

@@ -5,6 +5,7 @@ subtraction (who came first, who last, what was said last) is asked of the calls
 per batch. A trace without calls is gone.
 """
 
+import json
 from dataclasses import dataclass, fields
 from operator import attrgetter
 
@@ -69,10 +70,15 @@ class TraceSums:
             self.cost_usd += sign * call.cost_usd
             self.cost_calls += sign
 
-    def see(self, number: int, call: CallRecord) -> None:
-        """Note who came first, who last, what the last answer asked for, and who described it. `number` is `call.id`."""
+    def see(self, number: int, call: CallRecord, *, speaks: bool = True) -> None:
+        """Note who came first, who last, what the last answer asked for, and who described it. `number` is `call.id`.
+
+        A helper beside a conversation does not speak for the trace: a title that was made after a failure is no success.
+        """
         self.created_ns = min(self.created_ns, call.started_ns)
         self.last_ns = max(self.last_ns, call.started_ns, call.ended_ns or 0)
+        if not speaks:
+            return
         if not self.oldest_call or number <= self.oldest_call:
             self.oldest_call, self.root_thread = number, call.thread_id
         if number >= self.newest_call:
@@ -114,6 +120,7 @@ class TraceSums:
         return "running" if self.asks_tool and self.last_ns > now_ns - TRACE_IDLE_NS else "completed"
 
 
+_HELPERS = json.dumps([*HELPERS])
 _COLUMNS = attrgetter(*(field.name for field in fields(TraceSums)))
 
 
@@ -139,6 +146,8 @@ class Traces:
         """Traces that a call has left, with the trace it went to."""
         self.changed: tuple[int, ...] = ()
         """Numbers of the traces that the last flush wrote."""
+        self._spoken: set[int] = set()
+        """Traces with a turn in this batch."""
         self._threads: dict[tuple[int, str, str], int] = {}
         """Changes of how many calls a thread has under a name."""
 
@@ -173,7 +182,7 @@ class Traces:
         """Count a call that is new here."""
         sums = self.sums(trace)
         sums.count(call, 1)
-        sums.see(number, call)
+        self._see(trace, number, call)
         self._count_thread(trace, call, 1)
 
     def change(self, trace: int, number: int, before: CallRecord, call: CallRecord) -> None:
@@ -181,7 +190,7 @@ class Traces:
         sums = self.sums(trace)
         sums.count(before, -1)
         sums.count(call, 1)
-        sums.see(number, call)
+        self._see(trace, number, call)
         if (before.thread_id, before.agent_name) != (call.thread_id, call.agent_name):
             self._count_thread(trace, before, -1)
             self._count_thread(trace, call, 1)
@@ -222,7 +231,18 @@ class Traces:
         self._drop_changes()
 
     def _drop_changes(self) -> None:
-        self._sums, self._unsure, self._threads = {}, {}, {}
+        self._sums, self._unsure, self._threads, self._spoken = {}, {}, {}, set()
+
+    def _see(self, trace: int, number: int, call: CallRecord) -> None:
+        """Let a turn speak for its trace, and a helper among helpers; when the first turn joins helpers, the calls are asked again."""
+        sums = self.sums(trace)
+        if call.kind in HELPERS:
+            sums.see(number, call, speaks=not sums.agent_count and trace not in self._spoken)
+            return
+        self._spoken.add(trace)
+        sums.see(number, call)
+        if not sums.agent_count and sums.call_count > 1:
+            self._unsure.setdefault(trace, None)
 
     def _open(self, sums: TraceSums) -> None:
         self._db.execute(self._sql["add_trace"], _COLUMNS(sums))
@@ -247,8 +267,10 @@ class Traces:
     def _look_again(self, sums: TraceSums) -> None:
         """Ask the calls what subtraction cannot tell."""
         ask, key = self._db.execute, (sums.id,)
+        has_turns = ask(self._sql["trace_has_turns"], (sums.id, _HELPERS)).get is not None
+        speaking = (sums.id, _HELPERS if has_turns else "[]")
         sums.created_ns, sums.last_ns = ask(self._sql["times_of_trace"], key).get
-        sums.oldest_call, sums.root_thread = ask(self._sql["oldest_of_trace"], key).get
-        sums.newest_call, sums.newest_thread, sums.newest_failed = ask(self._sql["newest_of_trace"], key).get
-        sums.answered_ns, sums.asks_tool = ask(self._sql["answered_of_trace"], key).get or (0, 0)
+        sums.oldest_call, sums.root_thread = ask(self._sql["oldest_of_trace"], speaking).get
+        sums.newest_call, sums.newest_thread, sums.newest_failed = ask(self._sql["newest_of_trace"], speaking).get
+        sums.answered_ns, sums.asks_tool = ask(self._sql["answered_of_trace"], speaking).get or (0, 0)
         sums.described_by, sums.task_description = ask(self._sql["task_of_trace"], key).get or (0, None)
