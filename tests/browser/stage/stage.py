@@ -215,6 +215,10 @@ class StageReader:
             more = str(start + limit) if len(rows) > start + limit else None
             return CallPage(tuple(rows[start : start + limit]), more, self.stage.last)
 
+    def ended(self, where: CallFilter, cursor: str | None, limit: int) -> CallPage:
+        newest_first = self.calls(where, cursor, limit)
+        return replace(newest_first, items=tuple(call for call in reversed(newest_first.items) if call.status != "running"))
+
     def call(self, call_id: str) -> CallDetail | None:
         self._check()
         with self.stage.lock:

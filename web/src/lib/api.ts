@@ -33,6 +33,9 @@ export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T>
 
 const id = encodeURIComponent;
 
+/** What the page offers; the API knows more. */
+export const EXPORT_FORMATS = ["jsonl", "csv", "har", "html"] as const;
+
 export const api = {
   traces: (params: URLSearchParams, signal?: AbortSignal) => getJson<TracePage>(`/api/traces?${params}`, signal),
   trace: (traceId: string, signal?: AbortSignal) => getJson<TraceDetail>(`/api/traces/${id(traceId)}`, signal),
@@ -40,5 +43,6 @@ export const api = {
   call: (callId: string, signal?: AbortSignal) => getJson<CallDetail>(`/api/calls/${id(callId)}`, signal),
   raw: (callId: string, signal?: AbortSignal) => getJson<RawView>(`/api/calls/${id(callId)}/raw`, signal),
   rawUrl: (callId: string, side: "request" | "response") => `/api/calls/${id(callId)}/raw/${side}`,
+  exportUrl: (format: (typeof EXPORT_FORMATS)[number], traceId: string) => `/api/export?format=${format}&trace=${id(traceId)}`,
   status: (signal?: AbortSignal) => getJson<StatusView>("/api/status", signal),
 };

@@ -10,6 +10,7 @@ import { closeDetail, go, openTrace, place, VIEWS, type View } from "../state/ro
 import type { TraceRow } from "../types.gen";
 import { CallTable } from "./CallTable";
 import { Conversation } from "./Conversation";
+import { ExportMenu } from "./ExportMenu";
 import { LazyGraph, LazyTimeline } from "./lazy";
 
 const VIEW_WORDS: Record<View, string> = { graph: "Graph", timeline: "Timeline", conversation: "Conversation", table: "Table" };
@@ -23,6 +24,7 @@ function Header({ row }: { row: TraceRow }) {
         <h1 class="said ellipsis" title={visible(row.task_description ?? "")}>
           {traceTitle(row)}
         </h1>
+        <ExportMenu traceId={row.trace_id} />
       </div>
       <p class="trace-facts">
         <span>{plural(row.agent_count, "agent")}</span>

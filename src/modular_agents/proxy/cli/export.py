@@ -29,8 +29,6 @@ Examples:
 Exit codes: 0 done, 1 it could not be written, 2 wrong use (also: the file is there already), 4 no call fits.
 """
 PIPE = "-"
-PIECE_BYTES = 64 * 1024
-"""Small pieces are gathered to this size before they are written."""
 
 
 def export(
@@ -95,19 +93,14 @@ def which(reader: "Reader", traces: list[str], since: str | None, until: str | N
 
 def write(form: "Format", source: "Source", out: BinaryIO) -> int:
     """Write an export; return its bytes."""
+    from modular_agents.proxy.export.exporter import pieces
+
     size = 0
-    waiting: list[bytes] = []
-    waits = 0
-    for piece in form.write(source):
-        waiting.append(piece)
-        waits += len(piece)
-        if waits >= PIECE_BYTES:
-            out.writelines(waiting)
-            size += waits
-            waiting, waits = [], 0
-    out.writelines(waiting)
+    for piece in pieces(form, source):
+        out.write(piece)
+        size += len(piece)
     out.flush()
-    return size + waits
+    return size
 
 
 def _format(name: str) -> "Format":

@@ -7,27 +7,32 @@ from urllib.parse import unquote
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from modular_agents.proxy.dashboard.answers import error_response, json_response
 from modular_agents.proxy.dashboard.asking import (
     AGAINST,
     CALL_STATUSES,
     FILTERS,
+    FORMAT,
     PAGING,
     TEXT,
     TRACE,
     TRACE_STATUSES,
     BadQuestion,
     Parameter,
+    make_question,
     read_query,
     read_question,
 )
 from modular_agents.proxy.dashboard.bodies import view_raw
 from modular_agents.proxy.dashboard.diffs import view_diff
+from modular_agents.proxy.dashboard.exporting import Exports
 from modular_agents.proxy.dashboard.reading import Readers
 from modular_agents.proxy.dashboard.shapes import ErrorBody, GraphView, RawView, StatusView
 from modular_agents.proxy.errors import NotFound, ProxyError, StoreDamaged, StoreUnavailable, UsageError
+from modular_agents.proxy.export.exporter import FORMATS
+from modular_agents.proxy.export.source import Wanted
 from modular_agents.proxy.model.comparison import Comparison
 from modular_agents.proxy.model.query import CallDetail, CallPage, TraceDetail, TracePage
 from modular_agents.proxy.model.status import ProxyStatus
@@ -44,6 +49,7 @@ class Source:
     status: Callable[[], ProxyStatus | None]
     version: str
     db: str
+    exports: Exports
     now_s: Callable[[], float] = time.time
 
 
@@ -149,6 +155,24 @@ async def download(source: Source, request: Request) -> Response:
     return Response(body, headers=headers, media_type="application/octet-stream")
 
 
+async def export(source: Source, request: Request) -> Response:
+    """Answer with a file to save, written while it is downloaded."""
+    values = read_query(_query(request), (*FILTERS, TRACE, FORMAT))
+    name = values.pop("format", "")
+    if name not in FORMATS:
+        raise BadQuestion(f"There is no format {name[:40]!r}.", f"format= one of {', '.join(FORMATS)}.")
+    where = make_question(values, CALL_STATUSES, source.now_s).where
+    form = FORMATS[name]
+    if where.trace_id is not None and await source.readers.ask(lambda reader: reader.trace(where.trace_id or "")) is None:
+        raise NotFound(f"There is no trace {where.trace_id!r}.")
+    named = "".join(letter for letter in where.trace_id or "calls" if letter.isascii() and (letter.isalnum() or letter in "-_"))[:80]
+    headers = {"content-disposition": f'attachment; filename="anton-{named}.{form.suffix}"'}
+    kind = form.media_type if name != "html" else "application/octet-stream"  # never shown as a page of this site
+    if request.method == "HEAD":
+        return Response(headers=headers, media_type=kind)
+    return StreamingResponse(await source.exports.begin(form, Wanted(where)), headers=headers, media_type=kind)
+
+
 async def get_status(source: Source, request: Request) -> Response:
     """Answer with a `StatusView`."""
     read_query(_query(request), ())
@@ -178,6 +202,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         (AGAINST,),
     ),
     Endpoint("/api/search", "Calls whose prompt or answer holds a text.", search, CallPage, (TEXT, *PAGING)),
+    Endpoint("/api/export", "Calls that have ended as a file, oldest first.", export, None, (FORMAT, *FILTERS, TRACE)),
     Endpoint("/api/status", "The dashboard and the proxy beside it.", get_status, StatusView),
 )
 

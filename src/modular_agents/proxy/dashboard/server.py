@@ -25,6 +25,7 @@ from modular_agents.proxy.dashboard.access import Access
 from modular_agents.proxy.dashboard.answers import error_response, json_response
 from modular_agents.proxy.dashboard.api import ENDPOINTS, Endpoint, Source, answer_error
 from modular_agents.proxy.dashboard.asking import BadQuestion, read_after, read_query
+from modular_agents.proxy.dashboard.exporting import Exports
 from modular_agents.proxy.dashboard.guard import Guard, Site
 from modular_agents.proxy.dashboard.live import MAX_SUBSCRIBERS, Live
 from modular_agents.proxy.dashboard.page import STATIC, Page
@@ -63,7 +64,7 @@ def build_app(parts: DashboardParts, on_crash: Callable[[], None]) -> ASGIApp:
     """Return the whole dashboard as one ASGI application. `on_crash` is called when the live feed died: nothing here works without it."""
     readers, watching = Readers(parts.open_reader), Readers(parts.open_reader, threads=1)
     live, page = Live(watching, readers), Page(parts.static)
-    source = Source(readers, parts.status, parts.version, parts.db)
+    source = Source(readers, parts.status, parts.version, parts.db, Exports(parts.open_reader))
     described = msgspec.json.encode(openapi.document(parts.version))
 
     @contextlib.asynccontextmanager

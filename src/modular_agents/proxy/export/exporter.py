@@ -19,6 +19,9 @@ class Format:
     is_text: bool = True
 
 
+PIECE_BYTES = 64 * 1024
+"""Small pieces are gathered to this size before they are handed on."""
+
 FORMATS: dict[str, Format] = {
     one.name: one
     for one in (
@@ -29,3 +32,17 @@ FORMATS: dict[str, Format] = {
         Format("html", "html", "text/html; charset=utf-8", "one page to read and to send, without a server", html_page.write),
     )
 }
+
+
+def pieces(form: Format, source: Source) -> Iterator[bytes]:
+    """Yield an export in pieces worth writing."""
+    waiting: list[bytes] = []
+    size = 0
+    for piece in form.write(source):
+        waiting.append(piece)
+        size += len(piece)
+        if size >= PIECE_BYTES:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)
