@@ -48,7 +48,7 @@ def test_the_diff_names_what_is_new(opened: Page) -> None:
     expect(diff).to_contain_text("The beginning is kept.")
     expect(diff.locator(".diff-same summary")).to_have_text("1 message unchanged")
     expect(diff.locator(".diff-sign").first).to_contain_text("the previous answer, sent back")
-    diff.locator(".link").click()
+    diff.locator(".link").first.click()
     expect(opened.get_by_role("tabpanel", name="Diff")).to_contain_text("first turn of its conversation")
 
 

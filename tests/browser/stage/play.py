@@ -128,6 +128,8 @@ class Thread:
     messages: list[MessageView] = field(default_factory=list)
     last: str | None = None
     path: str = "/v1/messages"
+    sent: int = 0
+    """Messages of the turn before, and its answer."""
 
     def hears(self, text: str) -> "Thread":
         """Let the user, or the one who asked, say something."""
@@ -167,6 +169,7 @@ class Thread:
             call=row,
             system=(message("system", part("text", self.system)),) if self.system else (),
             messages=tuple(self.messages),
+            new_from=self.sent,
             tools=self.tools,
             params=json.dumps({"max_tokens": 4096, "temperature": 0.2, "stream": said.stream}),
             request_id=f"req_{call_id[-6:]}",
@@ -182,6 +185,7 @@ class Thread:
             director.at(ends, lambda: self._end(asked, answer, said, at_ms))
         if answer.parts:
             self.messages.append(answer)
+        self.sent = len(self.messages)
         return call_id, ends
 
     def edge(self, at_ms: float, from_id: str, to_id: str, kind: str, evidence: str, confidence: float) -> None:

@@ -1,132 +1,118 @@
-import { useMemo } from "preact/hooks";
-import { compare, type MessageChange, wordDiff } from "../lib/compare";
-import { clock, count, plural, shortId, tokens } from "../lib/format";
+// What tells a request from the turn before it. The server compares; this only draws, so that the command line says the same.
+import { useSignal } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
+import { api, type Problem } from "../lib/api";
+import { clock, count, plural, shortId } from "../lib/format";
 import { visible } from "../lib/visible";
 import { ProblemNotice } from "../shell/Notice";
 import { trace } from "../state/app";
 import { go } from "../state/route";
-import { previousTurn, useDetail } from "../state/turns";
-import type { CallDetail, CallRow, MessageView } from "../types.gen";
-import { Message, messageText } from "./Message";
+import { previousTurn } from "../state/turns";
+import type { CallDetail, Change, Comparison, MessageView } from "../types.gen";
+import { CacheReport } from "./CacheReport";
+import { Edits } from "./Edits";
+import { Message } from "./Message";
 import { toolNames } from "./Parts";
-import { readTool } from "./Request";
 
-function Words({ before, after }: { before: MessageView; after: MessageView }) {
-  const edits = useMemo(() => wordDiff(visible(messageText(before)), visible(messageText(after))), [before, after]);
+const SIGNS: Readonly<Record<string, string>> = { added: "+", removed: "−", changed: "±", moved: "⇅" };
+
+interface Entry {
+  readonly change: Change;
+  readonly entries: readonly MessageView[];
+  readonly names: ReadonlyMap<string, string>;
+  readonly word: string;
+}
+
+function heading({ change, word }: Entry): string {
+  const at = change.after_at ?? change.before_at;
+  const name = word === "message" ? change.name : word === "tool" ? "" : word;
+  const place = at === null ? "" : ` ${at + 1}`;
+  const what = word === "tool" || word === "parameter" ? change.name : `${name}${place}`;
+  const moved = change.kind === "moved" && change.before_at !== null ? `, from place ${change.before_at + 1} to ${(at ?? 0) + 1}` : "";
+  return `${SIGNS[change.kind] ?? "="} ${visible(what)} ${change.kind === "same" ? "" : change.kind}${moved}${change.note ? ` · ${change.note}` : ""}`;
+}
+
+function Same({ change, entries, names, word }: Entry) {
+  const shown = change.after_at === null ? [] : entries.slice(change.after_at, change.after_at + change.count);
+  const said = `${plural(change.count, word)} unchanged${change.note ? ` · ${change.note}` : ""}`;
+  if (shown.length === 0) return <p class="diff-line dim">{said}</p>;
   return (
-    <pre class="plain word-diff said">
-      {edits.map((edit, index) => {
-        if (edit.kind === "removed") return <del key={index}>{edit.text}</del>;
-        if (edit.kind === "added") return <ins key={index}>{edit.text}</ins>;
-        return edit.text;
-      })}
-    </pre>
+    <details class="diff-same">
+      <summary>{change.name ? `${visible(change.name)} ${(change.after_at ?? 0) + 1} unchanged · ${change.note}` : said}</summary>
+      {shown.map((message, index) => (
+        <Message key={index} message={message} names={names} folded />
+      ))}
+    </details>
   );
 }
 
-function Change({ change, names }: { change: MessageChange; names: ReadonlyMap<string, string> }) {
-  switch (change.kind) {
-    case "same":
-      return (
-        <details class="diff-same">
-          <summary>{plural(change.count, "message")} unchanged</summary>
-          {change.messages.map((message, index) => (
-            <Message key={index} message={message} names={names} folded />
-          ))}
-        </details>
-      );
-    case "added":
-      return (
-        <div class="diff-block diff-added">
-          <span class="diff-sign">+ {change.isAnswer ? "the previous answer, sent back" : "added"}</span>
-          <Message message={change.after} names={names} />
-        </div>
-      );
-    case "removed":
-      return (
-        <div class="diff-block diff-removed">
-          <span class="diff-sign">− removed</span>
-          <Message message={change.before} names={names} />
-        </div>
-      );
-    case "changed":
-      return (
-        <div class="diff-block diff-changed">
-          <span class="diff-sign">± changed: {visible(change.after.role)}</span>
-          <Words before={change.before} after={change.after} />
-        </div>
-      );
-  }
-}
-
-/** What the prompt cache made of it: where the common beginning ends, and what the provider says it read. */
-function CacheLine({ current, breaksAt }: { current: CallRow; breaksAt: string | null }) {
-  const read = current.tokens_cache_read;
-  const said = read === null ? null : `${tokens(read)} of ${tokens(current.tokens_input)} came from the prompt cache.`;
+function Entry(entry: Entry) {
+  const { change, entries, names } = entry;
+  if (change.kind === "same") return <Same {...entry} />;
+  const whole = change.kind === "added" && change.after_at !== null ? entries[change.after_at] : undefined;
   return (
-    <p class={`callout${breaksAt === null ? "" : " callout-warn"}`}>
-      {breaksAt === null ? (
-        <>
-          <b>The beginning is kept.</b> Everything the previous turn sent comes first again.
-        </>
-      ) : (
-        <>
-          <b>The beginning changes at {breaksAt}.</b> From there on the prompt cache cannot be used.
-        </>
-      )}
-      {said && ` ${said}`}
-    </p>
+    <div class={`diff-block diff-${change.kind}`}>
+      <span class="diff-sign said">{heading(entry)}</span>
+      {whole ? <Message message={whole} names={names} /> : change.edits.length > 0 && <Edits edits={change.edits} />}
+    </div>
   );
 }
 
-function Compared({ previous, current }: { previous: CallDetail; current: CallDetail }) {
-  const found = useMemo(() => compare(previous, current), [previous, current]);
-  const names = useMemo(() => toolNames([...previous.messages, ...current.messages]), [previous, current]);
-  const isSystemSame = found.system.every((change) => change.kind === "same");
+function Part(props: { title: string; word: string; changes: readonly Change[]; entries?: readonly MessageView[]; before?: number; after?: number }) {
+  const names = useMemo(() => toolNames(props.entries ?? []), [props.entries]);
+  if (props.changes.length === 0) return null;
+  return (
+    <section class="block">
+      <h3>
+        {props.title}{" "}
+        {props.before !== undefined && (
+          <span class="dim">
+            {count(props.before)} → {count(props.after ?? 0)}
+          </span>
+        )}
+      </h3>
+      {props.changes.map((change, index) => (
+        <Entry key={index} change={change} entries={props.entries ?? []} names={names} word={props.word} />
+      ))}
+    </section>
+  );
+}
+
+function sizes(changes: readonly Change[]): { before: number; after: number } {
+  const sum = (which: "before_at" | "after_at") =>
+    changes.filter((change) => change[which] !== null).reduce((total, change) => total + change.count, 0);
+  return { before: sum("before_at"), after: sum("after_at") };
+}
+
+function isTold(changes: readonly Change[]): boolean {
+  return changes.some((change) => change.kind !== "same" || change.note !== "");
+}
+
+/** What stays as it was: one line for all of it. */
+function unchanged(found: Comparison): string {
+  const words = [
+    [found.tools, "tool"],
+    [found.system, "system block"],
+  ] as const;
+  return words
+    .filter(([changes]) => changes.length > 0 && !isTold(changes))
+    .map(([changes, word]) => plural(sizes(changes).after, word))
+    .join(" and ");
+}
+
+function Compared({ found, detail }: { found: Comparison; detail: CallDetail }) {
+  const same = unchanged(found);
   return (
     <>
-      <CacheLine current={current.call} breaksAt={found.breaksAt} />
-      {previous.call.model !== current.call.model && (
-        <p class="diff-param">
-          <b>model</b> <del>{visible(previous.call.model ?? "none")}</del> <ins>{visible(current.call.model ?? "none")}</ins>
-        </p>
+      <CacheReport cache={found.cache} />
+      {found.same && <p class="dim empty-line">The two requests are the same.</p>}
+      <Part title="Parameters" word="parameter" changes={found.params} />
+      {isTold(found.tools) && <Part title="Tools" word="tool" changes={found.tools} {...sizes(found.tools)} />}
+      {isTold(found.system) && (
+        <Part title="System" word="block" changes={found.system} entries={detail.system} {...sizes(found.system)} />
       )}
-      {found.params.map((param) => (
-        <p key={param.name} class="diff-param said">
-          <b>{visible(param.name)}</b> {param.before !== null && <del>{visible(param.before)}</del>}{" "}
-          {param.after !== null && <ins>{visible(param.after)}</ins>}
-        </p>
-      ))}
-      {(found.toolsAdded.length > 0 || found.toolsRemoved.length > 0) && (
-        <p class="diff-param said">
-          <b>tools</b>{" "}
-          {found.toolsRemoved.map((tool, index) => (
-            <del key={index}>{visible(readTool(tool).name)} </del>
-          ))}
-          {found.toolsAdded.map((tool, index) => (
-            <ins key={index}>{visible(readTool(tool).name)} </ins>
-          ))}
-        </p>
-      )}
-      {!isSystemSame && (
-        <section class="block">
-          <h3>System</h3>
-          {found.system.map((change, index) => (
-            <Change key={index} change={change} names={names} />
-          ))}
-        </section>
-      )}
-      <section class="block">
-        <h3>
-          Messages{" "}
-          <span class="dim">
-            {count(previous.messages.length)} → {count(current.messages.length)}
-          </span>
-        </h3>
-        {found.messages.map((change, index) => (
-          <Change key={index} change={change} names={names} />
-        ))}
-      </section>
+      {same !== "" && <p class="diff-line dim">{same} unchanged</p>}
+      <Part title="Messages" word="message" changes={found.messages} entries={detail.messages} {...sizes(found.messages)} />
     </>
   );
 }
@@ -134,7 +120,24 @@ function Compared({ previous, current }: { previous: CallDetail; current: CallDe
 export function Diff({ detail }: { detail: CallDetail }) {
   trace.version.value;
   const before = previousTurn(detail.call, trace.calls, trace.edges);
-  const previous = useDetail(before?.call_id ?? null);
+  const found = useSignal<Comparison | null>(null);
+  const problem = useSignal<Problem | null>(null);
+  const { call_id: id, status } = detail.call;
+  const against = before?.call_id;
+  useEffect(() => {
+    if (against === undefined) return undefined;
+    const abort = new AbortController();
+    api.diff(id, against, abort.signal).then(
+      (comparison) => {
+        found.value = comparison;
+        problem.value = null;
+      },
+      (failure: Problem) => {
+        if (!abort.signal.aborted) problem.value = failure;
+      },
+    );
+    return () => abort.abort();
+  }, [id, against, status]);
   if (!before) {
     return <p class="dim empty-line">This is the first turn of its conversation: there is nothing to compare it with.</p>;
   }
@@ -146,9 +149,9 @@ export function Diff({ detail }: { detail: CallDetail }) {
           {clock(before.created_at)} · <code>{shortId(before.call_id)}</code>
         </button>
       </p>
-      {previous.problem && <ProblemNotice problem={previous.problem} />}
-      {!previous.detail && !previous.problem && <p class="dim empty-line">Loading the previous turn …</p>}
-      {previous.detail && <Compared previous={previous.detail} current={detail} />}
+      {problem.value && !found.value && <ProblemNotice problem={problem.value} />}
+      {!found.value && !problem.value && <p class="dim empty-line">Comparing the two turns …</p>}
+      {found.value && <Compared found={found.value} detail={detail} />}
     </div>
   );
 }

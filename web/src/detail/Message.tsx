@@ -7,6 +7,9 @@ export function messageText(message: MessageView): string {
   return message.parts.map((part) => part.text || part.arguments || part.raw).join("\n\n");
 }
 
+/** What is said of a message that the turn before did not send. */
+export const NEW_MARK = "new in this turn";
+
 interface Props {
   readonly message: MessageView;
   readonly names: ReadonlyMap<string, string>;

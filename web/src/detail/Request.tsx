@@ -5,7 +5,7 @@ import { visible } from "../lib/visible";
 import { CopyButton } from "../shell/Copy";
 import type { CallDetail } from "../types.gen";
 import { Json } from "./Json";
-import { Message } from "./Message";
+import { Message, NEW_MARK } from "./Message";
 import { toolNames } from "./Parts";
 
 /** A tool's definition, read for its name and description only; both providers' spellings. */
@@ -91,7 +91,14 @@ export function Request({ detail }: { detail: CallDetail }) {
             Messages <span class="dim">{plural(detail.messages.length, "message")}</span>
           </h3>
           {detail.messages.map((message, index) => (
-            <Message key={index} message={message} names={names} number={index + 1} folded={detail.messages.length > 6} />
+            <Message
+              key={index}
+              message={message}
+              names={names}
+              number={index + 1}
+              folded={detail.messages.length > 6}
+              mark={detail.new_from > 0 && index >= detail.new_from ? NEW_MARK : undefined}
+            />
           ))}
         </section>
       )}

@@ -1,7 +1,5 @@
 // The turns of a thread: which call came before which. A fetched detail is kept while its call is finished: it cannot change.
-import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
-import { api, type Problem } from "../lib/api";
+import { api } from "../lib/api";
 import type { CallDetail, CallRow, EdgeRow } from "../types.gen";
 
 const KEPT = 24;
@@ -30,31 +28,4 @@ export function previousTurn(row: CallRow, calls: readonly CallRow[], edges: rea
 
 export function turnsOf(threadId: string, calls: readonly CallRow[]): readonly CallRow[] {
   return calls.filter((each) => each.thread_id === threadId);
-}
-
-export type Fetched = { readonly detail: CallDetail | null; readonly problem: Problem | null };
-
-const NONE: Fetched = { detail: null, problem: null };
-
-/** The detail of a call that stands beside the open one, as the previous turn. */
-export function useDetail(callId: string | null): Fetched {
-  const state = useSignal<Fetched>(NONE);
-  useEffect(() => {
-    let isWanted = true;
-    state.value = NONE;
-    if (callId !== null) {
-      finishedDetail(callId).then(
-        (detail) => {
-          if (isWanted) state.value = { detail, problem: null };
-        },
-        (problem: Problem) => {
-          if (isWanted) state.value = { detail: null, problem };
-        },
-      );
-    }
-    return () => {
-      isWanted = false;
-    };
-  }, [callId]);
-  return state.value;
 }

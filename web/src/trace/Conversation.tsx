@@ -1,17 +1,16 @@
 // A thread as a chat, turn by turn: what this turn added stands open, what it merely repeats is folded away.
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { Answer } from "../detail/Answer";
-import { Message } from "../detail/Message";
+import { Message, NEW_MARK } from "../detail/Message";
 import { toolNames } from "../detail/Parts";
-import { isAnswerOf, isSameMessage } from "../lib/compare";
 import { clock, cost, duration, plural, tokens } from "../lib/format";
 import { visible } from "../lib/visible";
 import { StatusMark } from "../shell/marks";
 import { ProblemNotice } from "../shell/Notice";
 import { call, now, shownCall, trace } from "../state/app";
 import { go, place, type Tab } from "../state/route";
-import { previousTurn, turnsOf, useDetail } from "../state/turns";
-import type { CallDetail, CallRow, MessageView } from "../types.gen";
+import { turnsOf } from "../state/turns";
+import type { CallDetail, CallRow } from "../types.gen";
 import { type Agent, readAgents } from "./agents";
 import { durationOf } from "./columns";
 import { setShownOrder } from "./step";
@@ -94,27 +93,21 @@ function TurnFacts({ row }: { row: CallRow }) {
   );
 }
 
-/** What a message that the turn before did not send is: its answer coming back, or something new. */
-function freshMark(message: MessageView, before: CallDetail | null, answer: MessageView | undefined): string | undefined {
-  if (!before) return undefined;
-  return isAnswerOf(message, answer) ? "the answer before, sent back" : "new in this turn";
+/** Where the turn's own part begins: the answer before, which the client sends back, and what is new. */
+export function ownFrom(detail: CallDetail): number {
+  let from = detail.new_from;
+  while (from > 0 && ANSWERING.has(detail.messages[from - 1]?.role ?? "")) from -= 1;
+  return from;
 }
 
-function Body({ detail, before }: { detail: CallDetail; before: CallDetail | null }) {
+const ANSWERING = new Set(["assistant", "model"]);
+
+function Body({ detail }: { detail: CallDetail }) {
   const names = useMemo(() => toolNames(detail.messages), [detail.messages]);
-  const repeated = useMemo(() => {
-    if (!before) return 0;
-    let same = 0;
-    for (const message of before.messages) {
-      const mine = detail.messages[same];
-      if (!mine || !isSameMessage(message, mine)) break;
-      same += 1;
-    }
-    return same;
-  }, [before, detail.messages]);
+  const repeated = ownFrom(detail);
   const history = detail.messages.slice(0, repeated);
   const fresh = detail.messages.slice(repeated);
-  const answered = before?.answers[0];
+  const mark = (at: number) => (detail.new_from === 0 ? undefined : at < detail.new_from ? "the answer before, sent back" : NEW_MARK);
   return (
     <>
       {detail.system.length > 0 && (
@@ -140,7 +133,7 @@ function Body({ detail, before }: { detail: CallDetail; before: CallDetail | nul
           names={names}
           number={repeated + index + 1}
           folded
-          mark={freshMark(message, before, answered)}
+          mark={mark(repeated + index)}
         />
       ))}
       <article class="message role-assistant is-answer">
@@ -161,8 +154,6 @@ export function Conversation() {
   const agents = useMemo(() => readAgents(calls, edges), [calls, edges]);
   const turn = trace.call(shownCall());
   const turns = useMemo(() => (turn ? turnsOf(turn.thread_id, calls) : []), [turn?.thread_id, calls]);
-  const before = turn ? previousTurn(turn, calls, edges) : null;
-  const previous = useDetail(before && turn && before.thread_id === turn.thread_id ? before.call_id : null);
   const open = call.detail.value;
   const detail = open && open.call.call_id === turn?.call_id ? open : null;
 
@@ -182,7 +173,7 @@ export function Conversation() {
       <div class="chat tab-panel" key={turn.call_id} tabIndex={0} aria-label="Conversation" role="region">
         {problem && !detail && <ProblemNotice problem={problem} retry={() => void call.reload()} />}
         {!detail && !problem && <p class="dim empty-line">Loading the turn …</p>}
-        {detail && <Body detail={detail} before={previous.detail} />}
+        {detail && <Body detail={detail} />}
       </div>
     </div>
   );

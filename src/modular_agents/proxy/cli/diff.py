@@ -86,7 +86,7 @@ def _show_cache(out: "Console", cache: "CacheView") -> None:
     out.print()
     _fact(out, "cache", Text.assemble((cache.verdict, VERDICTS[cache.verdict]), f"  {cache.words}{_price(cache)}"), style="bold")
     if cache.breaks_at is not None:
-        before = "" if cache.before_break_tokens is None else f"; about {cache.before_break_tokens:,} tokens stand before it"
+        before = "" if not cache.before_break_tokens else f"; about {cache.before_break_tokens:,} tokens stand before it"
         _fact(out, "differs", Text(safe(f"first at {cache.breaks_at.words}{before}")))
     for reason in cache.reasons:
         _fact(out, "why" if reason.certain else "perhaps", Text(safe(reason.words)))
