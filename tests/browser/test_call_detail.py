@@ -103,7 +103,9 @@ def test_the_conversation_turn_by_turn(window: Window, stage: Stage) -> None:
     page.keyboard.press("k")
     expect(chat.locator(".message.is-new").last).to_contain_text("Step 29")
     chat.get_by_role("button", name="Diff").click()
-    expect(page.get_by_role("tabpanel", name="Diff")).to_contain_text("The beginning is kept.")
+    diff = page.get_by_role("tabpanel", name="Diff")
+    expect(diff.locator(".diff-added")).to_have_count(2)
+    expect(diff.locator(".cache-report")).to_contain_text("cache")
 
 
 def test_the_timeline_selects(window: Window, stage: Stage) -> None:
