@@ -1,5 +1,6 @@
 """Ordinary calls through a real relay on loopback: what goes in comes out, and the journal tells the same story."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +93,22 @@ def test_one_client_connection_serves_many_calls_and_one_upstream_connection_too
             client.send(post(CHAT))
             assert client.read_response().complete
     assert len(provider.connections) - opened <= 1
+
+
+def test_an_event_of_50_mb_without_an_end_passes(relay: RelayThread, provider: ProviderServer) -> None:
+    """No newline for 50 MB: nothing here waits for one. The record is capped and has the true size and digest."""
+    event = b"data: " + b"x" * 50_000_000
+    provider.on(Script(framing="chunked", body=event.decode(), headers=(("Content-Type", "text/event-stream"),)), path="/v1/endless")
+    before = len(relay.exchanges())
+    with RawClient(relay.port) as client:
+        client.send(post(STREAM, target="/v1/endless"))
+        answer = client.read_response()
+    assert answer.complete
+    assert answer.body == event
+    taken = relay.ended(before + 1)[-1]
+    assert taken.end is not None
+    assert (taken.end.response_size, taken.end.response_sha256) == (len(event), hashlib.sha256(event).hexdigest())
+    assert len(taken.response_body) == relay.settings.limits.recorded_body_bytes
 
 
 def test_an_unknown_upstream_is_said_in_the_clients_language(relay: RelayThread, provider: ProviderServer) -> None:
