@@ -1,5 +1,6 @@
 """`anton proxy export`: what was recorded, for other tools, into a file or a pipe."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import typer
 from modular_agents.proxy.cli.options import Config, Db, option, reader_of, settings_from
 
 if TYPE_CHECKING:
+    from modular_agents.proxy.export.collector import Pushed
     from modular_agents.proxy.export.exporter import Format
     from modular_agents.proxy.export.source import Source, Wanted
     from modular_agents.proxy.ports import Reader
@@ -25,14 +27,15 @@ Examples:
   anton proxy export --format jsonl --trace nightly-42 | jq -r .model | sort | uniq -c
   anton proxy export --format html --trace nightly-42 -o run.html
   anton proxy export --format csv --filter 'agent:api has:error cost:>0.10 timeout'
+  anton proxy export --format otlp --push --endpoint http://127.0.0.1:4318
 
-Exit codes: 0 done, 1 it could not be written, 2 wrong use (also: the file is there already), 4 no call fits.
+Exit codes: 0 done, 1 it could not be written or sent, 2 wrong use (also: the file is there already), 4 no call fits.
 """
 PIPE = "-"
 
 
 def export(
-    form: Annotated[str, option("jsonl, csv, parquet, har or html.", None, "--format", value="FORMAT")],
+    form: Annotated[str, option("jsonl, csv, parquet, har, html or otlp.", None, "--format", value="FORMAT")],
     traces: Annotated[
         list[str] | None, option("Of this trace, or the trace of this call; repeat for more.", WHICH, "--trace", value="ID")
     ] = None,
@@ -42,9 +45,16 @@ def export(
         str | None,
         option("As in search boxes: words, model: agent: provider: status: cost:>0.10 has:error.", WHICH, "--filter", value="TEXT"),
     ] = None,
+    content: Annotated[
+        bool, option("With otlp: what was said, too (also: OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT).", WHICH, "--content")
+    ] = False,
     output: Annotated[str, option("A file; - is standard output.", WHERE_TO, "--output", "-o", value="FILE", usual="-")] = PIPE,
     force: Annotated[bool, option("Replace the file when it is there.", WHERE_TO, "--force")] = False,
     as_json: Annotated[bool, option("Print what was written as JSON (with --output FILE).", WHERE_TO, "--json")] = False,
+    push: Annotated[bool, option("With otlp: send to a collector instead.", WHERE_TO, "--push")] = False,
+    endpoint: Annotated[
+        str | None, option("The collector, for example http://127.0.0.1:4318.", WHERE_TO, value="URL", usual="OTEL_EXPORTER_OTLP_ENDPOINT")
+    ] = None,
     db: Db = None,
     config: Config = None,
 ) -> None:
@@ -56,19 +66,28 @@ def export(
     from modular_agents.proxy.export.source import Source
 
     chosen = _format(form)
-    _check_output(chosen, output, force=force, as_json=as_json)
+    _check_otlp(chosen, content=content, push=push, endpoint=endpoint, output=output)
+    if not push:
+        _check_output(chosen, output, force=force, as_json=as_json)
     reader = reader_of(settings_from({"db": db}, config))
+    told, size = None, 0
     try:
         wanted = which(reader, traces or [], since, until, narrowed)
         if Source(reader, wanted).is_empty():
             raise NotFound("No call that has ended fits: nothing is written.")
         with _progress(_expected(reader, wanted)) as on_call:
-            source = Source(reader, wanted, on_call)
-            with _opened(output) as out:
-                size = write(chosen, source, out)
+            source = Source(reader, wanted, on_call, with_content=content or _content_is_wanted())
+            if push:
+                told = _push(source, endpoint)
+            else:
+                with _opened(output) as out:
+                    size = write(chosen, source, out)
     finally:
         reader.close()
-    _say(chosen, output, source.count, size, as_json=as_json)
+    if told is not None:
+        _say_pushed(told, source.count, as_json=as_json)
+    else:
+        _say(chosen, output, source.count, size, as_json=as_json)
 
 
 def which(reader: "Reader", traces: list[str], since: str | None, until: str | None, narrowed: str | None) -> "Wanted":
@@ -103,6 +122,54 @@ def write(form: "Format", source: "Source", out: BinaryIO) -> int:
     return size
 
 
+def _check_otlp(form: "Format", *, content: bool, push: bool, endpoint: str | None, output: str) -> None:
+    from modular_agents.proxy.errors import UsageError
+
+    if form.name != "otlp" and (content or push or endpoint):
+        raise UsageError("--content, --push and --endpoint belong to --format otlp.")
+    if endpoint and not push:
+        raise UsageError("--endpoint says where to push: add --push.")
+    if push and output != PIPE:
+        raise UsageError("--push sends to a collector, --output writes a file: choose one.")
+
+
+def _content_is_wanted() -> bool:
+    """Say whether OpenTelemetry's own variable asks for what was said."""
+    return os.environ.get("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "").lower() in {"true", "1", "span_only", "span_and_event"}
+
+
+def _push(source: "Source", endpoint: str | None) -> "Pushed":
+    """Send an export to the collector, batch after batch."""
+    from modular_agents.proxy.export.collector import Collector, Pushed, deliver, target_of, usual_dice
+    from modular_agents.proxy.export.otlp import batches
+
+    told = Pushed()
+    collector = Collector(target_of(endpoint, os.environ))
+    try:
+        for batch in batches(source):
+            deliver(collector, batch, told, time.sleep, usual_dice)
+            if told.failed:
+                break  # it was tried long enough: the rest would fail as slowly
+    finally:
+        collector.close()
+    return told
+
+
+def _say_pushed(told: "Pushed", calls: int, *, as_json: bool) -> None:
+    """Say what came of a push; exit with 1 when anything was lost."""
+    from modular_agents.proxy.cli.terminal import print_json, safe
+
+    if as_json:
+        print_json({"calls": calls, "sent": told.sent, "rejected": told.rejected, "failed": told.failed, "said": told.said})
+    else:
+        lost = f", {told.rejected:,} rejected" if told.rejected else ""
+        lost += f", {told.failed:,} not taken, and nothing was sent after them" if told.failed else ""
+        why = f" ({told.said})" if told.said else ""
+        typer.echo(safe(f"{calls:,} calls as {told.sent:,} spans sent{lost}{why}."), err=True)
+    if told.rejected or told.failed:
+        raise typer.Exit(1)
+
+
 def _format(name: str) -> "Format":
     from modular_agents.proxy.errors import UsageError
     from modular_agents.proxy.export.exporter import FORMATS
@@ -131,8 +198,6 @@ def _check_output(form: "Format", output: str, *, force: bool, as_json: bool) ->
 @contextmanager
 def _opened(output: str) -> Iterator[BinaryIO]:
     """Open the output. A file appears under its name when it is whole, readable by its owner only."""
-    import os
-
     from modular_agents.proxy.errors import ProxyError
 
     if output == PIPE:

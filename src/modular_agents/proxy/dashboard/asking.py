@@ -65,7 +65,7 @@ PAGING: tuple[Parameter, ...] = (
 )
 TRACE = Parameter("trace", "Calls of this trace.")
 AGAINST = Parameter("against", "The earlier call, by its id; the turn that the call continues when not given.")
-FORMAT = Parameter("format", "Of an export: `jsonl`, `csv`, `parquet`, `har`, `html`.")
+FORMAT = Parameter("format", "Of an export: `jsonl`, `csv`, `parquet`, `har`, `otlp`, `html`.")
 
 
 @dataclass(frozen=True, slots=True)

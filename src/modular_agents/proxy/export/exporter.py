@@ -19,6 +19,12 @@ class Format:
     is_text: bool = True
 
 
+def _otlp(source: Source) -> Iterator[bytes]:
+    from modular_agents.proxy.export import otlp  # noqa: PLC0415 - protobuf is loaded by whoever wants it
+
+    return otlp.write(source)
+
+
 PIECE_BYTES = 64 * 1024
 """Small pieces are gathered to this size before they are handed on."""
 
@@ -30,6 +36,7 @@ FORMATS: dict[str, Format] = {
         Format("parquet", "parquet", "application/vnd.apache.parquet", "typed columns for analysis", parquet.write, is_text=False),
         Format("har", "har", "application/json", "what crossed the wire, for browsers and HTTP tools", har.write),
         Format("html", "html", "text/html; charset=utf-8", "one page to read and to send, without a server", html_page.write),
+        Format("otlp", "otlp", "application/x-protobuf", "spans for OpenTelemetry, with GenAI attributes", _otlp, is_text=False),
     )
 }
 

@@ -23,10 +23,14 @@ class Wanted:
 
 
 class Source:
-    """The calls of one export. `on_call` is told of each row that is handed out."""
+    """The calls of one export. `on_call` is told of each row that is handed out.
 
-    def __init__(self, reader: Reader, wanted: Wanted, on_call: Callable[[], None] = lambda: None) -> None:
+    `with_content`: what was said is wanted also from a format that usually leaves it out (OTLP).
+    """
+
+    def __init__(self, reader: Reader, wanted: Wanted, on_call: Callable[[], None] = lambda: None, *, with_content: bool = False) -> None:
         self._reader, self._wanted, self._on_call = reader, wanted, on_call
+        self.with_content = with_content
         self.count = 0
         """Rows handed out so far."""
 
@@ -78,6 +82,10 @@ class Source:
             self.count += 1
             self._on_call()
         return found
+
+    def look(self, call_id: str) -> CallDetail | None:
+        """Return one call, whatever was asked for, without counting it."""
+        return self._reader.call(call_id)
 
     def trace(self, trace_id: str) -> TraceDetail | None:
         """Return a whole trace, whatever was asked for: for what stands around the calls."""
