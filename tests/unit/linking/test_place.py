@@ -2,6 +2,7 @@ from dataclasses import replace
 from hashlib import blake2b
 
 from tests.support.link_memory import LinkMemory
+from tests.support.talks import World, result, use
 
 from modular_agents.proxy.model.call import Call, Message, Part, Status
 from modular_agents.proxy.model.exchange import Hints
@@ -95,3 +96,28 @@ def test_response_ids_and_replays() -> None:
     assert place(first, made("two", "More", at=3, previous_response_id="resp_1")).edges[0].evidence.rule == "response_id"
     where = place(first, made("three", "Edited", at=9, hints=Hints(replay_of="one")))
     assert (where.parent_id, where.edges[0].evidence.rule, where.trace_id) == ("one", "replay", "tr-one")
+
+
+def test_an_attempt_after_an_answer_that_did_not_arrive_is_a_retry() -> None:
+    first = made("one", "Hi", answer="Hello")
+    again = made("two", "Hi", at=2, request_headers=(("X-Stainless-Retry-Count", "1"),))
+    assert (place(first, again).parent_id, place(first, again).kind) == ("one", "retry")
+    assert place(first, replace(again, request_headers=())).parent_id is None
+
+
+def test_an_agent_takes_over_with_its_own_system_prompt() -> None:
+    world = World()
+    triage = world.talk("You are the Triage Agent.", tools=1)
+    first = triage.turn("Count the files here", use("call_1", "transfer_to_counter"))
+    counter = world.talk("You are the Counter Agent.", tools=3, history=list(triage.history))
+    second = counter.turn(result("call_1", "Go on."), use("call_2", "count"))
+    third = counter.turn(result("call_2", "12 files"), "There are twelve.")
+    memory = LinkMemory()
+    for call in (first, second, third):
+        memory.link(call)
+    placed = [memory.rows[call.call_id].placement for call in (first, second, third)]
+    assert [placement.agent_name for placement in placed] == ["triage", "counter", "counter"]
+    assert [placement.parent_id for placement in placed] == [None, first.call_id, second.call_id]
+    leading = [replace(call, system=(), messages=(*call.system, *call.messages)) for call in (first, second)]
+    where = place(*leading)
+    assert (where.parent_id, where.agent_name, where.edges[0].evidence.rule) == (first.call_id, "counter", "handoff")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from modular_agents.proxy.linking.facts import Facts, Heard, Words
 from modular_agents.proxy.linking.identity import Identity, identify
 from modular_agents.proxy.linking.kinds import kind_of
-from modular_agents.proxy.linking.names import named_agent, task_of
+from modular_agents.proxy.linking.names import SYSTEM_HEAD_CHARS, named_agent, task_of
 from modular_agents.proxy.linking.offers import handed_text, offers, unnamed_use
 from modular_agents.proxy.linking.text import ends, lined, said, sketch, unwrapped
 from modular_agents.proxy.linking.tokens import token
@@ -45,7 +45,7 @@ def gather(call: Call) -> Facts:
     answered = _answered(messages)
     is_first = not answered and not call.previous_response_id
     new = messages[answered[0] :] if answered else messages
-    system = _system(call) if not answered else ""
+    system = _system(call)
     asked = [
         text
         for message in new
@@ -67,7 +67,7 @@ def gather(call: Call) -> Facts:
         ended_ns=call.ended_ns,
         status=str(call.status),
         connection=call.connection_id,
-        kind=kind_of(call, identity, system, asked),
+        kind=kind_of(call, identity, "" if answered else system, asked),
         attempt=identity.attempt,
         said=identity.trace,
         said_rule=identity.trace_rule,
@@ -78,7 +78,7 @@ def gather(call: Call) -> Facts:
         parent_call=identity.parent_call,
         replay_of=identity.replay_of,
         agent=identity.agent,
-        intro=None if answered else named_agent(system),
+        intro=named_agent(system[:SYSTEM_HEAD_CHARS]),
         task=None if answered else task_of(asked),
         system=token("system", system_digests + str(len(call.tools)).encode()),
         request=_request(call, identity, names[-1] + system_digests) if digests else 0,

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 MAX_TASK_CHARS = 500
 """A task description is a heading, not the prompt."""
 MAX_NAME_CHARS = 60
-_SYSTEM_HEAD_CHARS = 2000
+MAX_REMEMBERED = 256
+"""System prompts whose name is remembered: an app uses a few dozen, in every turn again."""
+SYSTEM_HEAD_CHARS = 2000
 """How much of a system prompt is searched for a name: people introduce an agent in its first lines."""
 _SPECIALIST = re.compile(r"\b(?:agent|specialist)\s+(?:agent\s+)?for\s+(?:the\s+)?[\"'“`]([^\"'”`\n]{1,60})[\"'”`]", re.IGNORECASE)
 _INTRODUCED = re.compile(
@@ -16,9 +19,10 @@ _CALLED = re.compile(r"\bYou are (?:\*\*)?([A-Z][\w.\-]*(?: [A-Z][\w.\-]*){0,3})
 """A name of one's own: `You are Gemini CLI, …`."""
 
 
+@lru_cache(maxsize=MAX_REMEMBERED)
 def named_agent(system: str) -> str | None:
     """Return the name by which a system prompt introduces the agent, or None."""
-    text = system[:_SYSTEM_HEAD_CHARS]
+    text = system[:SYSTEM_HEAD_CHARS]
     found = _SPECIALIST.search(text) or _INTRODUCED.search(text) or _CALLED.search(text)
     return found[1].strip().lower()[:MAX_NAME_CHARS] or None if found else None
 

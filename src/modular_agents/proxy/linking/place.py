@@ -111,10 +111,16 @@ def _joined(me: Facts, words: Words, link: Link) -> Step[Placed]:
         source.trace_id,
         source.root_id,
         source.opener_id,
-        me.agent or source.agent_name,
+        me.agent or _speaker(me, source),
         frozenset(one.source.trace_id for one in links) - {source.trace_id},
         asked_for(Reading((*kept.texts, kept.briefing)).keys),
     )
+
+
+def _speaker(me: Facts, source: Known) -> str | None:
+    """Return who speaks on: the same as before, unless an agent known by its introduction is followed by one with another (a handoff)."""
+    before = source.facts.intro
+    return me.intro if me.intro and before and before != me.intro and source.agent_name == before else source.agent_name
 
 
 def _said_apart(me: Facts, words: Words, link: Link) -> Placed:

@@ -1,8 +1,9 @@
 """A call goes on from the one whose conversation it repeats; the longest repeated history wins.
 
 Rules, strongest first: `retry` (the same request again, after it failed), `response_id` (the provider's id says so),
-`continuation` (history and answer repeated), `edited` (the last answer repeated, its history changed), `reasked` (the last
-question repeated, its answer changed), `header.thread` (the tooling says it is the same conversation).
+`continuation` (history and answer repeated), `edited` (the last answer repeated, its history changed), `handoff` (the last tool
+use repeated, to another system prompt: one agent takes over from another), `reasked` (the last question repeated, its answer
+changed), `header.thread` (the tooling says it is the same conversation).
 Every choice looks at earlier calls only, so that a later arrival never changes it.
 """
 
@@ -59,18 +60,23 @@ def _retried(me: Facts, earlier: Sequence[Known]) -> Link | None:
     attempts = [other for other in earlier if other.facts.request == me.request]
     first = {other.call_id: other for other in attempts}
     failed: list[Facts] = []
+    answered: list[Facts] = []
     for facts in (*(other.facts for other in attempts), me):
-        open_failures = [failure for failure in failed if _may_retry(facts, failure)]
+        open_failures = [failure for failure in failed if _may_retry(facts, failure)] or _lost(facts, answered)
         if open_failures:
             tried = max(open_failures, key=lambda failure: (failure.attempt == facts.attempt - 1, failure.ended_ns or 0, failure.call_id))
-            failed.remove(tried)
+            (failed if tried in failed else answered).remove(tried)
             first[facts.call_id] = first[tried.call_id]
-        if facts.status != COMPLETED:
-            failed.append(facts)
+        (answered if facts.status == COMPLETED else failed).append(facts)
     origin = first.get(me.call_id)
     if origin is None:
         return None
     return Link(origin, REQUEST, "retry", f"attempt {me.attempt + 1}" if me.attempt else "the same request after a failure")
+
+
+def _lost(facts: Facts, answered: Sequence[Facts]) -> list[Facts]:
+    """Return the attempt before this one where it was answered, and the answer did not reach whoever asks again."""
+    return [one for one in answered if one.attempt == facts.attempt - 1 and _may_retry(facts, one)] if facts.attempt else []
 
 
 def _may_retry(facts: Facts, failure: Facts) -> bool:
@@ -124,6 +130,9 @@ def _edited(me: Facts) -> Step[Link | None]:
     for key in me.recalled:
         if matches := [other for other in mine if other.facts.answer == key]:
             return _newest(me, matches, "edited", "its answer comes back, the history before it was changed", 0.9)
+    for key in me.recalled:
+        if matches := [other for other in earlier if other.facts.answer == key and other.facts.handed is None]:
+            return _newest(me, matches, "handoff", "its tool use comes back, to another system prompt or with other tools", 0.9)
     for key in me.reasked:
         if matches := [other for other in mine if other.facts.asked == key]:
             return _newest(me, matches, "reasked", "its question comes back, the answer was changed", 0.6)
