@@ -20,15 +20,19 @@ from modular_agents.proxy.relay.routing import Destination
 
 
 class AskingLoop:
-    """Keeps what it was asked to connect to, and fails."""
+    """Keeps what it was asked to connect to, and fails. Names are dialed by `no_dial`."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
         self.asked: list[dict[str, Any]] = []
 
-    async def create_connection(self, _factory: object, host: str, port: int, **more: object) -> None:
-        self.asked.append({"host": host, "port": port, **more})
+    async def create_connection(self, _factory: object, **more: object) -> None:
+        self.asked.append(more)
         raise self.error
+
+
+async def no_dial(_loop: object, host: str, port: int) -> tuple[str, int]:
+    return (host, port)
 
 
 class Waiting:
@@ -42,14 +46,17 @@ def connect(upstream: Upstream, error: Exception) -> tuple[dict[str, Any], Waiti
     loop, waiting = AskingLoop(error), Waiting()
     heads, tls = Heads(Redactor(b"k"), 200), ssl.create_default_context()
     connections = Pool(cast("asyncio.AbstractEventLoop", loop), Limits(), heads, Counters(), tls, lambda: 0, frozenset())
-    asyncio.run(connections._connect(Destination(upstream), cast("Exchange", waiting)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool, "dial", no_dial)
+        asyncio.run(connections._connect(Destination(upstream), cast("Exchange", waiting)))
     return loop.asked[0], waiting
 
 
 @pytest.mark.parametrize(("host", "name"), [("api.example", "api.example"), ("api.example.", "api.example"), ("127.0.0.1", "127.0.0.1")])
 def test_a_certificate_is_asked_for_by_name_without_the_roots_dot(host: str, name: str) -> None:
     asked, _ = connect(Upstream("openai", "https", host, 443), OSError(111, "Connection refused"))
-    assert (asked["host"], asked["server_hostname"]) == (host, name)
+    assert asked["server_hostname"] == name
+    assert asked.get("host", asked.get("sock", ("",))[0]) == host
     asked, _ = connect(Upstream("openai", "http", host, 80), OSError(111, "Connection refused"))
     assert (asked["ssl"], asked["server_hostname"]) == (None, None)
 

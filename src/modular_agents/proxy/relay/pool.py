@@ -7,12 +7,13 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from modular_agents.proxy.config import Limits
 from modular_agents.proxy.model.exchange import Outcome
 from modular_agents.proxy.relay.answers import Answer
 from modular_agents.proxy.relay.counters import Counters
+from modular_agents.proxy.relay.dialing import dial, is_literal
 from modular_agents.proxy.relay.framing import ChunkedReader, ChunkSizes
 from modular_agents.proxy.relay.headers import Heads, Response
 from modular_agents.proxy.relay.routing import Destination
@@ -124,10 +125,14 @@ class Pool:
         tls = self._tls if upstream.scheme == "https" else None
         try:
             async with asyncio.timeout(self.limits.connect_s):
+                place: dict[str, Any]
+                if is_literal(upstream.host):
+                    place = {"host": upstream.host, "port": upstream.port}
+                else:
+                    place = {"sock": await dial(self._loop, upstream.host, upstream.port)}
                 transport, connection = await self._loop.create_connection(
                     lambda: UpstreamConnection(self, destination),
-                    upstream.host,
-                    upstream.port,
+                    **place,
                     ssl=tls,
                     server_hostname=upstream.host.rstrip(".") if tls else None,  # RFC 6066, 3: without the root's dot
                 )
