@@ -78,7 +78,7 @@ async def _connect(loop: asyncio.AbstractEventLoop, address: Address) -> socket.
         sock.setblocking(False)  # noqa: FBT003 - its only parameter
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await loop.sock_connect(sock, place)
-    except BaseException:
+    except (OSError, asyncio.CancelledError):
         sock.close()
         raise
     return sock
