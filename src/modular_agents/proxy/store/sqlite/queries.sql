@@ -108,14 +108,15 @@ UPDATE trace SET
   newest_thread = ?, newest_failed = ?, answered_ns = ?, asks_tool = ?, described_by = ?
 WHERE id = ?
 
--- name: count_thread
+-- name: put_thread
 INSERT INTO thread (trace, thread_id, agent_name, call_count) VALUES (?, ?, ?, ?)
-ON CONFLICT (trace, thread_id, agent_name) DO UPDATE SET call_count = call_count + excluded.call_count
-RETURNING call_count
+ON CONFLICT (trace, thread_id, agent_name) DO UPDATE SET call_count = excluded.call_count
 
--- name: count_agents
-SELECT count(DISTINCT coalesce('n' || name, 't' || thread_id))
-FROM (SELECT thread_id, max(nullif(agent_name, '')) AS name FROM thread WHERE trace = ? GROUP BY thread_id)
+-- name: drop_thread
+DELETE FROM thread WHERE trace = ? AND thread_id = ? AND agent_name = ?
+
+-- name: threads_of_trace
+SELECT thread_id, agent_name, call_count FROM thread WHERE trace = ?
 
 -- name: count_hour
 INSERT INTO hour (
@@ -371,9 +372,6 @@ DELETE FROM edge WHERE to_call = ? AND from_call = (SELECT id FROM call WHERE ca
 
 -- name: thread_members
 SELECT call_id FROM call WHERE thread_id = ?
-
--- name: drop_empty_threads
-DELETE FROM thread WHERE trace = ? AND call_count <= 0
 
 -- name: call_number
 SELECT id FROM call WHERE call_id = ?

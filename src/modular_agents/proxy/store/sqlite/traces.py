@@ -19,6 +19,10 @@ from modular_agents.proxy.store.sqlite.numbers import Numbers
 
 KNOWN_MAX = 20_000
 """Traces whose number is remembered; then forgotten all at once."""
+SUMS_KNOWN_MAX = 2_000
+"""Traces whose sums and threads are remembered, about 4 MB; then forgotten all at once and read again."""
+Speakers = dict[tuple[str, str], int]
+"""Calls of one trace by thread and name."""
 
 
 @dataclass(slots=True)
@@ -142,14 +146,18 @@ class Traces:
         self._free = Numbers(db, "trace")
         self._numbers: dict[str, int] = {}
         self._sums: dict[int, TraceSums] = {}
+        """Of the traces that this batch changes."""
+        self._known: dict[int, TraceSums] = {}
+        self._speakers: dict[int, Speakers] = {}
+        """Of those and of earlier ones: copies of what the file says."""
         self._unsure: dict[int, str | None] = {}
         """Traces that a call has left, with the trace it went to."""
         self.changed: tuple[int, ...] = ()
         """Numbers of the traces that the last flush wrote."""
         self._spoken: set[int] = set()
         """Traces with a turn in this batch."""
-        self._threads: dict[tuple[int, str, str], int] = {}
-        """Changes of how many calls a thread has under a name."""
+        self._threads: dict[int, Speakers] = {}
+        """Changes of how many calls a thread has under a name, by trace."""
 
     def enter(self, trace_id: str, started_ns: int, evidence: Evidence, name: str | None) -> int:
         """Return the number of a trace; it is opened if need be. The last name holds, the surest evidence is kept."""
@@ -175,7 +183,8 @@ class Traces:
         """Return a trace's sums, to be changed."""
         sums = self._sums.get(number)
         if sums is None:
-            sums = self._sums[number] = TraceSums(*self._db.execute(self._sql["trace_by_id"], (number,)).get)
+            sums = self._known.get(number) or TraceSums(*self._db.execute(self._sql["trace_by_id"], (number,)).get)
+            self._sums[number] = self._known[number] = sums
         return sums
 
     def add(self, trace: int, number: int, call: CallRecord) -> None:
@@ -211,24 +220,31 @@ class Traces:
             if sums.call_count > 0:
                 self._look_again(sums)
                 continue
-            del self._sums[number]
+            del self._sums[number], self._known[number]
+            self._speakers.pop(number, None)
+            self._threads.pop(number, None)
             self._numbers.pop(sums.trace_id, None)
             self._db.execute(self._sql["drop_threads"], (number,))
             self._db.execute(self._sql["drop_trace"], (number,))
             gone.append(Gone(number, sums.trace_id, into if into != sums.trace_id else None))
-        for number in self._flush_threads():
-            self._db.execute(self._sql["drop_empty_threads"], (number,))
-            self.sums(number).agent_count = self._db.execute(self._sql["count_agents"], (number,)).get
+        self._flush_threads()
         self._db.executemany(self._sql["update_trace"], ((*_COLUMNS(sums)[1:], sums.id) for sums in self._sums.values()))
         self.changed = tuple(self._sums)
         self._drop_changes()
+        if len(self._known) > SUMS_KNOWN_MAX:
+            self._forget_sums()
         return gone
 
     def forget(self) -> None:
         """Drop what was not written: the batch was rolled back."""
         self._numbers.clear()
         self._free.forget()
+        self._forget_sums()
         self._drop_changes()
+
+    def _forget_sums(self) -> None:
+        self._known.clear()
+        self._speakers.clear()
 
     def _drop_changes(self) -> None:
         self._sums, self._unsure, self._threads, self._spoken = {}, {}, {}, set()
@@ -246,23 +262,43 @@ class Traces:
 
     def _open(self, sums: TraceSums) -> None:
         self._db.execute(self._sql["add_trace"], _COLUMNS(sums))
-        self._sums[sums.id] = sums
+        self._sums[sums.id] = self._known[sums.id] = sums
+        self._speakers[sums.id] = {}
 
     def _count_thread(self, trace: int, call: CallRecord, sign: int) -> None:
         if call.kind in HELPERS:
             return
-        key = (trace, call.thread_id, call.agent_name or "")
-        self._threads[key] = self._threads.get(key, 0) + sign
+        spoken = self._threads.setdefault(trace, {})
+        key = (call.thread_id, call.agent_name or "")
+        spoken[key] = spoken.get(key, 0) + sign
 
-    def _flush_threads(self) -> set[int]:
-        """Write how many calls the threads have; return the traces in which a thread or name came or went."""
-        traces = set()
-        for (trace, thread_id, agent_name), change in self._threads.items():
-            if change and trace in self._sums:
-                count = self._db.execute(self._sql["count_thread"], (trace, thread_id, agent_name, change)).get
-                if count in {0, change}:
-                    traces.add(trace)
-        return traces
+    def _flush_threads(self) -> None:
+        """Write how many calls the threads have; count the agents of a trace in which a thread or name came or went."""
+        written, gone = [], []
+        for trace, spoken in self._threads.items():
+            speakers = self._speakers_of(trace)
+            before = len(speakers)
+            for key, change in spoken.items():
+                if not change:
+                    continue
+                count = speakers.get(key, 0) + change
+                if count > 0:
+                    speakers[key] = count
+                    written.append((trace, *key, count))
+                elif speakers.pop(key, None) is not None:
+                    before = -1
+                    gone.append((trace, *key))
+            if len(speakers) != before:
+                self.sums(trace).agent_count = _agents(speakers)
+        self._db.executemany(self._sql["put_thread"], written)
+        self._db.executemany(self._sql["drop_thread"], gone)
+
+    def _speakers_of(self, trace: int) -> Speakers:
+        speakers = self._speakers.get(trace)
+        if speakers is None:
+            rows = self._db.execute(self._sql["threads_of_trace"], (trace,))
+            speakers = self._speakers[trace] = {(thread_id, name): count for thread_id, name, count in rows}
+        return speakers
 
     def _look_again(self, sums: TraceSums) -> None:
         """Ask the calls what subtraction cannot tell."""
@@ -274,3 +310,11 @@ class Traces:
         sums.newest_call, sums.newest_thread, sums.newest_failed = ask(self._sql["newest_of_trace"], speaking).get
         sums.answered_ns, sums.asks_tool = ask(self._sql["answered_of_trace"], speaking).get or (0, 0)
         sums.described_by, sums.task_description = ask(self._sql["task_of_trace"], key).get or (0, None)
+
+
+def _agents(speakers: Speakers) -> int:
+    """Return how many agents speak: threads of one name are one agent, a thread without a name is one of its own."""
+    names: dict[str, str] = {}
+    for thread_id, name in speakers:
+        names[thread_id] = max(name, names.get(thread_id, ""))
+    return len({(bool(name), name or thread_id) for thread_id, name in names.items()})
