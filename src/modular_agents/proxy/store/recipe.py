@@ -1,8 +1,8 @@
 """A request body is what stands around its messages, system blocks and tools; those are stored once, so the body need not be.
 
 A recipe is a JSON list: the text before, a list, the text between, a list, …, the text after. A list is `[group, separator]`
-and stands for that group's raw JSON values joined by the separator. A recipe is only given out when it rebuilds the body
-byte for byte; a body that does not rebuild (compressed, repeated keys, uneven spacing, not JSON) is kept whole by the caller.
+and stands for that group's raw JSON values joined by the separator. A recipe rebuilds the body byte for byte: each list
+has been compared with the body where it stands, and all the rest of it are slices of the body. A body that does not rebuild (compressed, repeated keys, uneven spacing, not JSON) is kept whole by the caller.
 """
 
 import re
@@ -50,8 +50,7 @@ def make(body: bytes, groups: Mapping[Group, Sequence[bytes]]) -> str | None:
         return None
     if rest + len(body) - at > _MAX_REST_BYTES or not spans:
         return None
-    recipe = msgspec.json.encode(parts).decode()
-    return recipe if rebuild(recipe, groups) == body else None
+    return msgspec.json.encode(parts).decode()
 
 
 def rebuild(recipe: str, groups: Mapping[Group, Sequence[bytes]]) -> bytes:
