@@ -26,6 +26,7 @@ from modular_agents.proxy.store.sqlite.traces import Traces
 from modular_agents.proxy.store.sqlite.words import Words
 from modular_agents.proxy.wire.reader import CallReader
 
+TRIALS = 2000
 Wrapped = tuple[object, str, str]
 _STAGES: tuple[Wrapped, ...] = (
     (Recorder, "turn", "the rest: commit, fsync"),
@@ -92,10 +93,23 @@ class Stages:
         self._own: dict[str, int] = {}
         self._times: dict[str, int] = {}
         self._inner: list[list[int]] = []
+        self._cost: tuple[float, float] = (0, 0)
+        self._self_cost: tuple[float, float] = (0, 0)
         self.counts: Callable[[], bool] = lambda: True
         """Whether what happens now is counted."""
+        self._cost = self._calibrated()
         for owner, name, stage in _STAGES:
             setattr(owner, name, self._timed(getattr(owner, name), stage))
+
+    def _calibrated(self) -> tuple[float, float]:
+        """Return what one measurement costs whoever calls the measured (ns, instructions), and subtract what it costs the measured."""
+        inner = self._timed(int, "inner")
+        self._timed(lambda: [inner() for _ in range(TRIALS)], "outer")()
+        cost = self._own_ns["outer"] / TRIALS, self._own["outer"] / TRIALS
+        self._self_cost = self._own_ns["inner"] / TRIALS, self._own["inner"] / TRIALS
+        for book in (self._own_ns, self._own, self._times):
+            book.clear()
+        return cost
 
     def show(self, calls: int) -> None:
         """Print µs per call of each stage, dearest first."""
@@ -119,11 +133,13 @@ class Stages:
             finally:
                 took, took_ns = self._read() - began, time.thread_time_ns() - began_ns
                 own_ns, own = inner.pop()
+                own_ns += int(self._self_cost[0])
+                own += int(self._self_cost[1])
                 self._own_ns[stage] = self._own_ns.get(stage, 0) + took_ns - own_ns
                 self._own[stage] = self._own.get(stage, 0) + took - own
                 self._times[stage] = self._times.get(stage, 0) + 1
                 if inner:
-                    inner[-1][0] += took_ns
-                    inner[-1][1] += took
+                    inner[-1][0] += took_ns + int(self._cost[0])
+                    inner[-1][1] += took + int(self._cost[1])
 
         return timed

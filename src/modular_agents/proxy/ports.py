@@ -29,6 +29,7 @@ from modular_agents.proxy.model.query import (
     TraceDetail,
     TracePage,
 )
+from modular_agents.proxy.model.quick import quick
 from modular_agents.proxy.model.trace import Placement
 
 
@@ -42,6 +43,7 @@ class Clock(Protocol):
         """Nanoseconds that never go back."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class OpenCall:
     """A call whose end the store has not seen: its first frame is in `segment` at byte `offset`."""
@@ -51,6 +53,7 @@ class OpenCall:
     offset: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class JournalPosition:
     """How far the store has come: bytes committed of each segment, and the calls that are still open there."""

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from zlib import crc32
 
+from modular_agents.proxy.model.quick import quick
+
 HEADER = struct.Struct("<IIBBHIQ")
 _TAIL = struct.Struct("<BBHIQ")
 _FIELD = struct.Struct("<I")
@@ -65,6 +67,7 @@ _END_FIELDS = 7
 """Of an `End` as it was first: what came later is optional."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One frame; `offset` and `end` are its place in the segment."""
@@ -78,6 +81,7 @@ class Frame:
     end: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RequestHead:
     """Everything known when a request's head has been read. Text is latin-1, secrets already replaced."""
@@ -111,6 +115,7 @@ class RequestHead:
         return cls(*(field.decode("utf-8", "surrogateescape") for field in fields[: len(cls.__slots__)]))
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class End:
     """How an exchange ended. `outcome` is a value of `model.exchange.Outcome`; digests are hex, empty unless capped."""

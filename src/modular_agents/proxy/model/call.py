@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from modular_agents.proxy.model.exchange import Headers, Hints
+from modular_agents.proxy.model.quick import quick
 
 
 class Status(StrEnum):
@@ -34,6 +35,7 @@ class UsageSource(StrEnum):
     UNKNOWN = "unknown"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Token counts, normalised. `input_total` includes cache reads and writes; `reasoning` is part of `output_total`.
@@ -53,6 +55,7 @@ class Usage:
     raw: bytes | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Part:
     """One piece of a message.
@@ -74,6 +77,7 @@ class Part:
     raw: bytes = b""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Message:
     """One entry of the conversation as sent (or the answer). `raw` is its exact JSON; for a streamed answer, the folded message.
@@ -91,6 +95,7 @@ class Message:
     digest: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class CallError:
     """An error of the call. `whose`: `client`, `provider` or `proxy`; `kind`: the provider's own error type or our outcome."""
@@ -100,6 +105,7 @@ class CallError:
     message: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Unreadable:
     """Why a body could not be understood, in words for the person: the bytes are kept and shown raw."""
@@ -109,6 +115,7 @@ class Unreadable:
     reason: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call. `format` names the wire format (`anthropic.messages`, `openai.chat`, `raw`)."""
@@ -165,6 +172,7 @@ class Call:
         return "".join(part.text for part in self.answers[0].parts if part.kind in {"text", "refusal"}) if self.answers else ""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Delta:
     """A piece of a running answer. `part` counts the parts of the answer from 0; `kind` is the part's kind."""
@@ -178,6 +186,7 @@ class Delta:
     """Tool name, on the first piece of a tool use."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Cost:
     """Price of a call in USD with its provenance; `usd` None means unpriced, and `why` says why."""

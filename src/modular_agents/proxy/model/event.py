@@ -13,6 +13,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from modular_agents.proxy.model.quick import quick
+
 
 class EventKind(StrEnum):
     """The kinds of events, each with its own row."""
@@ -24,6 +26,7 @@ class EventKind(StrEnum):
     REMOVED = "removed"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Event:
     """`kind`: `call`, `trace`, `delta`, `edge` or `removed`; `body` is the row as JSON text."""
@@ -35,6 +38,7 @@ class Event:
     body: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class DeltaRow:
     """A piece of a running answer: appended to part `part` of the answer, counted from 0."""
@@ -50,6 +54,7 @@ class DeltaRow:
     """Tool name, on the first piece of a tool use."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RemovedRow:
     """Something left the store (retention, or a trace merged into another)."""

@@ -8,6 +8,8 @@ between the head and the end, with transfer coding removed and content coding (g
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from modular_agents.proxy.model.quick import quick
+
 Headers = tuple[tuple[str, str], ...]
 """Names and values in the order and case in which they crossed."""
 
@@ -31,6 +33,7 @@ class Outcome(StrEnum):
     """One of our processes died in the middle."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A piece of a body as it arrived: `size` bytes at `at_ns`."""
@@ -39,6 +42,7 @@ class Chunk:
     size: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Hints:
     """What the app said of itself to us, in the path prefix or in headers that are ours. Opaque, cleaned text."""
@@ -49,6 +53,7 @@ class Hints:
     replay_of: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RequestSide:
     """The request as the relay forwarded it. `target` is what went upstream; `target_received` what the client wrote."""
@@ -69,6 +74,7 @@ class RequestSide:
     """Known at the end of the exchange."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ResponseSide:
     """The answer as the provider gave it."""
@@ -85,6 +91,7 @@ class ResponseSide:
     """One entry per read that brought body bytes; sizes add up to `len(body)`."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TunnelFrame:
     """Bytes of an upgraded connection. `up` is True from client to provider."""
@@ -94,6 +101,7 @@ class TunnelFrame:
     data: bytes
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One HTTP exchange. While it runs `outcome` is None and `response` may be None."""

@@ -6,6 +6,7 @@ text …). To the store it means nothing: it keeps `(token, started_ns, call)` i
 
 from dataclasses import dataclass
 
+from modular_agents.proxy.model.quick import quick
 from modular_agents.proxy.model.trace import Placement
 
 CALLS_PER_TOKEN = 16
@@ -16,6 +17,7 @@ CALLS_PER_THREAD = 4
 """How many calls `before` and `after` find."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Lookup:
     """One question to the store; each field costs indexed look-ups only, none a scan. Empty fields ask nothing.
@@ -38,6 +40,7 @@ class Lookup:
     roots: tuple[str, ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A stored call as linking sees it: what it left behind and where it stands now. Each call is found once per look-up."""
@@ -56,6 +59,7 @@ class Candidate:
     """As `Indexed.passing_facts` were given; empty when they have been dropped."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Indexed:
     """What a call leaves behind: the tokens by which it is found and the facts that linking reads when it was.
@@ -71,6 +75,7 @@ class Indexed:
     """None: likewise."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class ThreadMove:
     """Every call of the thread `thread_id` goes to the thread `into` (often the same) and to `trace_id`.
@@ -86,6 +91,7 @@ class ThreadMove:
     agent_name: str | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Replaced:
     """An earlier call whose place changed: `placement` with exactly these edges leading to it, found by `indexed` from now on."""
@@ -95,6 +101,7 @@ class Replaced:
     indexed: Indexed
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class LinkChanges:
     """What a call changes of others that are stored. Applied in this order; changing nothing is no event."""
@@ -103,6 +110,7 @@ class LinkChanges:
     moves: tuple[ThreadMove, ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Linked:
     """All that linking says about a call before it is stored."""

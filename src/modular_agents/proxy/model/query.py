@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from modular_agents.proxy.model.call import Call, Cost
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.link import Indexed
+from modular_agents.proxy.model.quick import quick
 from modular_agents.proxy.model.trace import Placement
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class TraceRow:
     """One trace, as a list shows it. Names follow the contract's `traces`."""
@@ -34,6 +36,7 @@ class TraceRow:
     """Calls whose price is not known: `cost_usd` leaves them out."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class CallRow:
     """One call, as a list shows it. Names follow the contract's `llm_calls`; the long texts stay in `CallDetail`."""
@@ -77,6 +80,7 @@ class CallRow:
     flags: tuple[str, ...]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class PartView:
     """A part of a message for showing; `raw` is its JSON text."""
@@ -90,6 +94,7 @@ class PartView:
     raw: str
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class MessageView:
     """A message for showing. `node` names its stored content: equal text, equal node."""
@@ -167,6 +172,7 @@ class RawExchange:
     request_trailers: tuple[tuple[str, str], ...] = ()
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class EdgeRow:
     """An edge, as the contract's `call_graph` shows it."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from modular_agents.proxy.model.quick import quick
+
 HELPERS = {
     "title": "title helper",
     "router": "model router",
@@ -25,6 +27,7 @@ class EdgeType(StrEnum):
     DELEGATION = "delegation"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Why we believe something. `rule` is a stable word (`header.x-trace-id`, `path.t`, `continuation`, `retry` …)."""
@@ -35,6 +38,7 @@ class Evidence:
     """0 to 1."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Edge:
     """An edge between two calls."""
@@ -45,6 +49,7 @@ class Edge:
     evidence: Evidence
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Where a call stands: what `linking` decided about it."""

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 import msgspec
 
 from modular_agents.proxy.model.call import Call, Status, Usage, UsageSource
+from modular_agents.proxy.model.quick import quick
 
 _SEARCH_TOOLS = {"web_search_call": "web_searches", "file_search_call": "storage_searches"}
 """OpenAI's own tools that cost a fee each time, by the name of the answer's item."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Bill:
     """Everything a price depends on."""

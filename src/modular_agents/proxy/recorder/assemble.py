@@ -12,6 +12,7 @@ from heapq import merge
 from modular_agents.proxy.journal.cursor import Piece
 from modular_agents.proxy.journal.frames import End, Frame, Kind, RequestHead, unpack_fields
 from modular_agents.proxy.model.exchange import Exchange, Outcome, TunnelFrame
+from modular_agents.proxy.model.quick import quick
 from modular_agents.proxy.ports import JournalPosition, OpenCall
 from modular_agents.proxy.recorder.body import Fetch
 from modular_agents.proxy.recorder.growing import GAP, Growing
@@ -25,6 +26,7 @@ SILENCE_AFTER_LOSS_NS = 1_000_000_000_000
 """An exchange that may have lost frames and is then silent for 1,000 s, longer than any limit of the relay, has lost its end too."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Asked:
     """The request has been read to its end."""
@@ -33,6 +35,7 @@ class Asked:
     exchange: Exchange
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Answering:
     """The answer's head is there; `exchange` has a response without a body."""
@@ -41,6 +44,7 @@ class Answering:
     exchange: Exchange
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Grew:
     """More bytes of the answer's body, as they crossed."""
@@ -50,6 +54,7 @@ class Grew:
     at_ns: int
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Ended:
     """The exchange is over; this is all that was seen of it."""
@@ -58,6 +63,7 @@ class Ended:
     exchange: Exchange
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Tunnelled:
     """More bytes of an upgraded connection."""

@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 
 from modular_agents.proxy.model.call import Call, Delta
 from modular_agents.proxy.model.exchange import Exchange, ResponseSide
+from modular_agents.proxy.model.quick import quick
 from modular_agents.proxy.recorder.bare import bare_call, guarded, half_read
 from modular_agents.proxy.recorder.body import HELD_BODY_BYTES
 from modular_agents.proxy.recorder.held import HeldText
@@ -34,6 +35,7 @@ class Reads(Protocol):
         """Return the final call."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Version:
     """A call as it is at some moment, and the exchange it was read from, both fit to be stored."""

@@ -1,8 +1,9 @@
 """A request body is what stands around its messages, system blocks and tools; those are stored once, so the body need not be.
 
 A recipe is a JSON list: the text before, a list, the text between, a list, …, the text after. A list is `[group, separator]`
-and stands for that group's raw JSON values joined by the separator. A recipe rebuilds the body byte for byte: each list
-has been compared with the body where it stands, and all the rest of it are slices of the body. A body that does not rebuild (compressed, repeated keys, uneven spacing, not JSON) is kept whole by the caller.
+and stands for that group's raw JSON values joined by the separator. A recipe rebuilds the body byte for byte: each list has
+been compared with the body where it stands, all the rest are slices of the body. A body for which there is none (compressed,
+repeated keys, uneven spacing, not JSON) is kept whole by the caller.
 """
 
 import re

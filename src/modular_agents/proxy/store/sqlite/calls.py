@@ -13,6 +13,7 @@ from typing import Any
 import apsw
 import msgspec
 
+from modular_agents.proxy.model.quick import quick
 from modular_agents.proxy.store.rows import CallRecord
 from modular_agents.proxy.store.sqlite.engine import statements
 from modular_agents.proxy.store.sqlite.numbers import MS_NS, Numbers
@@ -24,6 +25,7 @@ _VALUES = msgspec.structs.astuple
 _ASSIGNED = re.compile(r"(\w+) = \?")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A call's newest version, as the file has it. `number` and `trace` are ids of rows."""

@@ -11,12 +11,14 @@ from zlib import crc32
 import apsw
 
 from modular_agents.proxy.model.call import Call
+from modular_agents.proxy.model.quick import quick
 from modular_agents.proxy.store import recipe, zstd
 from modular_agents.proxy.store.rows import new_from
 from modular_agents.proxy.store.sqlite.contents import HASH_BYTES, NO_NODE, Contents
 from modular_agents.proxy.store.sqlite.engine import statements
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Request:
     """Where a request is stored. `mark` is the size and CRC of its body and what was read in it: equal marks, nothing to store."""
