@@ -10,8 +10,9 @@ from tests.support.stored import MS, T0, Given, given, message, put_all, tool_us
 
 from modular_agents.proxy.errors import ProxyError
 from modular_agents.proxy.model.call import CallError, Delta, Message, Part, Status, Unreadable
+from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.event import DeltaRow
-from modular_agents.proxy.model.query import CallFilter, CallRow, EdgeRow, TraceRow
+from modular_agents.proxy.model.query import CallerView, CallFilter, CallRow, EdgeRow, TraceRow
 from modular_agents.proxy.ports import JournalPosition, OpenCall
 
 ALL = CallFilter()
@@ -331,3 +332,20 @@ def test_a_closed_store_says_so(engine: Engine) -> None:
     engine.store.close()
     with pytest.raises(ProxyError), engine.store.batch():
         pass
+
+
+def test_whose_a_connection_is_stands_on_its_calls(engine: Engine) -> None:
+    call, other = given(1), given(2, thread="th-2")
+    put_all(engine.store, call, other)
+    detail = engine.reader.call(call.call_id)
+    assert detail is not None
+    assert detail.caller is None
+    caller = Caller("conn-th-1", T0, 4711, T0 - 5 * MS, "/usr/bin/python3", "python agent.py", "/srv/project")
+    later = replace(caller, pid=5, directory="/elsewhere\ud800")
+    with engine.store.batch() as transaction:
+        transaction.put_callers([caller, later, replace(later, connection_id="conn-th-2", started_ns=None)])
+    first, second = (engine.reader.call(each.call_id) for each in (call, other))
+    assert first is not None
+    assert second is not None
+    assert first.caller == CallerView(4711, "2025-10-09T08:53:19.995000Z", "/usr/bin/python3", "python agent.py", "/srv/project")
+    assert second.caller == CallerView(5, None, "/usr/bin/python3", "python agent.py", "/elsewhere?")

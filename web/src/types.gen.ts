@@ -145,6 +145,17 @@ export interface CostView {
   readonly why: string;
 }
 
+/** The process of this machine that made a call's connection. Texts are empty where the system did not say. */
+export interface CallerView {
+  readonly pid: number;
+  readonly started_at: string | null;
+  readonly executable: string;
+  /** Its command line, secrets replaced. */
+  readonly command: string;
+  /** Its working directory. */
+  readonly directory: string;
+}
+
 /** Everything understood about a call. */
 export interface CallDetail {
   readonly call: CallRow;
@@ -170,6 +181,8 @@ export interface CallDetail {
   readonly seq: number;
   /** `messages[new_from:]` are what this turn adds; those before it were sent in earlier turns. */
   readonly new_from: number;
+  /** Whose the connection is; None for a client on another machine, one that was gone too soon, or where nobody looks. */
+  readonly caller: CallerView | null;
 }
 
 /** A piece of a text. `kind`: `same`, `removed` (only the earlier one has it) or `added`. */

@@ -111,6 +111,7 @@ export function callDetail(call: CallRow, more: Partial<CallDetail> = {}): CallD
     partial: [],
     seq: 0,
     new_from: 0,
+    caller: null,
     ...more,
   };
 }

@@ -19,6 +19,7 @@ from modular_agents.proxy.errors import AlreadyRunning, ProxyError, StoreUnavail
 if TYPE_CHECKING:
     from modular_agents.proxy.config import Retention, Settings
     from modular_agents.proxy.model.call import Call, Cost
+    from modular_agents.proxy.model.caller import Caller
     from modular_agents.proxy.model.status import ProxyStatus, Trouble
     from modular_agents.proxy.ports import Reader, Store
     from modular_agents.proxy.recorder.pipeline import Rooms
@@ -282,11 +283,27 @@ def recorder(line: "Lifeline") -> int:
         Path(settings.control_dir) / REPORT_NAME,
         db,
         lock.renew,
+        _resolver(settings.callers_pipe, settings.fingerprint_key),
     )
     recording.turn()
     line.ready()
     recording.run(line.pause)
     return 0
+
+
+def _resolver(pipe: int, fingerprint_key: str) -> "Callable[[], list[Caller]]":
+    """Return what gives whose connections are; where nobody is to ask, or the system cannot say, nothing ever."""
+    import time
+
+    from modular_agents.proxy.callers.resolver import Resolver, processes_here
+    from modular_agents.proxy.model.secret import Secrets
+
+    processes = processes_here() if pipe >= 0 else None
+    if processes is None:
+        return list
+    resolver = Resolver(pipe, processes, Secrets(bytes.fromhex(fingerprint_key)), time.time_ns)
+    resolver.start()
+    return resolver.take
 
 
 def dashboard(line: "Lifeline") -> int:

@@ -91,6 +91,8 @@ class RelaySettings:
     """Where each worker keeps its counters (`relay.counters`), so that any of them can add up all for `/-/metrics`."""
     token: str = ""
     """When set, every request must bring it as `X-Anton-Token` (hosts wider than loopback)."""
+    callers_pipe: int = -1
+    """Descriptor of the inherited pipe by which it announces connections of this machine; -1: nobody wants to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ class RecorderSettings:
     retention: Retention = field(default_factory=Retention)
     price_aliases: Mapping[str, str] = field(default_factory=dict)
     """As in `Settings`."""
+    callers_pipe: int = -1
+    """Descriptor of the pipe by which it hears of them; as above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,8 @@ class Settings:
     """The oldest calls of a larger database are deleted; 0: no limit."""
     price_aliases: Mapping[str, str] = field(default_factory=dict)
     """A model's name → `model` or `provider/model` of the price catalogue, for names the catalogue does not know."""
+    client_identity: bool = True
+    """Ask the operating system which process of this machine makes each connection."""
     log_level: str = "info"
     log_format: str = "text"
     """`text` or `json`: a JSON object per line on stderr."""

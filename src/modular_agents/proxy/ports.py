@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from modular_agents.proxy.model.call import Call, Cost, Delta
+from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.event import Event
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.link import Candidate, Indexed, LinkChanges, Lookup
@@ -84,6 +85,9 @@ class Transaction(Protocol):
 
     def put_deltas(self, deltas: Sequence[Delta]) -> None:
         """Write pieces of running answers as `delta` events; nothing else changes."""
+
+    def put_callers(self, callers: Sequence[Caller]) -> None:
+        """Write whose connections are; the first answer for a connection stands. No events: a call's detail shows it from now on."""
 
     def set_position(self, position: JournalPosition) -> None:
         """Record how far the journal is contained in the store."""

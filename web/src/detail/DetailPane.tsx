@@ -1,14 +1,14 @@
 import { compact, cost, count, duration, fullTime, instant, tokens, UNKNOWN } from "../lib/format";
 import { useKeys } from "../lib/keys";
 import { visible } from "../lib/visible";
-import { Id } from "../shell/Copy";
+import { CopyButton, Id } from "../shell/Copy";
 import { CloseIcon } from "../shell/icons";
 import { StatusBadge } from "../shell/marks";
 import { ProblemNotice } from "../shell/Notice";
 import { RIGHT, Splitter } from "../shell/Splitter";
 import { call, now } from "../state/app";
 import { closeDetail, go, place, TABS, type Tab } from "../state/route";
-import type { CallDetail, CallRow } from "../types.gen";
+import type { CallDetail, CallerView, CallRow } from "../types.gen";
 import { Answer } from "./Answer";
 import { Diff } from "./Diff";
 import { Fact } from "./Fact";
@@ -74,6 +74,22 @@ function Facts({ detail }: { detail: CallDetail }) {
   );
 }
 
+/** The program that made the call, in one line; all that is known of it on hover. */
+function CallerLine({ caller }: { caller: CallerView }) {
+  const command = caller.command || caller.executable;
+  const since = caller.started_at === null ? "" : `, running since ${fullTime(caller.started_at)}`;
+  const title = [`process ${caller.pid}${since}`, command, caller.directory && `in ${caller.directory}`].filter(Boolean).join("\n");
+  return (
+    <p class="detail-sub detail-caller" title={visible(title)}>
+      <span>
+        process <code>{caller.pid}</code>
+      </span>
+      <code class="ellipsis said">{visible(command)}</code>
+      {command !== "" && <CopyButton text={command} label="Copy the command" />}
+    </p>
+  );
+}
+
 function Heading({ detail }: { detail: CallDetail }) {
   const row = detail.call;
   return (
@@ -97,6 +113,7 @@ function Heading({ detail }: { detail: CallDetail }) {
         <time dateTime={row.created_at}>{fullTime(row.created_at)}</time>
         <Id id={row.call_id} label="call id" />
       </p>
+      {detail.caller !== null && <CallerLine caller={detail.caller} />}
       <Facts detail={detail} />
       {row.error !== null && (
         <div class="callout callout-bad" role="alert">

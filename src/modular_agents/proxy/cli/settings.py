@@ -144,6 +144,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("keep_days", _whole(0, 36_500), "Calls older than this are deleted; 0 keeps them for ever."),
     Option("keep_bytes", _whole(0, _BYTES_MOST), "Largest database: beyond it the oldest calls are deleted; 0 sets no limit."),
+    Option("client_identity", _flag, "Ask this machine which of its processes makes each connection."),
     Option("log_level", _one_of("debug", "info", "warning", "error"), "How much the proxy says of itself on stderr."),
     Option("log_format", _one_of("text", "json"), "How it says that: lines for people, or a JSON object per line."),
 )

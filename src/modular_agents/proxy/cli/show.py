@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from modular_agents.proxy.dashboard.shapes import RawView
-    from modular_agents.proxy.model.query import CallDetail, MessageView, PartView
+    from modular_agents.proxy.model.query import CallDetail, CallerView, MessageView, PartView
 
 EXAMPLES = """\
 Examples:
@@ -126,6 +126,8 @@ def facts(detail: "CallDetail") -> list[tuple[str, str]]:
         ("tokens", _tokens(detail)),
         ("cost", f"{'unpriced' if call.cost_usd is None else money(call.cost_usd)}{f' ({why})' if why else ''}"),
     ]
+    if detail.caller is not None:
+        rows += _process(detail.caller)
     if call.error:
         whose = f" ({detail.error_whose}'s: {detail.error_kind})" if detail.error_whose else ""
         rows.append(("error", call.error + whose))
@@ -135,6 +137,16 @@ def facts(detail: "CallDetail") -> list[tuple[str, str]]:
         rows.append(("replay of", call.replay_of))
     if call.flags:
         rows.append(("record", ", ".join(call.flags)))
+    return rows
+
+
+def _process(caller: "CallerView") -> list[tuple[str, str]]:
+    since = f", running since {caller.started_at}" if caller.started_at else ""
+    rows = [("process", f"{caller.pid}{since}")]
+    if caller.command or caller.executable:
+        rows.append(("command", caller.command or caller.executable))
+    if caller.directory:
+        rows.append(("folder", caller.directory))
     return rows
 
 

@@ -42,6 +42,9 @@ def start(
     config: Config = None,
     workers: Annotated[str | None, option("Relay processes; one serves thousands of streams.", RUN, value="N", usual="1")] = None,
     durability: Annotated[str | None, option("How soon records are on disk: group, full, none.", RUN, value="MODE", usual="group")] = None,
+    client_identity: Annotated[
+        bool | None, option("Find out which process makes a call.", RUN, "--client-identity/--no-client-identity", usual="yes")
+    ] = None,
     log_level: Annotated[str | None, option("debug, info, warning or error.", RUN, value="LEVEL", usual="info")] = None,
     log_format: Annotated[str | None, option("text, or json: an object per line.", RUN, value="FORMAT", usual="text")] = None,
 ) -> None:  # fmt: skip
@@ -65,6 +68,7 @@ def start(
         "db": db,
         "workers": workers,
         "durability": durability,
+        "client_identity": client_identity,
         "log_level": log_level,
         "log_format": log_format,
         "upstreams": upstreams,

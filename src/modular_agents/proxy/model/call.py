@@ -165,6 +165,8 @@ class Call:
     ended_ns: int | None = None
     first_token_ns: int | None = None
     flags: frozenset[str] = field(default_factory=frozenset)
+    process: str = ""
+    """`Caller.process` of its connection: names the run of the program on this machine that made it; empty: not known."""
 
     @property
     def answer_text(self) -> str:

@@ -116,6 +116,19 @@ class CostView:
 
 
 @dataclass(frozen=True, slots=True)
+class CallerView:
+    """The process of this machine that made a call's connection. Texts are empty where the system did not say."""
+
+    pid: int
+    started_at: str | None
+    executable: str
+    command: str
+    """Its command line, secrets replaced."""
+    directory: str
+    """Its working directory."""
+
+
+@dataclass(frozen=True, slots=True)
 class CallDetail:
     """Everything understood about a call."""
 
@@ -142,6 +155,8 @@ class CallDetail:
     """Events up to here are contained in this answer."""
     new_from: int = 0
     """`messages[new_from:]` are what this turn adds; those before it were sent in earlier turns."""
+    caller: CallerView | None = None
+    """Whose the connection is; None for a client on another machine, one that was gone too soon, or where nobody looks."""
 
 
 @dataclass(frozen=True, slots=True)

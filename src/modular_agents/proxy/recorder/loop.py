@@ -13,6 +13,7 @@ from pathlib import Path
 
 from modular_agents.proxy.errors import AlreadyRunning, StoreDamaged, StoreUnavailable
 from modular_agents.proxy.journal.reader import JournalReader
+from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.ports import Clock, Store
 from modular_agents.proxy.recorder.pipeline import Pipeline, Rooms
 from modular_agents.proxy.recorder.redact import Redactor
@@ -52,7 +53,7 @@ class Recorder:
     open_store: opens the store; may raise `StoreUnavailable`, `StoreDamaged`, or `UsageError`, which ends the recorder.
     set_aside: moves a damaged database away and returns its new name. report: the file that says how things stand.
     file: the database; when it is not the one that was opened any more, it is opened anew. keep_lock: takes the recorder's lock
-    again if somebody deleted it; False when another recorder has it.
+    again if somebody deleted it; False when another recorder has it. callers: gives whose connections are, as it is found out.
     """
 
     def __init__(
@@ -66,8 +67,9 @@ class Recorder:
         report: Path | None = None,
         file: Path | None = None,
         keep_lock: Callable[[], bool] = lambda: True,
+        callers: Callable[[], list[Caller]] = list,
     ) -> None:
-        self._directory = directory
+        self._directory, self._callers = directory, callers
         self._open_store, self._set_aside = open_store, set_aside
         self._rooms, self._redactor, self._clock, self._report_file = rooms, redactor, clock, report
         self._file, self._inode, self._keep_lock = file, 0, keep_lock
@@ -121,7 +123,7 @@ class Recorder:
             self._inode = self._file_now()
             position = store.position()
             self._reader = reader = JournalReader(self._directory, position)
-            self._pipeline = Pipeline(reader, store, position, self._rooms, self._redactor, self._clock)
+            self._pipeline = Pipeline(reader, store, position, self._rooms, self._redactor, self._clock, self._callers)
         return self._pipeline.step()
 
     def _away(self, why: str) -> Turn:

@@ -14,6 +14,7 @@ from typing import Protocol
 from modular_agents.proxy.errors import ProxyError
 from modular_agents.proxy.journal.cursor import Piece
 from modular_agents.proxy.model.call import Call, Cost, Delta
+from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.link import Candidate, LinkChanges, Linked, Lookup
 from modular_agents.proxy.ports import Clock, JournalPosition, OpenCall, Store, Transaction
@@ -29,6 +30,8 @@ BATCH_BYTES = 32 * 1024 * 1024
 """Bodies that one batch may hold: a single call can have twice 16 MB, so a batch is at most about this and one call more."""
 LAZY_NS = 1_000_000_000
 """Progress that shows nobody anything new (half a request, bytes without text) is committed this often."""
+MOST_CONNECTIONS = 20_000
+"""Connections whose process is remembered; all are forgotten together beyond it."""
 TIDY_NS = 1_000_000_000
 """How often segments are deleted and lost ends looked for."""
 
@@ -79,6 +82,7 @@ class _Batch:
     position: JournalPosition
     versions: list[Version] = field(default_factory=list)
     deltas: list[Delta] = field(default_factory=list)
+    callers: list[Caller] = field(default_factory=list)
     spared: set[str] = field(default_factory=set)
     """Calls that were replaced by their bare form because the store failed on them."""
 
@@ -86,8 +90,20 @@ class _Batch:
 class Pipeline:
     """Brings one journal into one store, both standing at `position`."""
 
-    def __init__(self, journal: Journal, store: Store, position: JournalPosition, rooms: Rooms, redactor: Redactor, clock: Clock) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        store: Store,
+        position: JournalPosition,
+        rooms: Rooms,
+        redactor: Redactor,
+        clock: Clock,
+        callers: Callable[[], list[Caller]] = list,
+    ) -> None:
         self.tally = Tally()
+        self._callers = callers
+        self._processes: dict[str, str] = {}
+        """By connection: which process made it."""
         self.journal, self._store, self._rooms, self._clock = journal, store, rooms, clock
         self._redactor, self._turns = redactor, Turns()
         self.assembler = Assembler(self.journal.payload_at, position)
@@ -142,8 +158,17 @@ class Pipeline:
         if now_ns - self._tidied_ns > TIDY_NS:
             changes += self.assembler.expire(now_ns)
         versions, deltas = self._read(changes)
+        callers = self._callers()
+        self._know(callers)
         is_due = self.assembler.has_more or (self._moved and now_ns - self._committed_ns >= LAZY_NS)
-        return _Batch(self.assembler.position(), versions, deltas) if versions or deltas or is_due else None
+        if not (versions or deltas or callers or is_due):
+            return None
+        return _Batch(self.assembler.position(), versions, deltas, callers)
+
+    def _know(self, callers: Iterable[Caller]) -> None:
+        if len(self._processes) > MOST_CONNECTIONS:
+            self._processes.clear()
+        self._processes |= {caller.connection_id: caller.process for caller in callers}
 
     def _read(self, changes: Iterable[Change]) -> tuple[list[Version], list[Delta]]:
         """Return versions of calls in the order of their times, and what was streamed, one piece per part of an answer."""
@@ -184,6 +209,8 @@ class Pipeline:
                         self._put(transaction, current)
                     current = None
                     transaction.put_deltas(batch.deltas)
+                    if batch.callers:
+                        transaction.put_callers(batch.callers)
                     transaction.set_position(batch.position)
             except ProxyError:
                 raise
@@ -199,6 +226,9 @@ class Pipeline:
 
     def _put(self, transaction: Transaction, version: Version) -> None:
         call, rooms = version.call, self._rooms
+        process = self._processes.get(call.connection_id)
+        if process is not None:
+            call = replace(call, process=process)
         linked = guarded(call.call_id, lambda: rooms.link(call, transaction.find), lambda: alone(call))
         cost = guarded(call.call_id, lambda: rooms.price(call), lambda: Cost(None, why="pricing failed on this call"))
         transaction.put_call(call, version.exchange, linked.placement, cost, linked.indexed)
@@ -207,9 +237,10 @@ class Pipeline:
     def _spare(self, batch: _Batch, current: Version | None) -> bool:
         """Change what the store failed on, so that the batch can be tried again; False when there is nothing left to change."""
         if current is None:
-            _log.exception("the store failed on live text; it is left out")
-            has_deltas, batch.deltas = bool(batch.deltas), []
-            return has_deltas
+            _log.exception("the store failed on live text or on callers; they are left out")
+            had_more = bool(batch.deltas or batch.callers)
+            batch.deltas, batch.callers = [], []
+            return had_more
         at, call_id = batch.versions.index(current), current.call.call_id
         if call_id in batch.spared:
             _log.exception("call %s: the store failed on its bare form too; it is NOT recorded", call_id)

@@ -12,6 +12,7 @@ from typing import NoReturn, cast
 
 from modular_agents.proxy.model.exchange import Outcome
 from modular_agents.proxy.relay.answers import Answer
+from modular_agents.proxy.relay.callers import announce, is_local
 from modular_agents.proxy.relay.exchange import Exchange
 from modular_agents.proxy.relay.fields import TOKEN_OURS
 from modular_agents.proxy.relay.framing import CRLF, HEAD_END, MAX_LEADING_CRLF, ChunkedReader, FramingError, HeadReader, check_head_size
@@ -70,7 +71,10 @@ class ClientConnection(asyncio.Protocol):
         counters.connections_open += 1
         peer = transport.get_extra_info("peername")
         client = f"[{peer[0]}]:{peer[1]}" if peer and ":" in peer[0] else f"{peer[0]}:{peer[1]}" if peer else ""
-        self.origin = pack_origin(f"{shared.worker_id}-{counters.connections_total}", client)
+        connection_id = f"{shared.worker_id}-{counters.connections_total}"
+        self.origin = pack_origin(connection_id, client)
+        if shared.callers_pipe >= 0 and peer and is_local(peer[0]):
+            announce(shared.callers_pipe, connection_id, peer[0], peer[1], shared.own_port)
         self._wait(shared.limits.client_keepalive_s)
 
     def data_received(self, data: bytes) -> None:

@@ -37,6 +37,9 @@ class Shared:
     troubles: "Callable[[], tuple[Trouble, ...]]"
     """What does not work behind the relay now."""
     keepalive_ns: int
+    callers_pipe: int = -1
+    """As in `RelaySettings`."""
+    own_port: int = 0
     draining: bool = False
     clients: "set[ClientConnection]" = field(default_factory=set)
     sizes: ChunkSizes = field(default_factory=lambda: ChunkSizes(lenient=False))

@@ -9,19 +9,15 @@ import contextlib
 import select
 import socket
 import struct
-import sys
+
+from modular_agents.proxy.kernel import socket_inode
 
 KEEPALIVE_PROBE_S = 60
 """TCP keep-alive: a peer that vanished is noticed after two minutes, and a NAT box does not forget a silent connection."""
 _PROBE_INTERVAL_S, _PROBES = 15, 4
 
-_SOCK_DIAG, _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, _NLMSG_ERROR = 4, 20, 1, 2
-_ENOENT = -2
-_HEADER = struct.Struct("=IHHII")
 _FIN = getattr(select, "POLLRDHUP", 0)
 """Linux tells of a FIN behind bytes that nobody has read; elsewhere it is seen when they are."""
-_INODE_AT = _HEADER.size + 4 + 48 + 16
-"""Offset of `idiag_inode` in an answer: message header, family and state, socket id, expires and queues (linux/inet_diag.h)."""
 
 
 def keep_probing(sock: socket.socket) -> None:
@@ -59,29 +55,7 @@ def is_gone_unread(transport: asyncio.BaseTransport) -> bool:
 def peer_has_closed(transport: asyncio.BaseTransport) -> bool | None:
     """Return whether the peer, having sent FIN, is gone for good; None when that cannot be known (another machine, macOS)."""
     peer, mine = transport.get_extra_info("peername"), transport.get_extra_info("sockname")
-    if not sys.platform.startswith("linux") or not peer or not mine or not (peer[0] == mine[0] or peer[0].startswith("127.")):
+    if not peer or not mine or not (peer[0] == mine[0] or peer[0].startswith("127.")):
         return None
-    try:
-        answer = _ask_kernel(peer[:2], mine[:2])
-    except OSError:
-        return None
-    length, kind, *_ = _HEADER.unpack_from(answer)
-    if kind == _NLMSG_ERROR:
-        (code,) = struct.unpack_from("=i", answer, _HEADER.size)
-        return bool(code == _ENOENT)
-    if length < _INODE_AT + 4:
-        return None
-    (inode,) = struct.unpack_from("=I", answer, _INODE_AT)
-    return bool(inode == 0)
-
-
-def _ask_kernel(source: tuple[str, int], target: tuple[str, int]) -> bytes:
-    """Return what the kernel knows of the TCP socket bound to `source` and connected to `target` (sock_diag(7))."""
-    family = socket.AF_INET6 if ":" in source[0] else socket.AF_INET
-    addresses = b"".join(socket.inet_pton(family, host).ljust(16, b"\0") for host in (source[0], target[0]))
-    identity = struct.pack(">HH", source[1], target[1]) + addresses + bytes(4) + b"\xff" * 8
-    request = struct.pack("=BBBBI", family, socket.IPPROTO_TCP, 0, 0, 0xFFFFFFFF) + identity
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as netlink:
-        netlink.setblocking(False)  # noqa: FBT003 - its only parameter
-        netlink.send(_HEADER.pack(_HEADER.size + len(request), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST, 1, 0) + request)
-        return netlink.recv(4096)
+    inode = socket_inode(peer[:2], mine[:2])
+    return None if inode is None else inode == 0

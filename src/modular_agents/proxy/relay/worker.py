@@ -125,6 +125,8 @@ class Worker:
             metrics=self._metrics,
             troubles=self._troubles,
             keepalive_ns=int(limits.client_keepalive_s * 1e9),
+            callers_pipe=settings.callers_pipe,
+            own_port=next((port for _, port in addresses), 0),
         )
 
     async def _drain(self) -> None:

@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from modular_agents.proxy.model.call import Call, Cost, Delta, Message, Part, Status
+from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.event import DeltaRow
 from modular_agents.proxy.model.exchange import Exchange
-from modular_agents.proxy.model.query import CallRow, EdgeRow, MessageView
+from modular_agents.proxy.model.query import CallerView, CallRow, EdgeRow, MessageView
 from modular_agents.proxy.model.trace import Edge, Placement
 
 Value = TypeVar("Value")
@@ -277,6 +278,12 @@ def edge_row(edge: Edge, trace_id: str) -> EdgeRow:
         evidence=edge.evidence.rule,
         confidence=float(edge.evidence.confidence),
     )
+
+
+def caller_view(caller: Caller) -> CallerView:
+    """Return whose a connection is, for showing."""
+    started = None if caller.started_ns is None else iso(caller.started_ns)
+    return CallerView(caller.pid, started, caller.executable, caller.command, caller.directory)
 
 
 def new_from(messages: tuple[Message, ...], continued: int | None) -> int:

@@ -36,6 +36,8 @@ class Role:
     fds: tuple[int, ...] = ()
     log_level: str = "info"
     log_format: str = "text"
+    pipes: tuple[int, ...] = ()
+    """Other descriptors it inherits; its settings say what for."""
 
 
 class Child:
@@ -96,7 +98,9 @@ class Child:
         role = self.role
         command = [sys.executable, "-P", "-m", MODULE, role.name, role.log_level, role.log_format]
         pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, pass_fds=role.fds, start_new_session=True)
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=pipe, stdout=pipe, pass_fds=(*role.fds, *role.pipes), start_new_session=True
+        )
         self._process, self.pid = process, process.pid
         self.starts += 1
         self._on_change()

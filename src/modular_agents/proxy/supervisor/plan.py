@@ -12,8 +12,11 @@ from modular_agents.proxy.supervisor.keys import Keys
 RELAY, RECORDER, DASHBOARD = "relay", "recorder", "dashboard"
 
 
-def relay_role(settings: Settings, keys: Keys, sockets: Sequence[socket.socket], echo_port: int) -> Role:
-    """Return what a relay worker is told. `echo_port`: where a self-test listens, taken as it is (`mend` would change raw targets)."""
+def relay_role(settings: Settings, keys: Keys, sockets: Sequence[socket.socket], echo_port: int, pipe: int = -1) -> Role:
+    """Return what a relay worker is told. `echo_port`: where a self-test listens, taken as it is (`mend` would change raw targets).
+
+    `pipe`: where it announces connections of this machine; -1: nowhere.
+    """
     echo = Upstream(SELF_TEST, "http", "127.0.0.1", echo_port, mend=False)
     told = RelaySettings(
         upstreams=(*settings.upstreams, echo),
@@ -25,15 +28,16 @@ def relay_role(settings: Settings, keys: Keys, sockets: Sequence[socket.socket],
         journal_cap_bytes=settings.journal_cap_bytes,
         control_dir=str(settings.control_dir),
         token=settings.token or "",
+        callers_pipe=pipe,
     )
-    return Role(RELAY, msgspec.json.encode(told), descriptors(sockets), settings.log_level, settings.log_format)
+    return Role(RELAY, msgspec.json.encode(told), descriptors(sockets), settings.log_level, settings.log_format, _pipes(pipe))
 
 
-def recorder_role(settings: Settings, keys: Keys) -> Role:
-    """Return what the recorder is told."""
+def recorder_role(settings: Settings, keys: Keys, pipe: int = -1) -> Role:
+    """Return what the recorder is told. `pipe`: where it hears of connections of this machine."""
     places = (str(settings.db), str(settings.journal_dir), str(settings.control_dir))
-    told = RecorderSettings(*places, keys.fingerprint_key, settings.retention, settings.price_aliases)
-    return Role(RECORDER, msgspec.json.encode(told), log_level=settings.log_level, log_format=settings.log_format)
+    told = RecorderSettings(*places, keys.fingerprint_key, settings.retention, settings.price_aliases, pipe)
+    return Role(RECORDER, msgspec.json.encode(told), (), settings.log_level, settings.log_format, _pipes(pipe))
 
 
 def dashboard_role(settings: Settings, keys: Keys, sockets: Sequence[socket.socket]) -> Role:
@@ -43,6 +47,10 @@ def dashboard_role(settings: Settings, keys: Keys, sockets: Sequence[socket.sock
         str(settings.db), hosts, port_of(sockets), keys.dashboard_token, str(settings.links_dir), settings.dashboard_names
     )
     return Role(DASHBOARD, msgspec.json.encode(told), descriptors(sockets), settings.log_level, settings.log_format)
+
+
+def _pipes(pipe: int) -> tuple[int, ...]:
+    return (pipe,) if pipe >= 0 else ()
 
 
 def descriptors(sockets: Sequence[socket.socket]) -> tuple[int, ...]:

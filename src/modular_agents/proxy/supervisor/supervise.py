@@ -84,7 +84,8 @@ class Supervisor:
             sockets = [stack.enter_context(sock) for sock in bind(settings.host, settings.port, settings.limits.backlog)]
             panes = self._bind_dashboard(stack)
             echo_port = port_of([stack.enter_context(reserve())])
-            self._make_children(keys, sockets, panes, echo_port)
+            pipe = _callers_pipe(stack) if settings.client_identity else (-1, -1)
+            self._make_children(keys, sockets, panes, echo_port, pipe)
             runtime = replace(runtime_of(settings, self._version, sockets, panes), echo_port=echo_port)
             lives = [asyncio.create_task(child.keep()) for child in self._children()]
             try:
@@ -113,11 +114,13 @@ class Supervisor:
             for sock in bind(settings.dashboard_host, settings.dashboard_port, DASHBOARD_BACKLOG, "--dashboard-port")
         ]
 
-    def _make_children(self, keys: Keys, sockets: Sequence[socket.socket], panes: Sequence[socket.socket], echo_port: int) -> None:
+    def _make_children(
+        self, keys: Keys, sockets: Sequence[socket.socket], panes: Sequence[socket.socket], echo_port: int, pipe: tuple[int, int]
+    ) -> None:
         settings, on_change = self._settings, self._note_change
-        relay = relay_role(settings, keys, sockets, echo_port)
+        relay = relay_role(settings, keys, sockets, echo_port, pipe[1])
         self._relays = [Child(relay, on_change) for _ in range(settings.workers)]
-        self._recorder = Child(recorder_role(settings, keys), on_change)
+        self._recorder = Child(recorder_role(settings, keys, pipe[0]), on_change)
         self._dashboard = Child(dashboard_role(settings, keys, panes), on_change) if panes else None
 
     async def _wait_until_ready(self, lives: Sequence[asyncio.Task[None]]) -> None:
@@ -246,6 +249,15 @@ def runtime_of(settings: Settings, version: str, sockets: Sequence[socket.socket
         journal_dir=str(settings.journal_dir),
         control_dir=str(settings.control_dir),
     )
+
+
+def _callers_pipe(stack: ExitStack) -> tuple[int, int]:
+    """Return a pipe from the workers to the recorder: both ends stay open here, so that either may die and come back."""
+    ends = os.pipe()
+    for end in ends:
+        stack.callback(os.close, end)
+    os.set_blocking(ends[1], False)
+    return ends
 
 
 @contextlib.contextmanager

@@ -38,6 +38,7 @@ from modular_agents.proxy.store.memory.matching import call_fits, has_words, tra
 from modular_agents.proxy.store.memory.state import State, Stored
 from modular_agents.proxy.store.rows import (
     SEARCH_CHARS,
+    caller_view,
     edge_row,
     iso,
     make_answer,
@@ -146,6 +147,7 @@ class MemoryReader:
             partial=partial.assemble(msgspec.json.decode(body, type=DeltaRow) for body in deltas) if record.is_running else (),
             seq=len(state.events),
             new_from=stored.new_from,
+            caller=None if (found := state.callers.get(call.connection_id)) is None else caller_view(found),
         )
 
     def raw(self, call_id: str) -> RawExchange | None:

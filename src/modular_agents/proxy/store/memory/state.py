@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from modular_agents.proxy.model.call import Call, Cost
+from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.event import Event
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.link import Indexed
@@ -52,6 +53,7 @@ class State:
     events: list[Event] = field(default_factory=list)
     ended: dict[str, CallRecord] = field(default_factory=dict)
     """Every call that has ended, deleted ones too: statistics outlive them."""
+    callers: dict[str, Caller] = field(default_factory=dict)
     seen_systems: set[tuple[str, tuple[bytes, ...]]] = field(default_factory=set)
     position: JournalPosition = field(default_factory=JournalPosition)
     version: int = 0
@@ -64,6 +66,7 @@ class State:
             traces=dict(self.traces),
             events=list(self.events),
             ended=dict(self.ended),
+            callers=dict(self.callers),
             seen_systems=set(self.seen_systems),
             version=self.version + 1,
         )

@@ -13,6 +13,7 @@ import msgspec
 
 from modular_agents.proxy.errors import StoreUnavailable
 from modular_agents.proxy.model.call import Call, Cost, Delta
+from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.event import Event, EventKind, RemovedRow
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.link import CALLS_PER_THREAD, CALLS_PER_TOKEN, Candidate, Indexed, LinkChanges, Lookup
@@ -167,6 +168,11 @@ class MemoryBatch:
             stored = self.state.calls.get(delta.call_id)
             if stored is not None and stored.record.is_running:
                 self._announce(EventKind.DELTA, stored.trace_id, delta.call_id, delta_row(delta))
+
+    def put_callers(self, callers: Sequence[Caller]) -> None:
+        """Write whose connections are."""
+        for caller in callers:
+            self.state.callers.setdefault(caller.connection_id, storable(caller))
 
     def set_position(self, position: JournalPosition) -> None:
         """Record how far the journal is contained in the store."""

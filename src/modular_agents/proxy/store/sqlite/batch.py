@@ -10,6 +10,7 @@ import apsw
 import msgspec
 
 from modular_agents.proxy.model.call import Call, Cost, Delta
+from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.event import EventKind, RemovedRow
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.link import Candidate, Indexed, LinkChanges, Lookup, Replaced, ThreadMove
@@ -28,6 +29,9 @@ from modular_agents.proxy.store.sqlite.progress import Progress
 from modular_agents.proxy.store.sqlite.requests import Requests
 from modular_agents.proxy.store.sqlite.traces import Gone, Traces
 from modular_agents.proxy.store.sqlite.words import Words
+
+CONNECTION_NS = 7 * 86_400 * 10**9
+"""No client keeps one connection for longer than a week: calls younger than that may belong to it."""
 
 
 class SqliteBatch:
@@ -97,6 +101,16 @@ class SqliteBatch:
         self.words.add(number, (*call.system, *said) if request.system_is_new else said, call.answers)
         self._hours.count(record, 1)
         self._events.end_deltas(number)
+
+    def put_callers(self, callers: Sequence[Caller]) -> None:
+        """Write whose connections are."""
+        for caller in map(storable, callers):
+            texts = (caller.executable, caller.command, caller.directory)
+            self._db.execute(self._sql["add_caller"], (caller.connection_id, caller.seen_ns, caller.pid, caller.started_ns, *texts))
+
+    def forget_callers(self) -> None:
+        """Delete whose connections were that no call can belong to any more."""
+        self._db.execute(self._sql["drop_callers"], (CONNECTION_NS,))
 
     def relink(self, changes: LinkChanges) -> None:
         """Move earlier calls as told."""

@@ -6,11 +6,12 @@ import apsw
 import msgspec
 
 from modular_agents.proxy.model.call import Call, Cost, Message, Part, Status
+from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.event import DeltaRow
 from modular_agents.proxy.model.exchange import Exchange, Hints
-from modular_agents.proxy.model.query import CallDetail, CostView, MessageView, Priced, Snippet
+from modular_agents.proxy.model.query import CallDetail, CallerView, CostView, MessageView, Priced, Snippet
 from modular_agents.proxy.store import crossing, kept, partial, reading, recipe, snippets, zstd
-from modular_agents.proxy.store.rows import SEARCH_CHARS, CallRecord, searched
+from modular_agents.proxy.store.rows import SEARCH_CHARS, CallRecord, caller_view, searched
 from modular_agents.proxy.store.sqlite.contents import NO_NODE
 from modular_agents.proxy.store.sqlite.engine import statements
 from modular_agents.proxy.store.terms import Term
@@ -67,7 +68,13 @@ def detail(db: apsw.Connection, row: Row) -> CallDetail:
         partial=partial.assemble(_deltas(db, number)) if record.is_running else (),
         seq=db.execute(sql["last_seq"]).get,
         new_from=new_from,
+        caller=_caller(db, record.connection_id),
     )
+
+
+def _caller(db: apsw.Connection, connection_id: str) -> CallerView | None:
+    row = db.execute(statements()["caller"], (connection_id,)).get
+    return None if row is None else caller_view(Caller(*row))
 
 
 def exchange(db: apsw.Connection, row: Row) -> tuple[Exchange, bool]:

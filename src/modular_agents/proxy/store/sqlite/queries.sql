@@ -547,3 +547,12 @@ c.id IN (SELECT id FROM call INDEXED BY call_cost WHERE cost_usd >= ? AND cost_u
 
 -- name: calls_to_check
 SELECT id, call_id FROM call WHERE id > ? AND status <> 'running' ORDER BY id LIMIT ?
+
+-- name: add_caller
+INSERT INTO callers (connection_id, seen_ns, pid, started_ns, executable, command, directory) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+
+-- name: caller
+SELECT connection_id, seen_ns, pid, started_ns, executable, command, directory FROM callers WHERE connection_id = ?
+
+-- name: drop_callers
+DELETE FROM callers WHERE seen_ns < (SELECT started_ns FROM call ORDER BY id LIMIT 1) - ?1

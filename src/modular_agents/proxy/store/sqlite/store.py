@@ -96,6 +96,8 @@ class SqliteStore:
                 deleted += len(expired)
                 if too_large or not expired or self._monotonic_ns() >= ends_ns:  # what room they gave back is known when they are gone
                     break
+            if deleted:
+                batch.forget_callers()
         return deleted
 
     def tidy(self) -> bool:
