@@ -2,8 +2,10 @@
 # ruff: noqa: E501 - one case per line reads as a table
 
 import json
+from dataclasses import replace
 
 import pytest
+from tests.support.link_memory import LinkMemory
 from tests.support.wire_corpus import exchange
 from tests.support.wire_streams import sse
 
@@ -225,3 +227,19 @@ def test_token_counts_and_models_in_paths() -> None:
 def test_content_that_is_a_string_in_an_answer() -> None:
     call = read_call(exchange("{}", '{"type":"message","role":"assistant","content":"plain","usage":{}}'))
     assert (call.answer_text, call.answers[0].raw) == ("plain", b'{"role":"assistant","content":"plain"}')
+
+
+def test_a_prefilled_answer_is_continued_by_the_turn_that_repeats_it_whole() -> None:
+    asked = [{"role": "user", "content": "Give JSON, please."}, {"role": "assistant", "content": "{"}]
+    answer = {"id": "msg_1", "role": "assistant", "content": [{"type": "text", "text": '"a": 1}'}], "stop_reason": "end_turn"}
+    next_turn = [asked[0], {"role": "assistant", "content": '{ "a": 1}'}, {"role": "user", "content": "Thanks."}]
+    first, second = (
+        replace(read_call(exchange(json.dumps({"model": "m", "messages": messages}), json.dumps(answer))), call_id=call_id, started_ns=at)
+        for call_id, messages, at in (("one", asked, 1), ("two", next_turn, 10**12))
+    )
+    assert (first.answer_text, first.messages[-1].digest) == ('"a": 1}', b"")
+    memory = LinkMemory()
+    memory.link(replace(first, ended_ns=2))
+    memory.link(replace(second, ended_ns=10**12 + 1))
+    (edge,) = memory.rows["two"].placement.edges
+    assert (edge.from_call_id, edge.evidence.rule) == ("one", "continuation")

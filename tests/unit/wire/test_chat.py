@@ -189,3 +189,23 @@ def test_choices_and_calls_are_bounded() -> None:
     assert len(many.answers) == 128
     calls_ = stream(*[chunk(tool_calls=[{"id": str(n), "function": {"name": "f", "arguments": "{}"}}]) for n in range(1100)], chunk("stop"))
     assert len(calls_.answers[0].parts) == 1024
+
+
+@pytest.mark.parametrize(
+    ("last", "kind", "message"),
+    [
+        ({"object": "error", "message": "too long", "type": "BadRequestError", "code": 400}, "BadRequestError", "too long"),
+        ({"error": {"code": 502, "message": "upstream"}, "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error"}]}, "502", "upstream"),
+    ],
+    ids=["vLLM", "OpenRouter"],
+)  # fmt: skip
+def test_an_error_in_the_middle_of_a_stream(last: dict[str, object], kind: str, message: str) -> None:
+    call = stream(chunk(content="Hel"), last, "[DONE]")
+    assert (call.status, call.answer_text) == (Status.FAILED, "Hel")
+    assert call.error is not None
+    assert (call.error.whose, call.error.kind, call.error.message) == ("provider", kind, message)
+
+
+def test_blank_lines_before_a_whole_answer_keep_the_connection_alive() -> None:
+    body = "\n\n\n" + json.dumps({"id": "c", "choices": [{"message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]})
+    assert read_call(exchange("{}", body, target=TARGET, upstream="deepseek")).answer_text == "hi"

@@ -15,8 +15,9 @@ KEYS = {CLAUDE: "messages", CHAT: "messages", RESPONSES: "input", GEMINI: "conte
 
 
 def digests(target: str, *entries: object) -> list[bytes]:
-    body = json.dumps({KEYS[target]: list(entries)})
-    return [message.digest for message in read_call(exchange(body, None, target=target)).messages]
+    """Digests of a history, before one more question: an answer at the very end would be a prefilled one."""
+    body = json.dumps({KEYS[target]: [*entries, {"role": "user"}]})
+    return [message.digest for message in read_call(exchange(body, None, target=target)).messages[:-1]]
 
 
 def tip(target: str, *entries: object) -> bytes:

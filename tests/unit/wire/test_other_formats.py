@@ -1,4 +1,4 @@
-"""Responses, Gemini, Ollama, embeddings, completions and everything else, beyond what the laws prove."""
+"""Responses, Ollama, embeddings, completions and everything else, beyond what the laws prove."""
 # ruff: noqa: E501 - one case per line reads as a table
 
 import json
@@ -9,9 +9,8 @@ from tests.support.wire_streams import sse
 
 from modular_agents.proxy.model.call import Call, Status, UsageSource
 from modular_agents.proxy.model.exchange import Outcome
+from modular_agents.proxy.pricing.price import price
 from modular_agents.proxy.wire.reader import read_call
-
-GEMINI = "/v1beta/models/gemini-2.5-flash:streamGenerateContent"
 
 
 def asked(target: str, body: object) -> Call:
@@ -136,121 +135,35 @@ def test_compaction_and_stored_responses() -> None:
     stored = read_call(
         exchange("", '{"id":"r","output":[],"usage":{"input_tokens":9,"output_tokens":1}}', target="/v1/responses/r", method="GET")
     )
-    assert (stored.format, stored.operation) == ("raw", "stored")
+    assert (stored.format, stored.operation, stored.usage.source) == ("openai.responses", "stored", UsageSource.UNKNOWN)
+    assert price(stored).usd == 0
 
 
-def test_gemini_contents_in_both_spellings() -> None:
-    body = {
-        "system_instruction": {"parts": [{"text": "be"}]},
-        "contents": [
-            {
-                "role": "user",
-                "parts": [
-                    {"text": "hi"},
-                    {"inline_data": {"mime_type": "image/png"}},
-                    {"fileData": {"mimeType": "audio/mp3"}},
-                    {"inlineData": {"mimeType": "application/pdf"}},
-                ],
-            },
-            {
-                "role": "model",
-                "parts": [
-                    {"text": "hm", "thought": True},
-                    {"functionCall": {"name": "f", "args": {"a": 1}, "id": "x"}},
-                    {"executableCode": {}},
-                ],
-            },
-            {"role": "function", "parts": [{"functionResponse": {"name": "f", "response": {"ok": 1}}}]},
-            {"parts": {"text": "single"}},
-            {"role": "user", "parts": ["bare", 3]},
-        ],
-        "tools": [{"functionDeclarations": []}],
-        "generationConfig": {"temperature": 0},
+def test_a_background_response_is_paid_for_where_it_is_fetched() -> None:
+    body = {"id": "r", "background": True, "model": "gpt-5", "status": "in_progress", "output": [], "usage": None}
+    done = body | {
+        "status": "completed",
+        "output": [{"type": "message", "content": [{"type": "output_text", "text": "Done."}]}],
+        "usage": {"input_tokens": 9, "output_tokens": 1},
     }
-    call = asked(GEMINI, body)
-    assert (call.model, call.stream, call.system[0].parts[0].text, len(call.tools)) == ("gemini-2.5-flash", True, "be", 1)
-    kinds = [(message.role, [part.kind for part in message.parts]) for message in call.messages]
-    assert kinds == [
-        ("user", ["text", "image", "audio", "document"]),
-        ("assistant", ["thinking", "tool_use", "other"]),
-        ("tool", ["tool_result"]),
-        ("user", ["text"]),
-        ("user", ["text", "text"]),
-    ]
-    assert (call.messages[1].parts[1].arguments, call.messages[1].parts[1].tool_id) == ('{"a": 1}', "x")
-    assert (call.messages[2].parts[0].text, call.messages[2].parts[0].name) == ('{"ok": 1}', "f")
-    assert asked(GEMINI, {"contents": "hi", "systemInstruction": "be"}).system[0].parts[0].text == "be"
-    assert asked(GEMINI, {"contents": {"parts": [{"text": "one"}]}}).messages[0].parts[0].text == "one"
+    waiting, fetched = (
+        read_call(exchange("", json.dumps(answer), target="/v1/responses/r", method="GET", upstream="openai")) for answer in (body, done)
+    )
+    assert (waiting.usage.source, price(waiting).usd) == (UsageSource.UNKNOWN, 0)
+    assert (fetched.answer_text, fetched.usage.input_total, fetched.model_response) == ("Done.", 9, "gpt-5")
+    assert (price(fetched).usd or 0) > 0
 
 
 @pytest.mark.parametrize(
-    ("response", "text"),
-    [({"output": "a\nb"}, "a\nb"), ({"ok": 1}, '{"ok": 1}'), ({"a": "x", "b": "y"}, '{"a": "x", "b": "y"}'), ("x", '"x"'), ({}, "{}")],
+    ("target", "model"),
+    [
+        ("/v1/realtime?model=gpt-realtime&x=1", "gpt-realtime"),
+        ("/v1/realtime?x=model", None),
+        ("/model/meta.llama3-70b-instruct-v1%3A0/invoke", "meta.llama3-70b-instruct-v1:0"),
+    ],
 )
-def test_a_result_that_gemini_wraps_reads_as_its_text(response: object, text: str) -> None:
-    parts = [{"functionResponse": {"name": "f", "response": response}}]
-    assert asked(GEMINI, {"contents": [{"parts": parts}]}).messages[0].parts[0].text == text
-
-
-def test_code_assist_wraps_both_sides() -> None:
-    inner = {"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}
-    body = sse(
-        [
-            (
-                None,
-                {
-                    "response": {
-                        "candidates": [{"content": {"parts": [{"text": "ho"}]}, "finishReason": "STOP"}],
-                        "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 1},
-                    }
-                },
-            )
-        ]
-    )
-    call = read_call(
-        exchange(
-            json.dumps({"model": "gemini-2.5-pro", "project": "p", "request": inner}),
-            body,
-            target="/v1internal:streamGenerateContent?alt=sse",
-            content_type="text/event-stream",
-        )
-    )
-    assert (call.model, call.answer_text, call.messages[0].parts[0].text, call.usage.input_total) == ("gemini-2.5-pro", "ho", "hi", 3)
-
-
-def test_gemini_blocks_errors_and_candidates() -> None:
-    blocked = read_call(exchange("{}", '{"promptFeedback":{"blockReason":"SAFETY"},"usageMetadata":{"promptTokenCount":4}}', target=GEMINI))
-    assert (blocked.status, blocked.finish_reason, blocked.answers, blocked.usage.input_total) == (Status.COMPLETED, "SAFETY", (), 4)
-    error = read_call(exchange("{}", '[{"error":{"code":429,"message":"quota","status":"RESOURCE_EXHAUSTED"}}]', target=GEMINI, status=429))
-    assert error.error is not None
-    assert (error.error.kind, error.error.message) == ("RESOURCE_EXHAUSTED", "quota")
-    two = {
-        "candidates": [
-            {"index": 0, "content": {"parts": [{"text": "a"}]}, "finishReason": "STOP"},
-            {"index": 1, "content": {"parts": [{"text": "b"}]}},
-        ]
-    }
-    assert [answer.parts[0].text for answer in read_call(exchange("{}", json.dumps(two), target=GEMINI)).answers] == ["a", "b"]
-    counted = {
-        "usageMetadata": {
-            "promptTokenCount": 10,
-            "cachedContentTokenCount": 6,
-            "toolUsePromptTokenCount": 5,
-            "candidatesTokenCount": 2,
-            "thoughtsTokenCount": 3,
-            "serviceTier": "flex",
-        }
-    }
-    call = read_call(exchange("{}", json.dumps(counted), target=GEMINI))
-    usage = call.usage
-    assert (usage.input_total, usage.input_uncached, usage.cache_read, usage.output_total, usage.reasoning, call.service_tier) == (
-        15,
-        9,
-        6,
-        5,
-        3,
-        "flex",
-    )
+def test_a_model_in_the_target(target: str, model: str | None) -> None:
+    assert asked(target, {"prompt": "hi"}).model == model
 
 
 def test_ollama_generate_embed_and_errors() -> None:

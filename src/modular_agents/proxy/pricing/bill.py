@@ -59,6 +59,8 @@ def _free(call: Call) -> str | None:
         return None
     if call.operation in _FREE_OPERATIONS:
         return f"{call.operation} costs nothing"
+    if call.operation == "stored":
+        return "a stored answer was paid for when it was made"
     if call.status is Status.FAILED and call.http_status is not None and call.http_status >= _FIRST_ERROR:
         return f"answered with HTTP {call.http_status}: not billed"
     if call.method not in _ASKING and not call.answers:

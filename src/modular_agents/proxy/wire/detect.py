@@ -64,6 +64,7 @@ _VERBS: dict[str, Route] = {
     "embedContent": Route("raw", "embeddings"),
     "batchEmbedContents": Route("raw", "embeddings"),
     "batchGenerateContent": Route("raw", "batch"),
+    "BidiGenerateContent": Route("raw", "realtime"),
     "predict": Route("raw", "predict"),
     "predictLongRunning": Route("raw", "predict"),
     "rawPredict": Route("anthropic.messages", "chat"),
@@ -79,6 +80,8 @@ _BEDROCK: dict[str, Route] = {
 }
 """What stands behind the model in Bedrock's paths."""
 _CLAUDE_ON_BEDROCK = Route("anthropic.messages", "chat")
+_POLLED = Route("openai.responses", "stored")
+"""A stored response: one made in the background is fetched so."""
 _OTHER = Route("raw", "other")
 
 
@@ -91,11 +94,15 @@ def detect(method: str, path: str) -> Route:
     route = _of_google(segments) or _of_bedrock(segments) or _TAILS.get(segments[-2:]) or _TAILS.get(segments[-1:])
     if route is not None:
         return route if method in _ASKING or route.operation not in _ASKED_BY_POST else Route("raw", "stored")
+    if method == "GET" and segments[-2:-1] == ("responses",):
+        return _POLLED
     return next((Route("raw", found) for segment in reversed(segments[:-1]) if (found := _collection(segment)) is not None), _OTHER)
 
 
 def _of_google(segments: tuple[str, ...]) -> Route | None:
     name, colon, verb = segments[-1].rpartition(":")
+    if segments[0] == "ws" and (socket := _VERBS.get(segments[-1].rpartition(".")[2])):
+        return socket
     if not colon or not name:
         return None
     return _VERBS["predict"] if verb.endswith("awPredict") and "anthropic" not in segments else _VERBS.get(verb)

@@ -1,4 +1,4 @@
-"""How an answer's body is cut into events: server-sent events, lines of JSON, AWS messages, or one whole body.
+"""How an answer's body is cut into events: server-sent events, lines of JSON, AWS messages, elements of an array, or one whole body.
 
 The head says so, and where it lies the first bytes decide: servers label event streams as JSON or plain text, and JSON errors
 as event streams.
@@ -9,6 +9,7 @@ import binascii
 from typing import Protocol
 
 from modular_agents.proxy.wire import jsonvalue as js
+from modular_agents.proxy.wire.array import ArrayDecoder
 from modular_agents.proxy.wire.eventstream import AwsMessage, EventStreamDecoder
 from modular_agents.proxy.wire.ndjson import LineDecoder
 from modular_agents.proxy.wire.reading import Fold, Piece
@@ -63,6 +64,19 @@ class _Lines:
         return [("", line) for line in self._inner.end()]
 
 
+class _Array:
+    failure: str | None = None
+
+    def __init__(self) -> None:
+        self._inner = ArrayDecoder()
+
+    def feed(self, data: bytes) -> list[Event]:
+        return [("", element) for element in self._inner.feed(data)]
+
+    def end(self) -> list[Event]:
+        return []
+
+
 class _Aws:
     def __init__(self) -> None:
         self._inner = EventStreamDecoder()
@@ -78,10 +92,11 @@ class _Aws:
 
 
 class Body:
-    """Decoded bytes of an answer in, pieces out; `text` is the body when it is no stream."""
+    """Decoded bytes of an answer in, pieces out; `text` is the body when it is no stream. `arrays`: an array is a stream."""
 
-    def __init__(self, fold: Fold, content_type: str) -> None:
+    def __init__(self, fold: Fold, content_type: str, *, arrays: bool = False) -> None:
         self._fold = fold
+        self._arrays = arrays
         self._says_sse = "event-stream" in content_type
         self._held: list[bytes] = []
         self._start = b""
@@ -122,9 +137,12 @@ class Body:
         self._decided = True
         if not self._start.startswith(_NO_EVENTS) and (self._says_sse or self._start.startswith(_SSE_STARTS)):
             self._cutter = _Sse()
-            held, self._held = self.text, []
-            return self._give(self._cutter.feed(held))
-        return []
+        elif self._arrays and self._start.startswith(b"["):
+            self._cutter = _Array()
+        else:
+            return []
+        held, self._held = self.text, []
+        return self._give(self._cutter.feed(held))
 
     def end(self) -> list[Piece]:
         """Take the end of the body."""

@@ -4,6 +4,8 @@ Two laws. *Split*: however the answer's bytes are cut into pieces, the call is t
 the whole exchange. *Garbage*: any bytes give a call; what cannot be understood is said in `unreadable`, never raised.
 """
 
+from urllib.parse import unquote
+
 from modular_agents.proxy.model.call import Call, CallError, Delta, Status, Unreadable, Usage
 from modular_agents.proxy.model.exchange import Exchange, Headers, ResponseSide
 from modular_agents.proxy.wire.detect import detect, provider_of
@@ -13,7 +15,7 @@ from modular_agents.proxy.wire.formats import anthropic, chat, completions, conv
 from modular_agents.proxy.wire.framing import Body
 from modular_agents.proxy.wire.memo import Memo
 from modular_agents.proxy.wire.outcome import judge
-from modular_agents.proxy.wire.reading import NOT_ANSWERED, Answered, Asked, Asking, Format, Piece
+from modular_agents.proxy.wire.reading import NO_USAGE, NOT_ANSWERED, Answered, Asked, Asking, Format, Piece
 
 FORMATS: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT for module in (anthropic, chat, responses, gemini, ollama, embeddings, completions, converse, other)
@@ -59,7 +61,8 @@ class CallReader:
         """Take the response head."""
         if self._body is None:
             self._decoder = ContentDecoder(codings(head.headers))
-            self._body = Body(self._fold, _header(head.headers, "content-type") or "")
+            arrays = self._format.streams_arrays and head.status < _FIRST_ERROR
+            self._body = Body(self._fold, _header(head.headers, "content-type") or "", arrays=arrays)
 
     def feed(self, data: bytes, at_ns: int) -> list[Delta]:
         """Take body bytes as they crossed the wire and return what they add to the answer."""
@@ -149,7 +152,7 @@ class CallReader:
             hints=start.hints,
             request_headers=start.request.headers,
             stream=asked.stream or is_stream,
-            model=asked.model,
+            model=asked.model or (_queried_model(start.request.target) if self._route.operation == "realtime" else None),
             model_response=answered.model,
             system=asked.system,
             messages=asked.messages,
@@ -172,6 +175,8 @@ class CallReader:
 
     def _usage(self, answered: Answered) -> Usage:
         known = answered.usage
+        if self._route.operation == "stored" and not answered.is_late:
+            return NO_USAGE  # told when the answer was made, and counted then
         if known.input_total is not None or known.output_total is not None or not answered.answers:
             return known
         if self._route.operation not in _ESTIMATED:
@@ -187,6 +192,12 @@ class CallReader:
         if reason is None and response.status < _FIRST_ERROR:
             reason = answered.unreadable
         return None if reason is None else Unreadable("response", reason)
+
+
+def _queried_model(target: str) -> str | None:
+    """Return the `model` of a target's query."""
+    named = (pair.partition("=") for pair in target.partition("?")[2].split("&"))
+    return next((unquote(value) for name, _, value in named if name == "model" and value), None)
 
 
 def read_call(exchange: Exchange, memo: Memo | None = None) -> Call:

@@ -49,6 +49,8 @@ class Answered(msgspec.Struct, frozen=True):
     service_tier: str | None = None
     ended: bool = False
     unreadable: str | None = None
+    is_late: bool = False
+    """It was made in the background: fetching it is where its usage is told."""
 
 
 NOT_ANSWERED = Answered()
@@ -92,3 +94,5 @@ class Format:
     name: str
     read_request: Callable[[Asking], Asked]
     fold: Callable[[Asked], Fold]
+    streams_arrays: bool = False
+    """A JSON array is a stream of answers (see `wire.array`)."""

@@ -1,4 +1,9 @@
-"""Everything else: kept raw and shown raw. Of JSON only a visible `model`, `usage` and `error` are read; a request's rest is parameters."""
+"""Everything else: kept raw and shown raw. Of JSON only a visible `model`, `usage` and `error` are read; a request's rest is parameters.
+
+The model of Bedrock's `/model/MODEL/invoke` stands in the path, that of a `/realtime` socket in the query (`wire.reader`).
+"""
+
+from urllib.parse import unquote
 
 from modular_agents.proxy.wire import jsonvalue as js
 from modular_agents.proxy.wire.openai_usage import chat_usage, responses_usage
@@ -9,11 +14,12 @@ _OWN = frozenset({"model", "stream"})
 
 def read_request(asking: Asking) -> Asked:
     """Read a request body as far as it is a JSON object; anything else is no error here."""
+    model = unquote(asking.path.rpartition("/model/")[2].rpartition("/")[0]) or None if "/model/" in asking.path else None
     if asking.body.lstrip()[:1] != b"{":
-        return Asked()
+        return Asked(model)
     try:
         top = js.members(asking.body)
-        return Asked(js.text(top.get("model")), top.get("stream") == b"true", params=js.join_members(top, _OWN))
+        return Asked(js.text(top.get("model")) or model, top.get("stream") == b"true", params=js.join_members(top, _OWN))
     except ValueError:
         return Asked()
 

@@ -72,7 +72,9 @@ def _input(text: str) -> object:
 class MessagesFold:
     """One answer of the Messages API."""
 
-    def __init__(self, _asked: Asked) -> None:
+    def __init__(self, asked: Asked) -> None:
+        before = asked.messages[-1] if asked.messages else None
+        self._prefilled = before.parts if before and before.role == "assistant" else ()
         self._blocks: dict[int, _Block] = {}
         self._role = "assistant"
         self._content: bytes | None = None
@@ -163,7 +165,7 @@ class MessagesFold:
             self._unreadable = str(error)
             parts = (Part("other", raw=content),)
         raw = b'{"role":' + js.compact(self._role) + b',"content":' + content + b"}"
-        return Message(self._role, parts, raw, digest("assistant", parts))
+        return Message(self._role, parts, raw, digest("assistant", (*self._prefilled, *parts)))
 
     def _message(self, message: js.Json) -> None:
         self._model = js.string(message.get("model")) or self._model

@@ -1,10 +1,11 @@
 """Requests of the Messages API. The model may stand in the path instead (Vertex AI, Bedrock)."""
 
+from dataclasses import replace
 from urllib.parse import unquote
 
 import msgspec
 
-from modular_agents.proxy.model.call import Part
+from modular_agents.proxy.model.call import Message, Part
 from modular_agents.proxy.wire import jsonvalue as js
 from modular_agents.proxy.wire.content import Draft, Entries, seal
 from modular_agents.proxy.wire.formats.anthropic.blocks import parts_of, read_blocks
@@ -31,12 +32,17 @@ def read_request(asking: Asking) -> Asked:
             model=js.text(top.get("model")) or _model_in_path(asking.path),
             stream=top.get("stream") == b"true" or "stream" in asking.path.rpartition("/")[2].lower(),
             system=seal(_system(top.get("system", b"null")), _SYSTEM, asking.memo),
-            messages=seal(js.list_of(top.get("messages")), _ENTRIES, asking.memo),
+            messages=_spoken_for(seal(js.list_of(top.get("messages")), _ENTRIES, asking.memo)),
             tools=tuple(js.list_of(top.get("tools"))),
             params=js.join_members(top, without=_OWN),
         )
     except ValueError as error:
         return Asked(unreadable=str(error))
+
+
+def _spoken_for(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Leave a prefilled answer without a digest: the answer that goes on from it carries that of both (rule 5 of `wire.content`)."""
+    return (*messages[:-1], replace(messages[-1], digest=b"")) if messages and messages[-1].role == "assistant" else messages
 
 
 def _model_in_path(path: str) -> str | None:

@@ -116,7 +116,7 @@ class ChatFold:
         except ValueError as error:
             self._unreadable = self._unreadable or f"chunk {name}: {error}".replace(" :", ":")
             return []
-        if chunk.get("error"):
+        if chunk.get("error") or chunk.get("object") == "error":
             self._fault = _fault(chunk)
             return []
         self._note(chunk)
@@ -268,7 +268,8 @@ def _grow_function(choice: _Choice, call: _ToolCall, inner: js.Json, slot: str) 
 
 
 def _fault(body: js.Json) -> Fault:
-    error = body.get("error")
+    error = body.get("error", body)  # vLLM puts the error where the chunk should be
     fields = js.obj(error)
-    kind = js.string(fields.get("type")) or js.string(fields.get("code")) or "error"
+    code = js.count(fields.get("code"))
+    kind = js.string(fields.get("type")) or js.string(fields.get("code")) or (f"{code}" if code else "error")
     return Fault(kind, js.string(fields.get("message")) or js.string(error) or "")

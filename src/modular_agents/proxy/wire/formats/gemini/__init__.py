@@ -8,4 +8,4 @@ from modular_agents.proxy.wire.formats.gemini.answer import GenerateFold
 from modular_agents.proxy.wire.formats.gemini.request import NAME, read_request
 from modular_agents.proxy.wire.reading import Format
 
-FORMAT = Format(NAME, read_request, GenerateFold)
+FORMAT = Format(NAME, read_request, GenerateFold, streams_arrays=True)

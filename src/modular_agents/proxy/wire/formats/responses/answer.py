@@ -117,7 +117,8 @@ class ResponsesFold:
         answers = (self._answer(raws),) if raws else ()
         usage = responses_usage(self._top.get("usage"), self._usage_raw, ended=self._ended)
         model, answer_id, tier = (js.string(self._top.get(key)) for key in ("model", "id", "service_tier"))
-        return Answered(answers, model, answer_id, self._finish(), usage, self._fault, tier, self._ended, self._unreadable)
+        is_late = self._top.get("background") is True
+        return Answered(answers, model, answer_id, self._finish(), usage, self._fault, tier, self._ended, self._unreadable, is_late)
 
     def _event(self, name: str, data: bytes) -> list[Piece]:
         """Take an event that is no plain piece of text."""
@@ -211,7 +212,7 @@ class ResponsesFold:
         return Message("assistant", parts, whole, digest("assistant", parts))
 
 
-_READ = frozenset({"id", "model", "status", "service_tier", "usage", "error", "incomplete_details"})
+_READ = frozenset({"id", "model", "status", "service_tier", "usage", "error", "incomplete_details", "background"})
 
 
 def _fault(error: js.Json) -> Fault:
