@@ -233,6 +233,14 @@ def test_a_line_of_tail_obeys_nothing(capsys: pytest.CaptureFixture[str]) -> Non
     assert not set(printed) & set("\x1b\x9b\u202e\r")
 
 
+def test_a_narrow_terminal_still_shows_what_was_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("FORCE_COLOR", "1"), ("COLUMNS", "80"), ("TERM", "xterm")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    tell(replace(CALL, status="running", prompt_preview="fix the login page"), as_json=False)
+    assert "fix the" in capsys.readouterr().out
+
+
 def test_tail_needs_a_trace_that_exists(anton: Anton) -> None:
     assert anton("proxy", "tail", "--trace", "nothing").exit_code == 4
 

@@ -23,6 +23,10 @@ LOOK_S = 0.1
 RETRY_S = 0.5
 BATCH_EVENTS = 500
 AGENT_CHARS, MODEL_CHARS = 13, 18
+NARROW_COLUMNS = 110
+"""In a terminal narrower than this, token counts and most of the id make room for what was said."""
+NARROW_ID_CHARS = 6
+"""As many as `show` asks for."""
 
 
 def tail(
@@ -96,16 +100,19 @@ def _print_line(call: "CallRow") -> None:
     from modular_agents.proxy.cli.terminal import console, fit, safe
     from modular_agents.proxy.cli.words import count, duration, money
 
+    out = console()
+    is_narrow = out.is_terminal and out.width < NARROW_COLUMNS
     is_running = call.status == "running"
     moment = call.created_at if is_running else call.ended_at or call.created_at
-    numbers = (duration(call.duration_ms), count(call.tokens_input), count(call.tokens_output), money(call.cost_usd))
+    tokens = () if is_narrow else (count(call.tokens_input), count(call.tokens_output))
+    numbers = (duration(call.duration_ms), *tokens, money(call.cost_usd))
     line = Text(f"{moment[11:19]}  ", "dim")
     line.append(f"{MARKS.get(call.status, '?')}  ", STYLES.get(call.status, "none"))
     line.append(f"{fit(call.agent_name or '', AGENT_CHARS)}  {fit(call.model or f'{call.method} {call.path}', MODEL_CHARS)}", "none")
-    line.append("".join(f"{number:>8}" for number in (("",) * 4 if is_running else numbers)), "none")
-    line.append(f"  {call.call_id[-SHORT_ID_CHARS:]}  ", "dim")
+    line.append("".join(f"{number:>8}" for number in (("",) * len(numbers) if is_running else numbers)), "none")
+    line.append(f"  {call.call_id[-(NARROW_ID_CHARS if is_narrow else SHORT_ID_CHARS) :]}  ", "dim")
     if is_running:
         line.append(safe(call.prompt_preview), "dim")
     else:
         line.append(safe(call.error or gist(call)), "red" if call.error else "none")
-    console().print(line, no_wrap=True, overflow="ellipsis", crop=True)
+    out.print(line, no_wrap=True, overflow="ellipsis", crop=True)
