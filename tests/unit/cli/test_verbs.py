@@ -8,11 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import Result
+from rich.console import Console
 from tests.support.fake_reader import CALL, RAW, TRACE, FakeReader, FakeStore, detail, message
 from typer.testing import CliRunner
 
 from modular_agents import cli
 from modular_agents.proxy import app
+from modular_agents.proxy.cli import terminal
 from modular_agents.proxy.cli.tail import changes, tell
 from modular_agents.proxy.errors import StoreUnavailable
 from modular_agents.proxy.model.event import Event
@@ -234,9 +236,7 @@ def test_a_line_of_tail_obeys_nothing(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_a_narrow_terminal_still_shows_what_was_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("FORCE_COLOR", "1"), ("COLUMNS", "80"), ("TERM", "xterm")):
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(terminal, "console", lambda: Console(width=80, force_terminal=True, markup=False))
     tell(replace(CALL, status="running", prompt_preview="fix the login page"), as_json=False)
     assert "fix the" in capsys.readouterr().out
 
