@@ -5,6 +5,7 @@ what the page and `anton proxy tail` see: the lag has everything in it, the reco
 """
 
 import asyncio
+import os
 import statistics
 import threading
 import time
@@ -94,7 +95,7 @@ def steady(where: Place, origin: int, rate: float, seconds: float) -> Figures:
     """Measure the product at `rate` calls a second. Raises `Behind` when it does not keep up."""
     folder = where.folder / f"steady-{rate:g}-{time.monotonic_ns()}"
     folder.mkdir()
-    with product(origin, folder, where.cpus) as server:
+    with product(origin, folder, set(os.sched_getaffinity(0))) as server:  # relay and recorder are two processes
         watch = Watch(folder / "traces.db")
         watch.start()
         try:

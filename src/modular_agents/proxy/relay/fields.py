@@ -51,6 +51,7 @@ RATE_LIMIT = re.compile(rb"rate-?limit")
 TABLE_LINES = 4096
 """Distinct lines remembered; then the table starts afresh. Bounds memory to a few MB."""
 _LONGEST_REMEMBERED = 1024
+"""Bytes of a line: longer ones seldom come twice, and would make the table's size unforeseeable."""
 
 
 class Field:

@@ -25,6 +25,7 @@ _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[\t\x20-\x7e\x80-\xff]*)?")
 _LENIENT_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
 _VERSIONS = {b"HTTP/1.1": 1, b"HTTP/1.0": 0}
 _LONGEST_METHOD = 32
+"""Letters; the longest one registered with IANA has 17 (UPDATEREDIRECTREF)."""
 _CR = 0x0D
 _SIZE, _DATA, _DATA_END, _TRAILER = range(4)
 

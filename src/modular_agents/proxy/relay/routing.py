@@ -21,6 +21,7 @@ _PREFIX = re.compile(rb"/([tau])/([^/?#]+)(?=[/?#]|$)")
 _EMPTY_PREFIX = re.compile(rb"/([tau])/(?=[/?#]|$)")
 """A prefix that names nothing: nobody can mean it, and a provider must not get it."""
 _MAX_PREFIXES = 8
+"""There are three kinds; what repeats more often is a loop in somebody's configuration."""
 _KNOWN = re.compile(
     rb"/(messages|complete|chat/completions|completions|responses|embeddings|models|moderations|images|audio|files|batches|fine_tuning"
     rb"|realtime|assistants|threads|vector_stores|uploads|conversations|containers|evals|videos|rerank)(?=[/?]|$)"
