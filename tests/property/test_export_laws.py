@@ -17,6 +17,7 @@ from modular_agents.proxy.export import jsonl
 from modular_agents.proxy.export.restore import NotUnderstood, Restored, restore
 from modular_agents.proxy.export.source import Source, Wanted
 from modular_agents.proxy.model.call import Call, Cost, Status
+from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.exchange import Chunk, Exchange, Hints, Outcome, TunnelFrame
 from modular_agents.proxy.model.ids import make_call_id
 from modular_agents.proxy.model.link import Indexed
@@ -103,7 +104,11 @@ def families(draw: st.DrawFn) -> list[Kept]:
         )
         cost = Cost(draw(st.none() | st.floats(0, 100)), draw(st.none() | TEXT), None, None, draw(TEXT))
         tokens = tuple(draw(st.lists(st.integers(-(1 << 63), (1 << 63) - 1), unique=True, max_size=4)))
-        made.append(Kept(call, exchange, place, cost, Indexed(tokens, draw(st.binary(max_size=20)))))
+        whose = Caller(
+            call.connection_id, call.started_ns, draw(st.integers(1, 1 << 22)), draw(st.none() | st.just(call.started_ns)), "a", "b", "c"
+        )
+        caller = draw(st.sampled_from([None, whose]))
+        made.append(Kept(call, exchange, place, cost, Indexed(tokens, draw(st.binary(max_size=20))), caller))
     return made
 
 
@@ -120,6 +125,7 @@ def memory(_: Path, __: str) -> Opened:
 def put(store: Store, calls: list[Kept]) -> None:
     with store.batch() as transaction:
         for kept in calls:
+            transaction.put_callers((kept.caller,) if kept.caller else ())
             transaction.put_call(kept.call, kept.exchange, kept.placement, kept.cost, kept.indexed)
 
 

@@ -333,6 +333,20 @@ export interface Trouble {
   readonly why: string;
 }
 
+/** How the live push to an OpenTelemetry collector stands, since this database was first pushed. */
+export interface OtlpStatus {
+  /** Address of the collector, without path or keys. */
+  readonly endpoint: string;
+  readonly sent_spans: number;
+  /** Refused by the collector. */
+  readonly rejected_spans: number;
+  /** Calls that ended and were never offered: the collector was away for longer than they could wait. */
+  readonly missed_calls: number;
+  readonly waiting_calls: number;
+  /** The collector's complaint, while it has one. */
+  readonly said: string;
+}
+
 /** The proxy whose runtime file lies beside the database. `running` False: the file is there but its process is not. */
 export interface ProxyStatus {
   readonly running: boolean;
@@ -358,6 +372,8 @@ export interface ProxyStatus {
   readonly records_dropped: number;
   /** What does not work now; empty while all is well. */
   readonly troubles: readonly Trouble[];
+  /** None: calls are not pushed. */
+  readonly otlp: OtlpStatus | null;
 }
 
 /** How the dashboard and the proxy beside it are doing. */

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modular_agents.proxy.errors import AlreadyRunning, ProxyError, StoreUnavailable, UsageError
+from modular_agents.proxy.errors import AlreadyRunning, NotRunning, OwnFault, ProxyError, StoreUnavailable, UsageError
 
 if TYPE_CHECKING:
     from modular_agents.proxy.config import Retention, Settings
@@ -126,6 +126,7 @@ def start(settings: "Settings", on_ready: Callable[["Runtime"], None]) -> int:
 def status(db: Path) -> "ProxyStatus | None":
     """Return how the proxy that records into `db` stands; None when none has left its runtime file."""
     from modular_agents.proxy.config import Settings
+    from modular_agents.proxy.export.standing import status_of
     from modular_agents.proxy.model.status import ProxyStatus
     from modular_agents.proxy.recorder.report import read_report
     from modular_agents.proxy.relay.counters import add_up
@@ -155,6 +156,7 @@ def status(db: Path) -> "ProxyStatus | None":
         journal_degraded=bool(counts and counts["journal_degraded"]),
         records_dropped=counts["journal_dropped_frames_total"] if counts else 0,
         troubles=troubles,
+        otlp=status_of(settings.otlp_file) if running else None,
     )
 
 
@@ -176,12 +178,10 @@ def _troubles(settings: "Settings", recorder_pid: int | None) -> "tuple[Trouble,
 def verify_wire(settings: "Settings", on_row: "Callable[[Row], None]") -> "WireReport":
     """Send the table of awkward requests through the running relay. Raises `NotRunning`, `AlreadyRunning`, `OwnFault` or OSError."""
     import asyncio
-    import os
     import secrets
     from urllib.parse import urlsplit
 
     from modular_agents.proxy.config import SELF_TEST
-    from modular_agents.proxy.errors import AlreadyRunning, NotRunning, OwnFault
     from modular_agents.proxy.journal.segment import hold_lock
     from modular_agents.proxy.supervisor.runtime import is_running, read_runtime
     from modular_agents.proxy.verify.cases import Way, table
@@ -306,6 +306,17 @@ def _resolver(pipe: int, fingerprint_key: str) -> "Callable[[], list[Caller]]":
     return resolver.take
 
 
+def otlp(line: "Lifeline") -> int:
+    """Be what sends calls to an OpenTelemetry collector."""
+    from modular_agents.proxy.export.follower import run
+    from modular_agents.proxy.journal.clock import SystemClock
+
+    told = line.told()
+    line.listen()
+    line.ready()
+    return run(told.settings, build_reader, SystemClock(), line.pause)
+
+
 def dashboard(line: "Lifeline") -> int:
     """Be the dashboard beside a proxy."""
     import msgspec
@@ -363,7 +374,7 @@ def dashboard_token(settings: "Settings") -> str:
     return read_or_make_keys(settings.secrets_file).dashboard_token
 
 
-ROLES: dict[str, Callable[["Lifeline"], int]] = {"relay": relay, "recorder": recorder, "dashboard": dashboard}
+ROLES: dict[str, Callable[["Lifeline"], int]] = {"relay": relay, "recorder": recorder, "dashboard": dashboard, "otlp": otlp}
 
 
 def main(arguments: list[str]) -> int:

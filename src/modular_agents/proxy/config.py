@@ -129,6 +129,16 @@ class DashboardSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OtlpSettings:
+    """What the live push to a collector needs. Plain values only, as above; keys come from the environment."""
+
+    db: str
+    standing: str
+    """The file in which it keeps how it stands."""
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything `anton proxy start` runs with."""
 
@@ -156,6 +166,8 @@ class Settings:
     """A model's name → `model` or `provider/model` of the price catalogue, for names the catalogue does not know."""
     client_identity: bool = True
     """Ask the operating system which process of this machine makes each connection."""
+    otlp_endpoint: str | None = None
+    """An OpenTelemetry collector to which every call is sent when it has ended; None: nowhere."""
     log_level: str = "info"
     log_format: str = "text"
     """`text` or `json`: a JSON object per line on stderr."""
@@ -189,6 +201,11 @@ class Settings:
     def control_dir(self) -> Path:
         """Counters of the workers and the recorder's report (0700)."""
         return self.db.with_name(self.db.name + ".control")
+
+    @property
+    def otlp_file(self) -> Path:
+        """How the live push to a collector stands (0600)."""
+        return self.control_dir / "otlp.json"
 
     @property
     def troubles_file(self) -> Path:

@@ -106,6 +106,12 @@ function Trouble() {
           {trouble.what} does not work
         </span>
       ))}
+      {told.proxy?.otlp && told.proxy.otlp.missed_calls > 0 && (
+        <span class="state warn" role="status" title={`They are recorded; the collector at ${told.proxy.otlp.endpoint} did not get them.`}>
+          <span class="dot" />
+          {plural(told.proxy.otlp.missed_calls, "call")} not sent on
+        </span>
+      )}
       {lag > LAG_SHOWN_BYTES && (
         <span class="state warn" role="status" title="Recorded safely in the journal, not in the database yet.">
           <span class="dot" />

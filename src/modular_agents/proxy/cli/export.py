@@ -76,7 +76,7 @@ def export(
         if Source(reader, wanted).is_empty():
             raise NotFound("No call that has ended fits: nothing is written.")
         with _progress(_expected(reader, wanted)) as on_call:
-            source = Source(reader, wanted, on_call, with_content=content or _content_is_wanted())
+            source = Source(reader, wanted, on_call, with_content=content or _content_is_wanted(form))
             if push:
                 told = _push(source, endpoint)
             else:
@@ -133,9 +133,13 @@ def _check_otlp(form: "Format", *, content: bool, push: bool, endpoint: str | No
         raise UsageError("--push sends to a collector, --output writes a file: choose one.")
 
 
-def _content_is_wanted() -> bool:
+def _content_is_wanted(form: str) -> bool:
     """Say whether OpenTelemetry's own variable asks for what was said."""
-    return os.environ.get("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "").lower() in {"true", "1", "span_only", "span_and_event"}
+    if form != "otlp":
+        return False
+    from modular_agents.proxy.export.collector import content_is_wanted
+
+    return content_is_wanted(os.environ)
 
 
 def _push(source: "Source", endpoint: str | None) -> "Pushed":

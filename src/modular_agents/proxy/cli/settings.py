@@ -120,6 +120,14 @@ def _names(value: object) -> tuple[str, ...]:
     return tuple(_text(word).lower() for word in words)
 
 
+def _collector(value: object) -> str:
+    text = _text(value)
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
+        raise BadValue("it is no URL as http://127.0.0.1:4318 (keys go into OTEL_EXPORTER_OTLP_HEADERS)")
+    return text
+
+
 _BYTES_MOST = 2**50
 OPTIONS: tuple[Option, ...] = (
     Option("db", _path, "Where everything is recorded: one SQLite file."),
@@ -145,6 +153,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("keep_days", _whole(0, 36_500), "Calls older than this are deleted; 0 keeps them for ever."),
     Option("keep_bytes", _whole(0, _BYTES_MOST), "Largest database: beyond it the oldest calls are deleted; 0 sets no limit."),
     Option("client_identity", _flag, "Ask this machine which of its processes makes each connection."),
+    Option("otlp_endpoint", _collector, "OpenTelemetry collector that gets every call when it has ended, as http://127.0.0.1:4318."),
     Option("log_level", _one_of("debug", "info", "warning", "error"), "How much the proxy says of itself on stderr."),
     Option("log_format", _one_of("text", "json"), "How it says that: lines for people, or a JSON object per line."),
 )

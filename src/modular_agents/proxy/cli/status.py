@@ -11,7 +11,7 @@ from modular_agents.proxy.cli.options import Config, Db, Json, option, settings_
 
 if TYPE_CHECKING:
     from modular_agents.proxy.config import Settings
-    from modular_agents.proxy.model.status import ProxyStatus
+    from modular_agents.proxy.model.status import OtlpStatus, ProxyStatus
 
 STATUS_EXAMPLES = """\
 Examples:
@@ -49,6 +49,7 @@ def status(db: Db = None, config: Config = None, as_json: Json = False) -> None:
         ("calls", f"{_or_unknown(found.calls)} relayed, {_or_unknown(found.calls_open)} open"),
         ("recorder", lag + (", JOURNAL DEGRADED: the disk does not keep up" if found.journal_degraded else "")),
         ("dropped", f"{found.records_dropped:,} records" + (" (the calls themselves were relayed)" if found.records_dropped else "")),
+        *([("collector", pushed(found.otlp))] if found.otlp else []),
         ("processes", processes(found)),
         *(("TROUBLE", f"{trouble.what}: {trouble.why}") for trouble in found.troubles),
     ]
@@ -79,6 +80,17 @@ def stop(
             )
         time.sleep(LOOK_S)
     typer.echo("stopped")
+
+
+def pushed(otlp: "OtlpStatus") -> str:
+    """Return how the push to a collector stands."""
+    from modular_agents.proxy.cli.terminal import safe
+
+    said = [f"{otlp.endpoint}   {otlp.sent_spans:,} spans sent"]
+    said += [f"{otlp.waiting_calls:,} calls wait"] if otlp.waiting_calls else []
+    said += [f"{otlp.rejected_spans:,} spans REJECTED"] if otlp.rejected_spans else []
+    said += [f"{otlp.missed_calls:,} calls MISSED"] if otlp.missed_calls else []
+    return ", ".join(said) + (f" ({safe(otlp.said)})" if otlp.said else "")
 
 
 def processes(found: "ProxyStatus") -> str:

@@ -204,6 +204,12 @@ def pause_s(attempt: int, asked_s: float | None, chance: float) -> float:
     return float(longest * (0.5 + chance / 2))
 
 
+def content_is_wanted(environ: Mapping[str, str]) -> bool:
+    """Say whether OpenTelemetry's own variable asks for what was said."""
+    said = environ.get("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "")
+    return said.lower() in {"true", "1", "span_only", "span_and_event"}
+
+
 def usual_dice() -> float:
     """Return chance for pauses."""
     return random.random()  # noqa: S311 - it spreads retries, it guards nothing

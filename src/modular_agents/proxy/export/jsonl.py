@@ -14,6 +14,7 @@ import msgspec
 from modular_agents.proxy.export.lines import (
     CALLS,
     END,
+    CallerLine,
     CallLine,
     EdgeLine,
     FrameLine,
@@ -31,6 +32,7 @@ from modular_agents.proxy.export.lines import (
 )
 from modular_agents.proxy.export.source import Source
 from modular_agents.proxy.model.call import Message
+from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.exchange import Chunk, Exchange
 from modular_agents.proxy.model.query import CallRow, Kept
 
@@ -81,6 +83,7 @@ def line_of(row: CallRow, kept: Kept) -> CallLine:
             EdgeLine(edge.from_call_id, str(edge.edge_type), edge.evidence.rule, edge.evidence.detail, edge.evidence.confidence)
             for edge in place.edges
         ),
+        caller=_caller(kept.caller),
         trace=_trace(kept),
         read=_read(kept),
         links=_links(kept),
@@ -107,6 +110,12 @@ def _figures(kept: Kept) -> dict[str, Any]:
         "cost_tier": cost.tier,
         "cost_why": cost.why,
     }
+
+
+def _caller(caller: Caller | None) -> CallerLine | None:
+    if caller is None:
+        return None
+    return CallerLine(time_of(caller.seen_ns), caller.pid, _time(caller.started_ns), caller.executable, caller.command, caller.directory)
 
 
 def _read(kept: Kept) -> ReadLine:

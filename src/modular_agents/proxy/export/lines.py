@@ -143,6 +143,17 @@ class LinksLine(Shape, frozen=True):
     facts: str = ""
 
 
+class CallerLine(Shape, frozen=True):
+    """The process of that machine which made the call (model/caller.py `Caller`), secrets replaced."""
+
+    seen_at: str
+    pid: Whole
+    started_at: str | None = None
+    executable: str = ""
+    command: str = ""
+    directory: str = ""
+
+
 class ReadLine(Shape, frozen=True):
     """What was read in the request's body: counts, and whether the body was passed over altogether (`nothing`)."""
 
@@ -213,6 +224,7 @@ class CallLine(Shape, frozen=True):
     response: str = ""
     answers: tuple[MessageLine, ...] = ()
     edges: tuple[EdgeLine, ...] = ()
+    caller: CallerLine | None = None
     read: ReadLine = ReadLine()
     links: LinksLine = LinksLine()
 

@@ -141,6 +141,8 @@ def _put(store: Store, calls: list[Kept], told: Restored, waiting: list[_Waiting
                 continue
             there.add(call_id)
             told.calls += 1
+            if kept.caller is not None:
+                transaction.put_callers((kept.caller,))
             transaction.put_call(kept.call, kept.exchange, kept.placement, kept.cost, kept.indexed)
             if len(told.traces) < TRACES_NAMED:
                 told.traces.add(kept.placement.trace_id)

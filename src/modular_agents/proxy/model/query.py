@@ -6,6 +6,7 @@ Times are ISO 8601 UTC with microseconds and `Z` (`2026-11-22T09:30:00.123456Z`)
 from dataclasses import dataclass
 
 from modular_agents.proxy.model.call import Call, Cost
+from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.link import Indexed
 from modular_agents.proxy.model.quick import quick
@@ -393,3 +394,5 @@ class Kept:
     placement: Placement
     cost: Cost
     indexed: Indexed
+    caller: Caller | None = None
+    """Whose its connection is, as `put_callers` takes it."""

@@ -20,6 +20,22 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
+class OtlpStatus:
+    """How the live push to an OpenTelemetry collector stands, since this database was first pushed."""
+
+    endpoint: str
+    """Address of the collector, without path or keys."""
+    sent_spans: int
+    rejected_spans: int
+    """Refused by the collector."""
+    missed_calls: int
+    """Calls that ended and were never offered: the collector was away for longer than they could wait."""
+    waiting_calls: int
+    said: str
+    """The collector's complaint, while it has one."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProxyStatus:
     """The proxy whose runtime file lies beside the database. `running` False: the file is there but its process is not."""
 
@@ -46,6 +62,8 @@ class ProxyStatus:
     """Frames that could not be kept; the calls themselves were relayed."""
     troubles: tuple[Trouble, ...] = ()
     """What does not work now; empty while all is well."""
+    otlp: OtlpStatus | None = None
+    """None: calls are not pushed."""
 
 
 def write_troubles(troubles: Iterable[Trouble]) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from modular_agents.proxy.model.call import Call, CallError, Cost, Message, Part, Status, Unreadable, Usage, UsageSource
+from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.link import Indexed
 from modular_agents.proxy.model.query import Kept, MessageView
@@ -35,6 +36,7 @@ class Standing:
     edges: Iterable[Edge]
     tokens: tuple[int, ...]
     facts: bytes
+    caller: Caller | None
 
 
 def kept(record: CallRecord, exchange: Exchange, said: Said, usage_raw: str | None, stands: Standing) -> Kept:
@@ -45,6 +47,7 @@ def kept(record: CallRecord, exchange: Exchange, said: Said, usage_raw: str | No
         _placement(record, stands),
         Cost(record.cost_usd, record.cost_model, record.cost_catalogue, record.cost_tier, record.cost_why),
         Indexed(stands.tokens, stands.facts),
+        stands.caller,
     )
 
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from modular_agents.proxy.config import SELF_TEST, DashboardSettings, RecorderSettings, RelaySettings, Settings, Upstream
+from modular_agents.proxy.config import SELF_TEST, DashboardSettings, OtlpSettings, RecorderSettings, RelaySettings, Settings, Upstream
 from modular_agents.proxy.supervisor.child import Role
 from modular_agents.proxy.supervisor.keys import Keys
 
-RELAY, RECORDER, DASHBOARD = "relay", "recorder", "dashboard"
+RELAY, RECORDER, DASHBOARD, OTLP = "relay", "recorder", "dashboard", "otlp"
 
 
 def relay_role(settings: Settings, keys: Keys, sockets: Sequence[socket.socket], echo_port: int, pipe: int = -1) -> Role:
@@ -51,6 +51,12 @@ def dashboard_role(settings: Settings, keys: Keys, sockets: Sequence[socket.sock
 
 def _pipes(pipe: int) -> tuple[int, ...]:
     return (pipe,) if pipe >= 0 else ()
+
+
+def otlp_role(settings: Settings) -> Role:
+    """Return what the live push to a collector is told."""
+    told = OtlpSettings(str(settings.db), str(settings.otlp_file), settings.otlp_endpoint or "")
+    return Role(OTLP, msgspec.json.encode(told), log_level=settings.log_level, log_format=settings.log_format)
 
 
 def descriptors(sockets: Sequence[socket.socket]) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ from modular_agents.proxy.model.status import Trouble, write_troubles
 from modular_agents.proxy.supervisor.binding import bind, check_exposure, reserve
 from modular_agents.proxy.supervisor.child import Child
 from modular_agents.proxy.supervisor.keys import Keys, read_or_make_keys
-from modular_agents.proxy.supervisor.plan import dashboard_role, port_of, recorder_role, relay_role, url_of
+from modular_agents.proxy.supervisor.plan import dashboard_role, otlp_role, port_of, recorder_role, relay_role, url_of
 from modular_agents.proxy.supervisor.runtime import LOCK_NAME, Runtime, put_private, write_runtime
 
 START_S = 30.0
@@ -42,6 +42,8 @@ SAY_AFTER_S = 1.0
 RECORDER_S = 30.0
 """Time for the recorder to bring over what is in the journal; the rest waits for the next start."""
 DASHBOARD_S = 5.0
+OTLP_S = 15.0
+"""Time to send the last calls to a collector that answers slowly."""
 DASHBOARD_BACKLOG = 256
 INTERRUPTED = 130
 """Exit code after a second signal, as a shell gives it for Ctrl-C."""
@@ -59,6 +61,7 @@ class Supervisor:
         self._relays: list[Child] = []
         self._recorder: Child | None = None
         self._dashboard: Child | None = None
+        self._otlp: Child | None = None
         self._runtime: Runtime | None = None
 
     def signal(self) -> None:
@@ -103,7 +106,7 @@ class Supervisor:
         return INTERRUPTED if self._signals > 1 else 0
 
     def _children(self) -> list[Child]:
-        return [*self._relays, *(child for child in (self._recorder, self._dashboard) if child is not None)]
+        return [*self._relays, *(child for child in (self._recorder, self._otlp, self._dashboard) if child is not None)]
 
     def _bind_dashboard(self, stack: ExitStack) -> list[socket.socket]:
         settings = self._settings
@@ -122,6 +125,7 @@ class Supervisor:
         self._relays = [Child(relay, on_change) for _ in range(settings.workers)]
         self._recorder = Child(recorder_role(settings, keys, pipe[0]), on_change)
         self._dashboard = Child(dashboard_role(settings, keys, panes), on_change) if panes else None
+        self._otlp = Child(otlp_role(settings), on_change) if settings.otlp_endpoint else None
 
     async def _wait_until_ready(self, lives: Sequence[asyncio.Task[None]]) -> None:
         """Return when every child works. Raises `UsageError` when one refuses, `OwnFault` when one does not come up."""
@@ -172,7 +176,7 @@ class Supervisor:
         saying = asyncio.get_running_loop().call_later(SAY_AFTER_S, self._say_draining, drain_s)
         await self._wait_until_gone(self._relays, drain_s + DRAIN_EXTRA_S)
         saying.cancel()
-        for child, limit_s in ((self._recorder, RECORDER_S), (self._dashboard, DASHBOARD_S)):
+        for child, limit_s in ((self._recorder, RECORDER_S), (self._otlp, OTLP_S), (self._dashboard, DASHBOARD_S)):
             if child is not None:
                 child.stop()
                 await self._wait_until_gone([child], limit_s)

@@ -186,7 +186,15 @@ class MemoryReader:
             stored.exchange,
             said,
             make_answer(call).usage_raw,
-            kept.Standing(stored.trace_id, trace.name, source, edges, stored.indexed.tokens, stored.indexed.facts),
+            kept.Standing(
+                stored.trace_id,
+                trace.name,
+                source,
+                edges,
+                stored.indexed.tokens,
+                stored.indexed.facts,
+                state.callers.get(call.connection_id),
+            ),
         )
 
     def stats(self, query: StatsQuery) -> Stats:

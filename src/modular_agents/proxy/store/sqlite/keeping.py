@@ -6,6 +6,7 @@ from array import array
 import apsw
 
 from modular_agents.proxy.model.call import Message
+from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.query import Kept
 from modular_agents.proxy.model.trace import Edge, EdgeType, Evidence
 from modular_agents.proxy.store import kept as keeping
@@ -39,7 +40,8 @@ def kept(db: apsw.Connection, row: Row) -> Kept | None:
         for start, kind, rule, detail, sure in db.execute(sql["edges_to"], (number,))
     ]
     source = Evidence(sums.source, sums.source_detail, sums.source_confidence)
-    stands = keeping.Standing(sums.trace_id, sums.name, source, edges, _tokens(tokens), facts)
+    whose = db.execute(sql["caller"], (record.connection_id,)).get
+    stands = keeping.Standing(sums.trace_id, sums.name, source, edges, _tokens(tokens), facts, Caller(*whose) if whose else None)
     return keeping.kept(record, exchange(db, row)[0], parts, usage_raw, stands)
 
 
