@@ -5,10 +5,12 @@ what the page and `anton proxy tail` see: the lag has everything in it, the reco
 """
 
 import asyncio
+import json
 import os
 import statistics
 import threading
 import time
+from itertools import islice
 from pathlib import Path
 
 import msgspec
@@ -16,7 +18,9 @@ import uvloop
 
 from bench.cases import Behind, Figures, Place, check, settle
 from bench.contenders import product
-from bench.load import body, post
+from bench.load import post
+from bench.store import Talker
+from bench.traffic import TURNS_OF
 from modular_agents.proxy.app import build_reader
 from modular_agents.proxy.errors import StoreUnavailable
 from modular_agents.proxy.model.event import EventKind
@@ -60,8 +64,15 @@ class Watch(threading.Thread):
         self.join()
 
 
-async def paced(port: int, rate: float, count: int) -> tuple[list[float], int]:
-    """Begin `count` calls at a rate; return when each was answered, in order, and how many failed."""
+def bodies(count: int) -> list[str]:
+    """Return so many request bodies of about 4 KB, each a task of its own in words of its own: nothing is known before."""
+    turns = TURNS_OF["whole"](Talker(count), count)
+    asked = ({"model": "claude-sonnet-4-5", "max_tokens": 1024, "system": turn.system, "messages": turn.messages} for turn in turns)
+    return [json.dumps(document) for document in islice(asked, count)]
+
+
+async def paced(port: int, rate: float, texts: list[str]) -> tuple[list[float], int]:
+    """Begin a call with each text at a rate; return when each was answered, in order, and how many failed."""
     loop = asyncio.get_running_loop()
     connections: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
     for _ in range(CONNECTIONS):
@@ -69,10 +80,10 @@ async def paced(port: int, rate: float, count: int) -> tuple[list[float], int]:
     answered: list[float] = []
     failed = 0
 
-    async def call(number: int) -> None:
+    async def call(text: str) -> None:
         nonlocal failed
         reader, writer = await connections.get()
-        writer.write(post(body(4000 + number % 200)))
+        writer.write(post(text))
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
         await reader.readexactly(length)
@@ -82,9 +93,9 @@ async def paced(port: int, rate: float, count: int) -> tuple[list[float], int]:
 
     began = loop.time()
     calls = []
-    for number in range(count):
+    for number, text in enumerate(texts):
         await asyncio.sleep(max(0.0, began + number / rate - loop.time()))
-        calls.append(loop.create_task(call(number)))
+        calls.append(loop.create_task(call(text)))
     await asyncio.gather(*calls)
     while not connections.empty():
         connections.get_nowait()[1].close()
@@ -99,11 +110,11 @@ def steady(where: Place, origin: int, rate: float, seconds: float) -> Figures:
         watch = Watch(folder / "traces.db")
         watch.start()
         try:
-            uvloop.run(paced(server.port, rate, WARM_UP))
+            uvloop.run(paced(server.port, rate, bodies(WARM_UP)))
             _wait_for(watch, WARM_UP, server.name)
             settle(server)
             before, count = server.cpu_ns(), int(rate * seconds)
-            answered, failed = uvloop.run(paced(server.port, rate, count))
+            answered, failed = uvloop.run(paced(server.port, rate, bodies(count)))
             _wait_for(watch, WARM_UP + count, server.name)
             settle(server)
             cpu_ns = server.cpu_ns() - before
