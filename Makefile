@@ -33,6 +33,7 @@ fmt: $(VENV)/.dev ## format the code
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.dev ## measure side by side, print ratios
+	@sh tools/system_packages.sh nginx wrk
 	$(BIN)/python -m bench $(ARGS)
 
 soak: $(VENV)/.dev web system-packages ## the long versions of the fault tests, and properties on new random cases

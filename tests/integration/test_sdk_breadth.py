@@ -224,7 +224,7 @@ def test_a_timeout_of_the_sdk_is_the_sdks(provider: ProviderServer, relay: Relay
     def scenario(url: str, watch: Watch) -> object:
         provider.on(Script(stall_at=-1))
         with gpt(url, watch) as sdk, pytest.raises(openai.APITimeoutError) as caught:
-            sdk.with_options(timeout=0.5).responses.create(model="m", input="hi")
+            sdk.with_options(timeout=2).responses.create(model="m", input="hi")
         return failure(caught.value)
 
     same_both_ways(provider, relay.url, scenario)
