@@ -5,6 +5,7 @@ Token kinds do not overlap here: input is what was neither read from nor written
 Sources: platform.claude.com/docs/en/about-claude/pricing, platform.openai.com/docs/pricing, ai.google.dev/gemini-api/docs/pricing.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -37,6 +38,8 @@ class Bill:
     """Quantities beyond plain tokens, by the catalogue's names (`web_searches`, `input_audio_tokens` …)."""
 
 
+_NAMES_EXTRAS = re.compile(rb"[dD]etails|server_tool_use|\\")
+"""Without one of these words in it, or an escape that may hide one, a usage object says nothing of extras."""
 _FREE_OPERATIONS = {"models", "count_tokens", "moderations"}
 _ASKING = {"POST", "WEBSOCKET"}
 """Methods that ask a model; the second is a turn's on a WebSocket."""
@@ -45,11 +48,14 @@ _FIRST_ERROR = 400
 
 def bill_of(call: Call) -> Bill:
     """Return what is billed of a call."""
-    models = tuple(dict.fromkeys(name for name in (call.model_response, call.model) if name))
-    extras = _extras(call.usage.raw)
-    for part in (part for answer in call.answers for part in answer.parts if part.kind == "server_tool_use"):
-        if part.name in _SEARCH_TOOLS:
-            extras[_SEARCH_TOOLS[part.name]] = extras.get(_SEARCH_TOOLS[part.name], 0) + 1
+    answered, asked = call.model_response or call.model or "", call.model
+    models = (answered, asked) if asked and asked != answered else (answered,) if answered else ()
+    raw = call.usage.raw
+    extras = _extras(raw) if raw is not None and _NAMES_EXTRAS.search(raw) else {}
+    for answer in call.answers:
+        for part in answer.parts:
+            if part.kind == "server_tool_use" and part.name in _SEARCH_TOOLS:
+                extras[_SEARCH_TOOLS[part.name]] = extras.get(_SEARCH_TOOLS[part.name], 0) + 1
     return Bill(call.provider, models, call.usage, call.started_ns, call.service_tier, _free(call), extras)
 
 
@@ -68,9 +74,7 @@ def _free(call: Call) -> str | None:
     return None
 
 
-def _extras(raw: bytes | None) -> dict[str, int]:
-    if raw is None:
-        return {}
+def _extras(raw: bytes) -> dict[str, int]:
     try:
         usage = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, ValueError, RecursionError):

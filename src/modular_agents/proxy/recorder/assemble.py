@@ -19,8 +19,8 @@ from modular_agents.proxy.recorder.growing import GAP, Growing
 
 HELD_TOTAL_BYTES = 64 * 1024 * 1024
 """Bodies of open calls held in memory, all together; beyond it the next one to grow lets its bytes go."""
-CALL_BYTES = 512 * 1024
-"""What a version of a call counts against the budget of a batch besides its bodies: with 32 MB a batch has 64 of them at most, a few
+CALL_BYTES = 128 * 1024
+"""What a version of a call counts against the budget of a batch besides its bodies: with 32 MB a batch has 256 of them at most, some
 hundred ms of work. A batch that takes seconds shows nothing meanwhile, and a crash throws all of it away."""
 SILENCE_AFTER_LOSS_NS = 1_000_000_000_000
 """An exchange that may have lost frames and is then silent for 1,000 s, longer than any limit of the relay, has lost its end too."""
@@ -73,7 +73,11 @@ class Tunnelled:
 
 
 Change = Asked | Answering | Grew | Ended | Tunnelled
-_TUNNEL = {Kind.TUNNEL_UP, Kind.TUNNEL_DOWN}
+# Plain numbers: an attribute of an enum costs ten times a global's.
+_REQUEST_HEAD, _RESPONSE_BODY, _END = int(Kind.REQUEST_HEAD), int(Kind.RESPONSE_BODY), int(Kind.END)
+_SEGMENT, _SEALED, _DROPPED = int(Kind.SEGMENT), int(Kind.SEALED), int(Kind.DROPPED)
+_TUNNEL_UP = int(Kind.TUNNEL_UP)
+_TUNNEL = {_TUNNEL_UP, int(Kind.TUNNEL_DOWN)}
 _Step = tuple[int, Piece, Frame | None]
 """Time, piece, and its next frame; None behind the last one."""
 
@@ -168,17 +172,14 @@ class Assembler:
         if piece.lost_bytes and frame is piece.frames[0]:
             self._suspect(piece.worker)
         self._offsets[piece.segment] = frame.end
-        match frame.kind:
-            case Kind.SEGMENT | Kind.SEALED:
-                return []
-            case Kind.DROPPED:
-                return self._count_dropped(piece.worker, frame)
-            case Kind.REQUEST_HEAD:
-                return self._begin(piece, frame, now_ns)
-            case Kind.END:
-                return self._end(piece, frame)
-            case _:
-                return self._grow(piece, frame, now_ns)
+        kind = frame.kind
+        if kind == _REQUEST_HEAD:
+            return self._begin(piece, frame, now_ns)
+        if kind == _END:
+            return self._end(piece, frame)
+        if kind == _DROPPED:
+            return self._count_dropped(piece.worker, frame)
+        return self._grow(piece, frame, now_ns) if kind not in {_SEGMENT, _SEALED} else []
 
     def _behind(self, piece: Piece) -> list[Change]:
         self._offsets[piece.segment] = piece.end
@@ -231,23 +232,20 @@ class Assembler:
         was_asked, was_answering, held = own.is_asked, own.is_answering, own.held_bytes
         own.take(piece.segment, frame)
         own.touched_ns = now_ns
-        self._hold(own, held)
+        self._held_bytes += own.held_bytes - held
+        if self._held_bytes > HELD_TOTAL_BYTES:
+            self._held_bytes -= own.held_bytes
+            own.let_go()
         changes: list[Change] = []
         if own.is_asked and not was_asked:
             changes.append(Asked(own.call_id, own.asked(self._fetch)))
         if own.is_answering and not was_answering:
             changes.append(Answering(own.call_id, own.answering()))
-        if frame.kind == Kind.RESPONSE_BODY and frame.payload:
+        if frame.kind == _RESPONSE_BODY and frame.payload:
             changes.append(Grew(own.call_id, frame.payload, own.last_ns))
-        if frame.kind in _TUNNEL and frame.payload:
-            changes.append(Tunnelled(own.call_id, TunnelFrame(own.last_ns, frame.kind == Kind.TUNNEL_UP, frame.payload)))
+        elif frame.kind in _TUNNEL and frame.payload:
+            changes.append(Tunnelled(own.call_id, TunnelFrame(own.last_ns, frame.kind == _TUNNEL_UP, frame.payload)))
         return changes
-
-    def _hold(self, own: Growing, before_bytes: int) -> None:
-        self._held_bytes += own.held_bytes - before_bytes
-        if self._held_bytes > HELD_TOTAL_BYTES:
-            self._held_bytes -= own.held_bytes
-            own.let_go()
 
     def _end(self, piece: Piece, frame: Frame) -> list[Change]:
         own = self._open.pop((piece.worker, frame.exchange), None)
@@ -277,11 +275,12 @@ def _steps(pieces: Iterable[Piece]) -> Iterator[_Step]:
 
 
 def _weight(change: Change) -> int:
-    match change:
-        case Grew(data=data):
-            return len(data)
-        case Tunnelled(frame=frame):
-            return len(frame.data)
-        case Asked(exchange=exchange) | Answering(exchange=exchange) | Ended(exchange=exchange):
-            answer = len(exchange.response.body) if exchange.response else 0
-            return CALL_BYTES + len(exchange.request.body) + answer + sum(len(frame.data) for frame in exchange.tunnel)
+    if isinstance(change, Grew):
+        return len(change.data)
+    if isinstance(change, Tunnelled):
+        return len(change.frame.data)
+    exchange = change.exchange
+    size = CALL_BYTES + len(exchange.request.body)
+    if exchange.response is not None:
+        size += len(exchange.response.body)
+    return size + sum(len(frame.data) for frame in exchange.tunnel) if exchange.tunnel else size

@@ -1,26 +1,33 @@
 """Heads as the journal keeps them (text, secrets replaced), taken apart. Never raises: what is no header line has no value."""
 
-from functools import lru_cache
-
 from modular_agents.proxy.model.exchange import Headers
 
 LINES_KNOWN, LINE_CHARS = 4096, 200
 """Header lines that are remembered as read, and how long they may be: all but a few of a head are those of the head before."""
 
 
-def _field(line: str) -> tuple[str, str]:
-    name, _, value = line.partition(":")
-    return name, value.strip(" \t")
+class _Lines(dict[str, tuple[str, str]]):
+    """Header lines taken apart, by themselves."""
+
+    def __missing__(self, line: str) -> tuple[str, str]:
+        name, _, value = line.partition(":")
+        field = name, value.strip(" \t")
+        if len(line) <= LINE_CHARS:
+            if len(self) >= LINES_KNOWN:
+                self.clear()
+            self[line] = field
+        return field
+
+
+_KNOWN = _Lines()
 
 
 def read_fields(text: str) -> Headers:
     """Return names and values of header lines, order and case kept, optional white space around a value left out."""
     if not text:
         return ()
-    return tuple([_known_field(line) if len(line) <= LINE_CHARS else _field(line) for line in text.split("\r\n") if line])
-
-
-_known_field = lru_cache(maxsize=LINES_KNOWN)(_field)
+    known = _KNOWN
+    return tuple([known[line] for line in text.split("\r\n") if line])
 
 
 def read_response_head(payload: bytes) -> tuple[int, str, Headers]:

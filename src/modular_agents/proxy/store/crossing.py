@@ -91,7 +91,7 @@ def encode_asked(exchange: Exchange) -> bytes:
         request.body_size,
         request.complete_ns,
     )
-    return zstd.pack(_ENCODER.encode(record))
+    return zstd.pack_head(_ENCODER.encode(record))
 
 
 def encode_ended(exchange: Exchange) -> bytes:

@@ -103,8 +103,8 @@ INSERT INTO trace (
 
 -- name: update_trace
 UPDATE trace SET
-  trace_id = ?, created_ns = ?, last_ns = ?, name = ?, task_description = ?, source = ?, source_detail = ?, source_confidence = ?,
-  call_count = ?, running_count = ?, agent_count = ?, error_count = ?, tokens_input = ?, tokens_input_calls = ?, tokens_output = ?, tokens_output_calls = ?, cost_usd = ?, cost_calls = ?, unpriced_count = ?, oldest_call = ?, root_thread = ?, newest_call = ?,
+  created_ns = ?, last_ns = ?, name = ?, task_description = ?, source = ?, source_detail = ?, source_confidence = ?,
+  call_count = ?, running_count = ?, agent_count = ?, error_count = ?, tokens_input = ?, tokens_input_calls = ?, tokens_output = ?, tokens_output_calls = ?, cost_calls = ?, unpriced_count = ?, oldest_call = ?, root_thread = ?, newest_call = ?,
   newest_thread = ?, newest_failed = ?, answered_ns = ?, asks_tool = ?, described_by = ?
 WHERE id = ?
 
@@ -117,6 +117,9 @@ DELETE FROM thread WHERE trace = ? AND thread_id = ? AND agent_name = ?
 
 -- name: threads_of_trace
 SELECT thread_id, agent_name, call_count FROM thread WHERE trace = ?
+
+-- name: update_trace_cost
+UPDATE trace SET cost_usd = ? WHERE id = ?
 
 -- name: count_hour
 INSERT INTO hour (

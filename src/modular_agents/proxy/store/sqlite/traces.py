@@ -126,6 +126,9 @@ class TraceSums:
 
 _HELPERS = json.dumps([*HELPERS])
 _COLUMNS = attrgetter(*(field.name for field in fields(TraceSums)))
+_INDEXED = {"id", "trace_id", "cost_usd"}
+_CHANGING = attrgetter(*(field.name for field in fields(TraceSums) if field.name not in _INDEXED), "id")
+"""As `update_trace` names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,8 @@ class Traces:
         self._sums: dict[int, TraceSums] = {}
         """Of the traces that this batch changes."""
         self._known: dict[int, TraceSums] = {}
+        self._costs: dict[int, float] = {}
+        """The costs that the file has, of some of them: they are indexed, so what is unchanged is not written."""
         self._speakers: dict[int, Speakers] = {}
         """Of those and of earlier ones: copies of what the file says."""
         self._unsure: dict[int, str | None] = {}
@@ -221,6 +226,7 @@ class Traces:
                 self._look_again(sums)
                 continue
             del self._sums[number], self._known[number]
+            self._costs.pop(number, None)
             self._speakers.pop(number, None)
             self._threads.pop(number, None)
             self._numbers.pop(sums.trace_id, None)
@@ -228,7 +234,10 @@ class Traces:
             self._db.execute(self._sql["drop_trace"], (number,))
             gone.append(Gone(number, sums.trace_id, into if into != sums.trace_id else None))
         self._flush_threads()
-        self._db.executemany(self._sql["update_trace"], ((*_COLUMNS(sums)[1:], sums.id) for sums in self._sums.values()))
+        self._db.executemany(self._sql["update_trace"], map(_CHANGING, self._sums.values()))
+        changed = [(sums.cost_usd, sums.id) for sums in self._sums.values() if sums.cost_usd != self._costs.get(sums.id)]
+        self._db.executemany(self._sql["update_trace_cost"], changed)
+        self._costs.update((number, usd) for usd, number in changed)
         self.changed = tuple(self._sums)
         self._drop_changes()
         if len(self._known) > SUMS_KNOWN_MAX:
@@ -244,6 +253,7 @@ class Traces:
 
     def _forget_sums(self) -> None:
         self._known.clear()
+        self._costs.clear()
         self._speakers.clear()
 
     def _drop_changes(self) -> None:
@@ -263,6 +273,7 @@ class Traces:
     def _open(self, sums: TraceSums) -> None:
         self._db.execute(self._sql["add_trace"], _COLUMNS(sums))
         self._sums[sums.id] = self._known[sums.id] = sums
+        self._costs[sums.id] = sums.cost_usd
         self._speakers[sums.id] = {}
 
     def _count_thread(self, trace: int, call: CallRecord, sign: int) -> None:
