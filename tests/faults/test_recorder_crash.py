@@ -48,8 +48,8 @@ class Dying:
     def position(self) -> object:
         return self.store.position()
 
-    def tidy(self) -> bool:
-        return self.store.tidy()
+    def tidy(self, *, is_idle: bool = True) -> bool:
+        return self.store.tidy(is_idle=is_idle)
 
     def close(self) -> None:
         self.store.close()

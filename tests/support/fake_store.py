@@ -45,7 +45,7 @@ class FakeStore:
             raise StoreUnavailable("away")
         return self.at
 
-    def tidy(self) -> bool:
+    def tidy(self, *, is_idle: bool = True) -> bool:  # noqa: ARG002 - as the port has it
         return False
 
     @contextmanager

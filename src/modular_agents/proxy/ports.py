@@ -109,11 +109,11 @@ class Store(Protocol):
         held (messages, bodies, words) goes with them; statistics stay.
         """
 
-    def tidy(self) -> bool:
+    def tidy(self, *, is_idle: bool = True) -> bool:
         """Do a slice of housekeeping, at most some 50 ms; return whether there is more to do at once.
 
-        To be called whenever there is nothing to write, and now and then under load: words that wait are indexed, what has
-        expired is deleted, space is given back.
+        To be called whenever there is nothing to write, and now and then under load (`is_idle` False): words that wait are
+        indexed, under load by the batches that follow; what has expired is deleted, space is given back.
         """
 
     def close(self) -> None:

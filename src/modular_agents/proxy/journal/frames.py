@@ -9,6 +9,7 @@ one worker's life. `time` is that worker's monotonic clock in ns; the SEGMENT fr
 A file may end anywhere (kill -9, power loss): what follows the last frame that checks is a torn tail.
 """
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -115,6 +116,10 @@ class RequestHead:
         return cls(*(field.decode("utf-8", "surrogateescape") for field in fields[: len(cls.__slots__)]))
 
 
+_USUAL_END = re.compile(rb"\x08\0{3}complete\0{4}(.)\0{3}([0-9]{1,10})(.)\0{3}([0-9]{1,10})(?:\0{12}|\0{16})", re.DOTALL)
+"""What most END frames hold: a complete exchange, two sizes, nothing else."""
+
+
 @quick
 @dataclass(frozen=True, slots=True)
 class End:
@@ -138,6 +143,9 @@ class End:
     @classmethod
     def unpack(cls, payload: bytes) -> "End":
         """Read an END payload. Raises ValueError when a field is missing or a size is no number."""
+        usual = _USUAL_END.fullmatch(payload)
+        if usual and usual[1][0] == len(usual[2]) and usual[3][0] == len(usual[4]):
+            return cls("complete", "", int(usual[2]), int(usual[4]))
         f = [field.decode("utf-8", "surrogateescape") for field in unpack_fields(payload)]
         if len(f) < _END_FIELDS:
             msg = f"an end has {_END_FIELDS} fields at least, found {len(f)}"

@@ -132,7 +132,7 @@ class Pipeline:
             self.changes = len(self._waiting.versions) + len(self._waiting.deltas)
             self._waiting = None
         if self._clock.monotonic_ns() - self._tidied_ns > TIDY_NS:
-            self._tidy()
+            self._tidy(is_idle=not worked)
         elif self._untidy and not worked:
             self._untidy = self._store.tidy()
         return worked
@@ -141,12 +141,12 @@ class Pipeline:
         """Commit what nobody has seen a change of, and delete what is needed no more. Raises as `step`."""
         if self._moved:
             self._commit(_Batch(self.assembler.position()))
-        self._tidy()
+        self._tidy(is_idle=True)
 
-    def _tidy(self) -> None:
+    def _tidy(self, *, is_idle: bool) -> None:
         self._tidied_ns = self._clock.monotonic_ns()
         self.assembler.forget(self.journal.release(self._committed.offsets, self.assembler.needed_segments()))
-        self._untidy = self._store.tidy()
+        self._untidy = self._store.tidy(is_idle=is_idle) or not is_idle
 
     def _next_batch(self) -> _Batch | None:
         now_ns = self._clock.monotonic_ns()

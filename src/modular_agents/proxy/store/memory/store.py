@@ -64,7 +64,7 @@ class MemoryStore:
                 batch.delete(stored)
         return len(expired)
 
-    def tidy(self) -> bool:
+    def tidy(self, *, is_idle: bool = True) -> bool:  # noqa: ARG002 - as the port has it
         """There is nothing to tidy."""
         return False
 

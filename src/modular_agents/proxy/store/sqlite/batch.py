@@ -62,7 +62,8 @@ class SqliteBatch:
 
     def put_call(self, call: Call, exchange: Exchange, placement: Placement, cost: Cost, indexed: Indexed) -> None:
         """Write a version of a call (see `ports.Transaction`)."""
-        record, answer = make_record(call, exchange, placement, cost), make_answer(call)
+        record = make_record(call, exchange, placement, cost)
+        answer = None if record.is_running else make_answer(call)
         body = exchange.request.body
         try:  # nothing is written before every text has been found fit to store
             before = self._calls.stored(call.call_id)
@@ -91,7 +92,7 @@ class SqliteBatch:
         if not is_same:
             self._db.execute(self._sql["put_asked"], (number, request.recipe, request.body, asked))
         self._events.announce(EventKind.CALL, trace, number)
-        if record.is_running:
+        if answer is None:
             self._placements[call.call_id] = (placement, indexed)
             return
         answers = self._contents.messages(f"message {call.format}", call.answers)

@@ -27,6 +27,9 @@ MAX_PIECES = 400
 """Pieces of one content; the rest stays together."""
 KNOWN_MAX = 100_000
 """Contents and nodes whose number is remembered, about 20 MB; then forgotten all at once and learned again."""
+SEEN_MAX_BYTES = 16 * 1024 * 1024
+SEEN_ENTRY_BYTES = 150
+"""Contents that are known by their bytes, with what holding one costs besides; then forgotten all at once."""
 
 _STRING = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
 
@@ -38,6 +41,9 @@ class Contents:
         self._db = db
         self._sql = statements()
         self._contents: dict[bytes, int] = {}
+        self._seen: dict[str, dict[bytes, int]] = {}
+        """Contents by kind and bytes: what comes back soon is not hashed again."""
+        self._seen_bytes = 0
         self._nodes: dict[tuple[int, int], int] = {}
         self._uses: dict[int, int] = {}
         """Changes of counts not written yet."""
@@ -46,20 +52,18 @@ class Contents:
 
     def messages(self, kind: str, messages: Sequence[Message], parent: int = NO_NODE) -> int:
         """Return the tip of a list of messages. `kind` tells apart what is read differently though its bytes are equal."""
-        person = _person(kind)
+        seen, nodes = self._seen.setdefault(kind, {}), self._nodes
         for depth, message in enumerate(messages):
-            digest = blake2b(message.raw, digest_size=HASH_BYTES, person=person).digest()
-            content = self._contents.get(digest) or self._put(digest, message.raw, message)
-            parent = self._nodes.get((parent, content)) or self._node(parent, content, depth)
+            content = seen.get(message.raw) or self._look_up(seen, kind, message.raw, message)
+            parent = nodes.get((parent, content)) or self._node(parent, content, depth)
         return parent
 
     def texts(self, kind: str, raws: Sequence[bytes], parent: int = NO_NODE) -> int:
         """Return the tip of a list of plain texts (UTF-8)."""
-        person = _person(kind)
+        seen, nodes = self._seen.setdefault(kind, {}), self._nodes
         for depth, raw in enumerate(raws):
-            digest = blake2b(raw, digest_size=HASH_BYTES, person=person).digest()
-            content = self._contents.get(digest) or self._put(digest, raw, None)
-            parent = self._nodes.get((parent, content)) or self._node(parent, content, depth)
+            content = seen.get(raw) or self._look_up(seen, kind, raw, None)
+            parent = nodes.get((parent, content)) or self._node(parent, content, depth)
         return parent
 
     def is_new(self, tip: int) -> bool:
@@ -90,6 +94,8 @@ class Contents:
             for node, change in changes:
                 if change < 0:
                     self._sweep(node)
+        if self._seen_bytes > SEEN_MAX_BYTES:
+            self._forget_seen()
         if len(self._contents) > KNOWN_MAX:
             self._contents.clear()
         if len(self._nodes) > KNOWN_MAX:
@@ -97,10 +103,22 @@ class Contents:
 
     def forget(self) -> None:
         """Forget everything: the batch was rolled back."""
+        self._forget_seen()
         self._contents.clear()
         self._nodes.clear()
         self._uses = {}
         self._unclaimed.clear()
+
+    def _forget_seen(self) -> None:
+        self._seen.clear()
+        self._seen_bytes = 0
+
+    def _look_up(self, seen: dict[bytes, int], kind: str, raw: bytes, message: Message | None) -> int:
+        """Return the number of a content that has not been seen lately."""
+        digest = blake2b(raw, digest_size=HASH_BYTES, person=_person(kind)).digest()
+        content = seen[raw] = self._contents.get(digest) or self._put(digest, raw, message)
+        self._seen_bytes += len(raw) + SEEN_ENTRY_BYTES
+        return content
 
     def _put(self, digest: bytes, raw: bytes, message: Message | None) -> int:
         """Return the number of a content, stored now if it was not."""
@@ -152,6 +170,7 @@ class Contents:
             digest: bytes | None = self._db.execute(self._sql["drop_unused_content"], (unused,)).get
             if digest is not None:
                 self._contents.pop(digest, None)
+                self._forget_seen()
 
 
 @lru_cache(maxsize=256)

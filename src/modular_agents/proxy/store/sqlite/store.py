@@ -100,11 +100,11 @@ class SqliteStore:
                 batch.forget_callers()
         return deleted
 
-    def tidy(self) -> bool:
+    def tidy(self, *, is_idle: bool = True) -> bool:
         """Do a slice of housekeeping; return whether there is more to do."""
         if self._db is None:
             return False
-        if self._batch.words.waits:
+        if is_idle and self._batch.words.waits:
             with self.batch() as batch:
                 batch.words.flush(is_idle=True)
             return True
