@@ -63,7 +63,7 @@ def test_a_recorder_that_refuses_after_a_restart_is_told_of_and_tried_again(tmp_
         proxy.db.unlink()
         for part in kept.iterdir():
             part.rename(tmp_path / part.name)
-        proxy.wait_for_calls("completed", "completed")
+        proxy.wait_for_calls("completed", "completed", deadline_s=120)
         wait_for(lambda: now(proxy).troubles == ())
         assert "\nanton_troubles 0\n" in own(proxy, "/-/metrics")
         assert sorted(call.prompt_preview for call in proxy.calls()) == ["before", "meanwhile"]

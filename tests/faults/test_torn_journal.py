@@ -20,6 +20,7 @@ from modular_agents.proxy.ports import JournalPosition
 from modular_agents.proxy.recorder.pipeline import Pipeline
 from modular_agents.proxy.recorder.redact import Redactor
 
+BLOCK_BYTES, LEAST_CALL_BYTES = 512, 512
 DAY_NS = 86_400 * 1_000_000_000
 
 
@@ -35,8 +36,8 @@ def recorded(journal: Path) -> FakeStore:
     return store
 
 
-@pytest.mark.slow
-def test_every_prefix_of_a_journal_opens_and_loses_only_what_was_cut(tmp_path: Path) -> None:
+def live_segment(tmp_path: Path) -> Path:
+    """Return the segment of six calls through a real relay."""
     with ProviderServer() as provider, RelayThread({"openai": provider.url}, tmp_path / "live") as relay:
         connection = http.client.HTTPConnection("127.0.0.1", relay.port)
         for n in range(6):
@@ -46,6 +47,12 @@ def test_every_prefix_of_a_journal_opens_and_loses_only_what_was_cut(tmp_path: P
         connection.close()
         relay.ended(6)
     (segment,) = (tmp_path / "live" / "journal").glob("*.seg")
+    return segment
+
+
+@pytest.mark.slow
+def test_every_prefix_of_a_journal_opens_and_loses_only_what_was_cut(tmp_path: Path) -> None:
+    segment = live_segment(tmp_path)
     data, whole, before = segment.read_bytes(), recorded(_copy(segment, tmp_path / "whole", len(segment.read_bytes()))), 0
     assert len(whole.final) == 6
     for size in range(0, len(data), 37):
@@ -56,6 +63,23 @@ def test_every_prefix_of_a_journal_opens_and_loses_only_what_was_cut(tmp_path: P
         assert store.at.open_calls == ()
         before = len(store.final)
     assert before == 6
+
+
+@pytest.mark.slow
+def test_blocks_that_never_reached_the_disk_cost_only_the_calls_they_were_of(tmp_path: Path) -> None:
+    """After a power loss a file may be longer than what was written of it: blocks of zeros stand where the others should."""
+    segment = live_segment(tmp_path)
+    data = segment.read_bytes()
+    whole = {call_id: put.call.answer_text for call_id, put in recorded(_copy(segment, tmp_path / "whole", len(data))).final.items()}
+    for at in range(0, len(data), BLOCK_BYTES):
+        copy = _copy(segment, tmp_path / f"hole-{at}", len(data))
+        (copy / segment.name).write_bytes(data[:at] + bytes(len(data[at : at + BLOCK_BYTES])) + data[at + BLOCK_BYTES :])
+        store = recorded(copy)
+        assert store.at.open_calls == ()
+        assert len(whole) - len(store.final) <= BLOCK_BYTES // LEAST_CALL_BYTES + 1
+        for call_id, put in store.final.items():
+            is_marked = "gap" in put.exchange.flags or put.call.status == "interrupted"
+            assert is_marked or put.call.answer_text == whole[call_id]
 
 
 def _copy(segment: Path, directory: Path, size: int) -> Path:

@@ -24,7 +24,8 @@ FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
 WHOLE = Script(text="An answer of some length, žluťoučký.", tools=({"name": "look", "input": {"at": "this"}},), chunks=6)
 LAST_WORD = b'"finish_reason":"tool_calls"'
 """Chat Completions: the answer is whole when this was seen; only `[DONE]` can be missing, and not every server sends that."""
-CUTS = 25
+FRAMINGS = ("chunked", "close", "length")
+CUTS, MANY_CUTS = 25, 70
 """Random places per format and framing, besides every event boundary."""
 
 
@@ -36,24 +37,23 @@ def ask(product: Product, name: str, script: Script, trace: str) -> RawResponse:
         return client.read_response()
 
 
-def places(whole: RawResponse, events: int, seed: str) -> list[Script]:
+def places(whole: RawResponse, events: int, seed: str, cuts: int) -> list[Script]:
     """Return scripts that cut after the head, at each event boundary, and at random bytes of the body; never after the last byte."""
     dice = random.Random(seed)
     wire = len(whole.head) + len(whole.wire_body)
-    at_bytes = [Script(cut_bytes=dice.randrange(len(whole.head), wire - 1)) for _ in range(CUTS)]
+    at_bytes = [Script(cut_bytes=dice.randrange(len(whole.head), wire - 1)) for _ in range(cuts)]
     return [*(Script(cut_pieces=k) for k in range(events)), *at_bytes]
 
 
-@pytest.mark.parametrize("framing", ["chunked", "close", "length"])
-@pytest.mark.parametrize("name", FORMATS)
-def test_a_truncation_is_never_shown_as_success(provider: ProviderServer, product: Product, name: str, framing: str) -> None:
+def cut_anywhere(provider: ProviderServer, product: Product, name: str, framing: str, cuts: int) -> int:
+    """Cut an answer at every event and at `cuts` random bytes; check that none of them looks whole; return how many there were."""
     provider.reset()
-    trace = f"{name}-{framing}"
+    trace = f"{name}-{framing}-{cuts}"
     script = replace(WHOLE, framing=framing)
     whole = ask(product, name, script, trace)
     assert whole.complete
     events = len(ask(product, name, replace(WHOLE, framing="chunked"), "other").chunks)
-    ends = places(whole, events, trace)
+    ends = places(whole, events, trace, cuts)
     bodies = []
     for end in ends:
         got = ask(product, name, replace(script, cut_pieces=end.cut_pieces, cut_bytes=end.cut_bytes), trace)
@@ -69,3 +69,17 @@ def test_a_truncation_is_never_shown_as_success(provider: ProviderServer, produc
             assert row["error"], "it says so"
         assert str(WHOLE.text).startswith(row["response"] or ""), "what came is kept, and nothing else"
     assert any(row["response"] for row in rows[1:])
+    return len(ends)
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_truncation_is_never_shown_as_success(provider: ProviderServer, product: Product, name: str, framing: str) -> None:
+    cut_anywhere(provider, product, name, framing, CUTS)
+
+
+@pytest.mark.soak
+def test_a_thousand_truncations_are_never_shown_as_success(provider: ProviderServer, product: Product) -> None:
+    made = {f"{name}-{framing}": cut_anywhere(provider, product, name, framing, MANY_CUTS) for name in FORMATS for framing in FRAMINGS}
+    print(sum(made.values()), made)  # noqa: T201 - the figures are the result
+    assert sum(made.values()) > 1000

@@ -16,10 +16,10 @@ from modular_agents.proxy.relay import server
 
 CHAT = b'{"model":"gpt-x","messages":[{"role":"user","content":"hello"}]}'
 STREAM = b'{"model":"gpt-x","stream":true,"messages":[{"role":"user","content":"hello"}]}'
-GONE_WITHIN_S = 1.0
 ON_LINUX = sys.platform.startswith("linux")
-NOISE_S = 9.0
-"""What a loaded machine may add; a relay that does not notice waits for minutes."""
+PATIENCE_S = 30.0
+"""D4 promises 1 s, which `test_ten_thousand_cancels_leave_nothing` measures; here a loaded machine may take longer. A relay that does
+not notice never ends: the provider stalls, so there is no write to fail."""
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +35,11 @@ def relay(provider: ProviderServer, tmp_path: Path) -> Iterator[RelayThread]:
         yield thread
 
 
-def leave(client: RawClient, how: str) -> float:
+def leave(client: RawClient, how: str) -> None:
     if how == "rst":
         client.abort()
     else:
         client.close()
-    return time.monotonic()
 
 
 def outcome(taken: Taken) -> str:
@@ -64,11 +63,8 @@ def test_a_client_that_goes_closes_the_provider_connection(how: str, moment: str
         client.read_until(b"\r\n\r\n")
     elif moment == "before-head":
         provider.wait_requests(1)
-    left = leave(client, how)
-    connection = provider.requests[0].connection
-    provider.wait_for(lambda: connection.gone_at)
-    assert connection.gone_at is not None
-    assert connection.gone_at - left < GONE_WITHIN_S + NOISE_S
+    leave(client, how)
+    provider.wait_for(lambda: provider.requests[0].connection.gone_at, PATIENCE_S)
     (taken,) = relay.ended()
     assert outcome(taken) == "client_gone"
     assert taken.request_last == (moment != "in-request")
@@ -100,7 +96,7 @@ def test_a_client_that_vanishes_while_nothing_flows_is_noticed_by_the_next_bytes
     time.sleep(2 * relay.worker._sweep_s)  # several looks at the client: it must still be thought to be there
     assert relay.worker.counters.requests_open == 1
     client.close()
-    until(lambda: relay.worker.counters.requests_open == 0, GONE_WITHIN_S + NOISE_S)
+    until(lambda: relay.worker.counters.requests_open == 0, PATIENCE_S)
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -114,11 +110,7 @@ def test_a_fin_where_the_kernel_cannot_be_asked_is_going_away(
         client.send(request_bytes("POST", "/v1/chat/completions", STREAM if stream else CHAT))
         provider.wait_requests(1)
         client.half_close()
-        left = time.monotonic()
-        connection = provider.requests[0].connection
-        provider.wait_for(lambda: connection.gone_at)
-        assert connection.gone_at is not None
-        assert connection.gone_at - left < GONE_WITHIN_S + NOISE_S
+        provider.wait_for(lambda: provider.requests[0].connection.gone_at, PATIENCE_S)
     assert outcome(relay.ended()[0]) == "client_gone"
 
 
@@ -130,22 +122,7 @@ def test_a_client_that_is_not_read_is_still_seen_to_go(how: str, relay: RelayThr
     client.send(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n" * 4000)
     provider.wait_requests(1)
     leave(client, how)
-    until(lambda: relay.worker.counters.requests_open == 0, GONE_WITHIN_S + NOISE_S)
-
-
-def test_many_cancels_leave_nothing(relay: RelayThread, provider: ProviderServer) -> None:
-    provider.on(Script(stall_at=2), path="/v1/chat")
-    for number in range(300):
-        client = RawClient(relay.port)
-        client.send(request_bytes("POST", "/v1/chat/completions", STREAM))
-        if number % 3:
-            client.read_until(b"data: ")
-        leave(client, "rst" if number % 2 else "fin")
-    until(lambda: relay.worker.counters.client_gone_total == 300)
-    until(lambda: not relay.worker._shared.clients)
-    assert relay.worker.counters.requests_open == 0
-    assert not relay.worker._shared.pool._connecting
-    assert sum(outcome(taken) == "client_gone" for taken in relay.ended(300)) == 300
+    until(lambda: relay.worker.counters.requests_open == 0, PATIENCE_S)
 
 
 def test_slow_readers_throttle_the_provider(relay: RelayThread, provider: ProviderServer) -> None:

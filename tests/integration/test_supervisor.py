@@ -189,6 +189,17 @@ def _refuses(port: int) -> bool:
     return False
 
 
+def test_a_call_that_outlasts_the_grace_is_interrupted_and_its_row_final(tmp_path: Path, provider: ProviderServer) -> None:
+    with RunningProxy(tmp_path, {"openai": provider.url}, limits={"drain_s": 0.5}) as proxy, RawClient(proxy.port, timeout_s=60) as client:
+        body = json.dumps({"model": "m", "stream": True, "messages": [{"role": "user", "content": Script(stall_at=1).directive()}]})
+        client.send(request_bytes("POST", "/v1/chat/completions", body.encode(), (("content-type", "application/json"),)))
+        proxy.wait_for_calls("running")
+        assert proxy.stop() == 0
+        assert not client.read_response().complete
+        assert [call.status for call in proxy.calls()] == ["interrupted"]
+        assert list(proxy.paths.journal_dir.glob("*.seg")) == []
+
+
 def test_a_second_signal_interrupts_and_every_row_is_final(proxy: RunningProxy) -> None:
     with RawClient(proxy.port) as client:
         body = json.dumps({"model": "m", "stream": True, "messages": [{"role": "user", "content": Script(stall_at=1).directive()}]})

@@ -17,7 +17,11 @@ from tests.support.provider_server import ProviderServer
 from tests.support.running_proxy import RunningProxy
 from tests.support.script import Script
 
+from modular_agents.proxy.app import build_reader
+
 _NAME = re.compile(rb"call-\d+-of-\d+")
+NAME_HEADER = "x-call-name"
+"""The name again, in the head: a call whose worker died before its body came has no prompt to know it by."""
 FINAL = {"completed", "failed", "cancelled", "interrupted"}
 SCRIPTS = (Script(), Script(chunks=3), Script(chunks=6, gap_ms=15), Script(chunks=12, gap_ms=30), Script(fill_bytes=40_000))
 
@@ -71,7 +75,8 @@ class Clients:
         stream = dice.random() < 0.6
         prompt = f"{name} {dice.choice(SCRIPTS).directive()}"
         body = {"model": "gpt-4o", "stream": stream, "messages": [{"role": "user", "content": prompt}]}
-        connection.request("POST", "/v1/chat/completions", json.dumps(body), {"content-type": "application/json"})
+        headers = {"content-type": "application/json", NAME_HEADER: name}
+        connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
         answer = connection.getresponse()
         text = answer.read()
         assert answer.status == 200
@@ -84,14 +89,30 @@ def named(body: bytes) -> str:
     return match[0].decode() if match else ""
 
 
+def names_in_heads(proxy: RunningProxy, call_ids: list[str]) -> dict[str, str]:
+    """Return the name that the recorded head of each call tells, "" where none stands there."""
+    reader, found = build_reader(proxy.db), dict[str, str]()
+    try:
+        for call_id in call_ids:
+            exchange = reader.exchange(call_id)
+            headers = exchange.request.headers if exchange else ()
+            found[call_id] = next((value for name, value in headers if name.lower() == NAME_HEADER), "")
+    finally:
+        reader.close()
+    return found
+
+
 def compare(clients: Clients, provider: ProviderServer, proxy: RunningProxy) -> dict[str, int]:
     """Check that nothing is lost, nothing doubled, nothing left open; return the counts.
 
-    A worker that was killed after a head and before its body leaves a row without a prompt: it must say `interrupted`
-    (`misjudged` counts those that do not, `promptless` all of them), and two of them are not one call recorded twice.
+    A worker that was killed after a head and before its body leaves a row without a prompt: it is known by its head, and must
+    say `interrupted` (`misjudged` counts those that do not, `promptless` all of them). `nameless`: rows of no call of ours.
     """
     rows = proxy.calls()
-    recorded = Counter(row.prompt_preview.split(" ")[0] for row in rows)
+    names = [row.prompt_preview.split(" ")[0] for row in rows]
+    heads = names_in_heads(proxy, [row.call_id for row, name in zip(rows, names, strict=True) if not name])
+    names = [name or heads[row.call_id] for row, name in zip(rows, names, strict=True)]
+    recorded = Counter(names)
     completed = {row.prompt_preview.split(" ")[0] for row in rows if row.status == "completed"}
     seen = {named(request.body) for request in provider.requests if request.complete_at is not None}
     figures = {
@@ -101,17 +122,14 @@ def compare(clients: Clients, provider: ProviderServer, proxy: RunningProxy) -> 
         "interrupted": sum(row.status == "interrupted" for row in rows),
         "lost": len(clients.acknowledged - completed),
         "unseen": len(seen - set(recorded)),
-        "doubled": sum(times > 1 for name, times in recorded.items() if name),
+        "doubled": sum(times > 1 for times in recorded.values()),
+        "nameless": recorded[""],
         "promptless": sum(not row.prompt_preview for row in rows),
         "misjudged": sum(row.status != "interrupted" for row in rows if not row.prompt_preview),
         "open": sum(row.status not in FINAL for row in rows),
         "gaps": sum("gap" in row.flags for row in rows),
     }
-    wrong = {name: figures[name] for name in ("lost", "unseen", "doubled", "open", "misjudged") if figures[name]}
-    twice = [
-        (row.call_id, row.status, row.prompt_preview)
-        for row in rows
-        if row.prompt_preview and recorded[row.prompt_preview.split(" ")[0]] > 1
-    ]
+    wrong = {name: figures[name] for name in ("lost", "unseen", "doubled", "nameless", "open", "misjudged") if figures[name]}
+    twice = [(name, row.call_id, row.status, row.created_at) for name, row in zip(names, rows, strict=True) if recorded[name] > 1]
     assert not wrong, (figures, twice)
     return figures

@@ -38,6 +38,8 @@ class RunningProxy:
         directory: Path,
         upstreams: Mapping[str, str],
         log_directory: Path | None = None,
+        files: int | None = None,
+        file_kib: int | None = None,
         **settings: Any,  # noqa: ANN401 - as `Settings` has them
     ) -> None:
         self.db = directory / "traces.db"
@@ -48,6 +50,9 @@ class RunningProxy:
             "default_upstream": next(iter(upstreams)),
         } | settings
         self.process: subprocess.Popen[bytes] | None = None
+        self.limits = [f"ulimit -n {files}"] if files else []
+        self.limits += [f"ulimit -f {file_kib * 2}"] if file_kib else []
+        """What each of its processes may have: open files, and size of a file (in units of 512 bytes, POSIX)."""
         self.log = (log_directory or directory) / "proxy.log"
 
     @property
@@ -70,9 +75,10 @@ class RunningProxy:
 
     def begin(self) -> subprocess.Popen[bytes]:
         """Start the supervisor and do not wait."""
+        shell = ["sh", "-c", " && ".join([*self.limits, 'exec "$@"']), "sh"] if self.limits else []
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.running_proxy", str(self.db), json.dumps(self.settings)],
+                [*shell, sys.executable, "-m", "tests.support.running_proxy", str(self.db), json.dumps(self.settings)],
                 stdout=subprocess.PIPE,
                 stderr=log,
             )

@@ -40,6 +40,8 @@ RETRY_S = 0.1
 """Pause between attempts in degraded mode, so that a full disk is asked ten times a second."""
 SEGMENT_AGE_NS = 300_000_000_000
 """Bodies lie here as they came until the store has a whole segment: a quiet proxy must not keep one for weeks."""
+SHARE_OF_CAP, LEAST_SEGMENT_BYTES = 8, 64 * 1024
+"""A segment is no more than so large a part of the cap: only whole segments are deleted, and a full one must not hold all the room."""
 CLOSE_S = 5.0
 """How long a stop waits for the queue to reach the disk."""
 
@@ -97,7 +99,7 @@ class JournalWriter:
         self._fsync = fsync
         self._durability = durability
         self._interval_s = fsync_interval_s
-        self._segment_bytes = segment_bytes
+        self._segment_bytes = min(segment_bytes, max(cap_bytes // SHARE_OF_CAP, LEAST_SEGMENT_BYTES))
         self._cap_bytes = cap_bytes
         self._recovery_ns = recovery_ns
         self._measure_ns = measure_ns

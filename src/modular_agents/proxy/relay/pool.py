@@ -17,6 +17,7 @@ from modular_agents.proxy.relay.dialing import dial, is_literal
 from modular_agents.proxy.relay.framing import ChunkedReader, ChunkSizes
 from modular_agents.proxy.relay.headers import Heads, Response
 from modular_agents.proxy.relay.routing import Destination
+from modular_agents.proxy.relay.sockets import OURS_TO_BLAME
 from modular_agents.proxy.relay.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
@@ -139,7 +140,9 @@ class Pool:
         except TimeoutError:
             message = f"no connection to {destination.url} within {self.limits.connect_s:g} s; check the network or the upstream's URL"
             exchange.unreachable(Answer(504, "upstream", "connect_timeout", message), Outcome.UPSTREAM_TIMEOUT)
-        except (OSError, UnicodeError) as error:
+        except OSError as error:
+            exchange.unreachable(*_failure(destination, error))
+        except UnicodeError as error:
             message = f"cannot connect to {destination.url}: {describe(error)}; check the network or the upstream's URL"
             exchange.unreachable(Answer(502, "upstream", "upstream_unreachable", message), Outcome.UPSTREAM_UNREACHABLE)
         else:
@@ -159,6 +162,16 @@ class Pool:
         if (host, port) in self._own_addresses:
             return True
         return host == mine[0] and bool({("0.0.0.0", port), ("::", port)} & self._own_addresses)  # noqa: S104 - compared, not bound
+
+
+def _failure(destination: Destination, error: OSError) -> tuple[Answer, Outcome]:
+    """Return what to say of a connection that could not be made, and whose fault it is."""
+    if error.errno in OURS_TO_BLAME:
+        why = f"{describe(error)}; raise `ulimit -n`, or make fewer calls at once"
+        message = f"this machine has no socket left for a connection to {destination.url}: {why}"
+        return Answer(503, "proxy", "no_socket", message), Outcome.INTERRUPTED
+    message = f"cannot connect to {destination.url}: {describe(error)}; check the network or the upstream's URL"
+    return Answer(502, "upstream", "upstream_unreachable", message), Outcome.UPSTREAM_UNREACHABLE
 
 
 def describe(error: BaseException) -> str:

@@ -6,12 +6,18 @@ the kernel knows: the socket of a process that closed it, or died, belongs to no
 
 import asyncio
 import contextlib
+import errno
+import resource
 import select
 import socket
 import struct
 
 from modular_agents.proxy.kernel import socket_inode
 
+DESCRIPTORS = (10_240, 65_536)
+"""Wanted, the least first: macOS refuses more than its own limit (`kern.maxfilesperproc`, or OPEN_MAX) whatever the hard limit says."""
+OURS_TO_BLAME = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+"""Errors of making a connection that say something of this machine and nothing of the provider."""
 KEEPALIVE_PROBE_S = 60
 """TCP keep-alive: a peer that vanished is noticed after two minutes, and a NAT box does not forget a silent connection."""
 _PROBE_INTERVAL_S, _PROBES = 15, 4
@@ -31,6 +37,16 @@ def keep_probing(sock: socket.socket) -> None:
     ):
         if hasattr(socket, name):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), number)
+
+
+def allow_many() -> None:
+    """Raise this process's limit of descriptors as far as it may: a call needs two, and some systems give a process 256."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for wanted in DESCRIPTORS:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with contextlib.suppress(ValueError, OSError):
+            if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < most:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def reset_on_close(transport: asyncio.BaseTransport) -> None:

@@ -31,7 +31,7 @@ from modular_agents.proxy.relay.redaction import Redactor
 from modular_agents.proxy.relay.routing import Router
 from modular_agents.proxy.relay.server import ClientConnection
 from modular_agents.proxy.relay.shared import Shared
-from modular_agents.proxy.relay.sockets import keep_probing
+from modular_agents.proxy.relay.sockets import allow_many, keep_probing
 from modular_agents.proxy.relay.tap import Tap
 
 SWEEP_S = 0.25
@@ -238,5 +238,6 @@ def run_worker(settings: RelaySettings, sockets: Sequence[socket.socket], on_rea
         loop.add_signal_handler(signal.SIGINT, lambda: None)  # a terminal's Ctrl-C reaches us too; the supervisor decides
         await worker.run(on_ready)
 
+    allow_many()
     uvloop.run(main())
     return 0
