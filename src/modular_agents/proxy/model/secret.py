@@ -124,7 +124,7 @@ def _may_hold(text: bytes) -> bool:
             end = len(text)
         long.append(text[at:end])
         at = runs.find(_LONG_RUN, end)
-    words = b" ".join(long)
+    words = b" ".join(set(long))
     if len(words) < _SHORT_BYTES:
         return _ANY_LITERAL.search(words) is not None
     return any(literal in words for literal in LITERALS)

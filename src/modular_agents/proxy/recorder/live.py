@@ -53,6 +53,9 @@ class LiveCall:
         self._reader: Reads | None = None
         self._running: Call | None = None
         self._texts: dict[tuple[int, str], HeldText] = {}
+        self._unread: list[tuple[bytes, int]] = []
+        self._has_begun = False
+        """Something of the answer has been read."""
         self._clean_body: bytes | None = None
         """The request's body, when it was found clean and is small enough to be held."""
 
@@ -75,15 +78,35 @@ class LiveCall:
         if reader is not None and head is not None:
             guarded(self._call_id, lambda: reader.response(head), lambda: self._give_up(None))
 
-    def grew(self, data: bytes, at_ns: int) -> list[Delta]:
-        """Return what more bytes of the body add to the answer and may be shown now."""
-        reader = self._reader
+    def grew(self, data: bytes, at_ns: int) -> None:
+        """Take more bytes of the body; they are read when it is asked what they said."""
+        if self._reader is not None:
+            self._unread.append((data, at_ns))
+
+    def said(self) -> list[Delta]:
+        """Return what the bytes taken since the last time add to the answer and may be shown now."""
+        return guarded(self._call_id, lambda: self._shown(self._feed()), lambda: self._give_up([]))
+
+    def _feed(self) -> list[Delta]:
+        """Read what has not been read: piece by piece until the answer begins, for its time is kept, then all at once."""
+        reader, unread, self._unread = self._reader, self._unread, []
         if reader is None:
             return []
-        return guarded(self._call_id, lambda: self._shown(reader.feed(data, at_ns)), lambda: self._give_up([]))
+        deltas: list[Delta] = []
+        at = 0
+        while at < len(unread) and not self._has_begun:
+            new = reader.feed(*unread[at])
+            self._has_begun = bool(new)
+            deltas += new
+            at += 1
+        if at < len(unread):
+            deltas += reader.feed(b"".join([data for data, _ in unread[at:]]), unread[at][1])
+        return deltas
 
     def ended(self, exchange: Exchange) -> Version:
         """Return the final call."""
+        if self._unread:
+            guarded(self._call_id, self._feed, lambda: self._give_up([]))
         exchange = self._redacted(exchange, self._asked_again)
         clean = self._redacted(exchange, self._redactor.response)
         call = self._read(clean) if clean is exchange else self._read_anew(clean)
@@ -141,8 +164,10 @@ class LiveCall:
             text = self._texts.get((delta.part, delta.kind))
             if text is None:
                 text = self._texts[delta.part, delta.kind] = HeldText(self._redactor.secrets)
-            shown.append(replace(delta, text=text.feed(delta.text)))
-        return [delta for delta in shown if delta.text or delta.name]
+            said = text.feed(delta.text)
+            if said or delta.name:
+                shown.append(delta if said == delta.text else replace(delta, text=said))
+        return shown
 
     def _give_up(self, instead: T) -> T:
         self._reader = None

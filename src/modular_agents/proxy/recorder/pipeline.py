@@ -175,6 +175,7 @@ class Pipeline:
         versions: dict[str, Version] = {}
         deltas: dict[tuple[str, int, str], list[Delta]] = {}
         ended: set[str] = set()
+        grown: dict[str, None] = {}
         for change in self._turns.told(changes):
             match change:
                 case Asked(call_id, exchange):
@@ -183,15 +184,18 @@ class Pipeline:
                 case Answering(call_id, exchange) if call_id in self._live:
                     self._live[call_id].answering(exchange)
                 case Grew(call_id, data, at_ns) if call_id in self._live:
-                    for delta in self._live[call_id].grew(data, at_ns):
-                        deltas.setdefault((call_id, delta.part, delta.kind), []).append(delta)
+                    self._live[call_id].grew(data, at_ns)
+                    grown[call_id] = None
                 case Ended(call_id, exchange):
                     versions.pop(call_id, None)  # the final version stands where the call ended: what it opens comes after
                     versions[call_id] = self._final(call_id, exchange)
                     ended.add(call_id)
                 case _:
                     pass  # an answer to a request that is still being sent: shown at its end
-        return list(versions.values()), [_joined(pieces) for (call_id, _, _), pieces in deltas.items() if call_id not in ended]
+        for call_id in (call_id for call_id in grown if call_id not in ended):
+            for delta in self._live[call_id].said():
+                deltas.setdefault((call_id, delta.part, delta.kind), []).append(delta)
+        return list(versions.values()), [_joined(pieces) for pieces in deltas.values()]
 
     def _final(self, call_id: str, exchange: Exchange) -> Version:
         live = self._live.pop(call_id, None)
@@ -261,5 +265,7 @@ class Pipeline:
 
 
 def _joined(pieces: Sequence[Delta]) -> Delta:
+    if len(pieces) == 1:
+        return pieces[0]
     name = next((piece.name for piece in pieces if piece.name), None)
     return replace(pieces[0], text="".join(piece.text for piece in pieces), name=name)

@@ -137,9 +137,11 @@ class Redactor:
         applied = codings(headers)
         plain = decode_body(body, headers)[0] if applied else body
         clean = plain
-        if strings or may_hide(plain) or (b"\n" in plain and find_secrets(plain)):
+        found = bool(find_secrets(plain))
+        if strings or may_hide(plain) or (found and b"\n" in plain):
             clean = redact_strings(plain, self.secrets)  # first: a key that was replaced in one piece would leave the others behind
-        clean = self.secrets.redact(clean)
+        if found or clean is not plain:
+            clean = self.secrets.redact(clean)
         if clean is plain:
             return body
         for coding in applied:

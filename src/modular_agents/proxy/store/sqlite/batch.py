@@ -163,7 +163,11 @@ class SqliteBatch:
         for delta in deltas:
             stored = self._calls.stored(delta.call_id)
             if stored is not None and stored.record.is_running:
-                self._events.announce(EventKind.DELTA, stored.trace, stored.number, delta_row(storable(delta)))
+                try:
+                    row = delta_row(delta)
+                except UnicodeEncodeError:
+                    row = delta_row(storable(delta))
+                self._events.announce(EventKind.DELTA, stored.trace, stored.number, row)
 
     def set_position(self, position: JournalPosition) -> None:
         """Record how far the journal is contained in the store."""
