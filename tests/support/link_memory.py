@@ -57,7 +57,7 @@ class LinkMemory:
         for move in changes.moves:
             for call_id in self._members(move.thread_id):
                 row = self.rows[call_id]
-                agent = row.placement.agent_name if row.placement.agent_given else move.agent_name
+                agent = move.named(row.placement.agent_name, is_given=row.placement.agent_given)
                 moved = replace(
                     row.placement,
                     thread_id=move.into,

@@ -2,9 +2,8 @@
 import { compact, costSum, cut, duration, oneLine, plural, tokens } from "../lib/format";
 import { visible } from "../lib/visible";
 import type { Growth } from "../state/trace";
-import { type Agent, MAIN_KINDS, totals } from "../trace/agents";
+import { MAIN_KINDS, totals } from "../trace/agents";
 import { durationOf } from "../trace/columns";
-import type { CallRow } from "../types.gen";
 import type { Node } from "./node";
 
 export interface Look {
@@ -21,10 +20,7 @@ export interface Look {
 
 export function nodeTitle(node: Node): string {
   const { agent, call } = node;
-  if (node.kind === "agent") {
-    const back = agent.handedBack === null ? "" : `, handed back ${plural(agent.handedBack, "token")}`;
-    return `${visible(agent.name)}: ${plural(agent.calls.length, "call")}, ${agent.status}${back}`;
-  }
+  if (node.kind === "agent") return `${visible(agent.name)}: ${plural(agent.calls.length, "call")}, ${agent.status}`;
   if (node.kind === "tool") return `tool ${visible(node.name)}${node.times > 1 ? `, ${node.times} times` : ""}`;
   if (node.kind === "answer") return `answer of ${visible(agent.name)}`;
   return `call to ${visible(call?.model ?? "unknown model")} by ${visible(agent.name)}, ${call?.status ?? ""}`;
@@ -32,11 +28,6 @@ export function nodeTitle(node: Node): string {
 
 function agentClock(node: Node, nowMs: number): string {
   return duration(Math.max(0, (node.agent.endedMs ?? nowMs) - node.agent.startedMs));
-}
-
-/** What came back of a delegation. */
-function handedBack(agent: Agent): string {
-  return agent.handedBack === null ? "" : ` · ↩ ${compact(agent.handedBack)} tok`;
 }
 
 function Badge({ x, y, status }: { x: number; y: number; status: string }) {
@@ -54,7 +45,7 @@ function AgentShape({ node, nowMs, isOpen }: Look) {
   const sums = totals([agent]);
   const lines = [
     `${plural(sums.calls, "call")}${sums.tokens > 0 ? ` · ${compact(sums.tokens)} tok` : ""}`,
-    agent.parent === null ? `${costSum(sums.usd, 0)} · ${agentClock(node, nowMs)}` : `${agentClock(node, nowMs)}${handedBack(agent)}`,
+    agent.parent === null ? `${costSum(sums.usd, 0)} · ${agentClock(node, nowMs)}` : agentClock(node, nowMs),
   ];
   return (
     <>
@@ -82,12 +73,6 @@ function AgentShape({ node, nowMs, isOpen }: Look) {
   );
 }
 
-/** How a call without an answer ended. */
-function endWord(call: CallRow): string {
-  if (call.status === "cancelled") return "cancelled";
-  return call.http_status !== null && call.http_status >= 400 ? `HTTP ${call.http_status}` : "error";
-}
-
 function CallShape({ node, nowMs, growth }: Look) {
   const { call, rx, ry } = node;
   if (!call) return null;
@@ -99,7 +84,7 @@ function CallShape({ node, nowMs, growth }: Look) {
         ? `${took} · ${compact(growth.chars)} characters`
         : `${took} · waiting`
       : call.error !== null && call.tokens_output === null
-        ? `${took} · ${endWord(call)}`
+        ? `${took} · ${call.http_status !== null && call.http_status >= 400 ? `HTTP ${call.http_status}` : "error"}`
         : `${took} · ${compact(call.tokens_input ?? 0)} → ${tokens(call.tokens_output)}`;
   return (
     <>

@@ -84,7 +84,7 @@ export function SearchBox() {
       ) : (
         <kbd aria-hidden="true">/</kbd>
       )}
-      {isFocused.value && /(?:^|\s)$/.test(typed.value) && (
+      {isFocused.value && (
         <div class="search-hints">
           {FILTERS.map((filter) => (
             <button

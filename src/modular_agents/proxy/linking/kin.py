@@ -52,4 +52,15 @@ def _is_near(me: Facts, other: Facts) -> bool:
 
 
 def _nearest(me: Facts, others: Sequence[Known]) -> Known:
-    return min(others, key=lambda other: (abs(other.facts.started_ns - me.started_ns), other.facts.moment))
+    """Return the nearest in time, best one on the same connection, else one whose tooling names a session as mine does, or none as mine."""
+
+    def far(other: Known) -> tuple[object, ...]:
+        facts = other.facts
+        return (
+            facts.connection != me.connection,
+            bool(facts.session) != bool(me.session),
+            abs(facts.started_ns - me.started_ns),
+            facts.moment,
+        )
+
+    return min(others, key=far)

@@ -155,12 +155,12 @@ def _changes(old: Known, new: Placed) -> Step[LinkChanges]:
         new = replace(new, trace_id=old.trace_id)
     mine = Replaced(old.call_id, new.placement, _indexed(new))
     if old.is_root:
-        move = ThreadMove(old.thread_id, new.thread_id, new.trace_id, new.root_id, new.opener_id, new.agent_name)
+        move = ThreadMove(old.thread_id, new.thread_id, new.trace_id, new.root_id, new.opener_id, new.agent_name, old.agent_name)
         return LinkChanges((mine,), (move,))
     if new.root_id == old.root_id:
         return LinkChanges((mine,))
     members = yield from ask(Lookup(members=(old.thread_id,)))
-    return LinkChanges((mine, *(_follow(one, new) for one in _descendants(old.call_id, members))))
+    return LinkChanges((mine, *(_follow(one, old, new) for one in _descendants(old.call_id, members))))
 
 
 def _indexed(new: Placed) -> Indexed:
@@ -168,7 +168,7 @@ def _indexed(new: Placed) -> Indexed:
     return Indexed(tokens, encode(new.facts, new.stand), passing, encode_words(new.words))
 
 
-def _follow(one: Known, new: Placed) -> Replaced:
+def _follow(one: Known, old: Known, new: Placed) -> Replaced:
     """Take a later call of a thread along to where an earlier one goes."""
     placed = Placed(
         one.facts,
@@ -177,7 +177,7 @@ def _follow(one: Known, new: Placed) -> Replaced:
         new.trace_id,
         new.root_id,
         new.opener_id,
-        one.facts.agent or new.agent_name,
+        one.facts.agent or (new.agent_name if one.agent_name == old.agent_name else one.agent_name),
     )
     return Replaced(one.call_id, placed.placement, _indexed(placed))
 
@@ -207,7 +207,7 @@ def _grouped(loose: set[str]) -> Revising:
     root_of = {end.call_id: end.root_id for end in ends}
     names = group([_thread(root.facts, root_of, ties[root.call_id]) for root in roots])
     moves = tuple(
-        ThreadMove(root.thread_id, root.thread_id, names[root.call_id], root.call_id, root.opener_id, root.agent_name)
+        ThreadMove(root.thread_id, root.thread_id, names[root.call_id], root.call_id, root.opener_id, root.agent_name, root.agent_name)
         for root in roots
         if names[root.call_id] != root.trace_id
     )

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from modular_agents.proxy.model.quick import quick
 from modular_agents.proxy.model.trace import Placement
 
+ANYBODY = "\0"
+"""No agent's name: cleaned names have no such character."""
 CALLS_PER_TOKEN = 16
 """How many calls one token finds. Bounds the cost of a look-up; a text that more calls than this hold tells nothing apart."""
 LATE_NS = 3600 * 10**9
@@ -80,7 +82,7 @@ class Indexed:
 class ThreadMove:
     """Every call of the thread `thread_id` goes to the thread `into` (often the same) and to `trace_id`.
 
-    `root_id`, `opener_id` and `agent_name` are written to each of them; an agent name only where `agent_given` is false.
+    `root_id` and `opener_id` are written to each of them, the agent's name where `named` says so.
     """
 
     thread_id: str
@@ -89,6 +91,12 @@ class ThreadMove:
     root_id: str
     opener_id: str | None = None
     agent_name: str | None = None
+    known_as: str | None = ANYBODY
+    """The name the thread had: whoever goes by another took over from him, and keeps his own."""
+
+    def named(self, name: str | None, *, is_given: bool) -> str | None:
+        """Return the new name of a call that had this one; a name that was given stays."""
+        return name if is_given or self.known_as not in {ANYBODY, name} else self.agent_name
 
 
 @quick

@@ -139,7 +139,7 @@ class MemoryBatch:
                     trace_id=move.trace_id,
                     root_id=move.root_id,
                     opener_id=move.opener_id,
-                    agent_name=before.placement.agent_name if before.placement.agent_given else move.agent_name,
+                    agent_name=move.named(before.placement.agent_name, is_given=before.placement.agent_given),
                 )
                 self._move(before, placement, before.indexed)
 

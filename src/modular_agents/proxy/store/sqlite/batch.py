@@ -250,7 +250,7 @@ class SqliteBatch:
                 thread_id=move.into,
                 root_id=move.root_id,
                 opener_id=move.opener_id,
-                agent_name=before.record.agent_name if before.record.agent_given else move.agent_name,
+                agent_name=move.named(before.record.agent_name, is_given=bool(before.record.agent_given)),
             )
             self._place(before, record, move.trace_id, self._traces.source(before.trace), None)
 
