@@ -5,21 +5,30 @@ Each call also carries a plain word that must be found: a search that finds noth
 
 import base64
 import contextlib
+import io
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 from backports import zstd
+from pyarrow import parquet as pq
+from tests.support.anton_process import command, environment
 from tests.support.canaries import Canary, body_canaries, head_canaries, traces_in_folder, traces_of
 from tests.support.product import Product
 from tests.support.provider_server import ProviderServer
 from tests.support.raw_client import RawClient, request_bytes
 from tests.support.script import Script
 from websockets.sync.client import connect
+
+from modular_agents.proxy.export.exporter import FORMATS
+from modular_agents.proxy.export.lines import CallLine, bytes_of
+from modular_agents.proxy.wire.encodings import decode_body
 
 pytestmark = pytest.mark.slow
 
@@ -184,6 +193,37 @@ def test_nothing_keeps_a_secret(provider: ProviderServer, product: Product) -> N
     assert traces_of([*HEAD, *BODY], dump.encode()) == set()
     flagged = product.sql(f"SELECT flags FROM llm_calls WHERE {where} AND path LIKE '%messages%'")  # noqa: S608 - our own words
     assert all("redacted" in row["flags"] for row in flagged)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_export_holds_a_secret(product: Product, name: str) -> None:
+    data = product.get_bytes(f"/api/export?format={name}")
+    shown = b"\n".join([data, *opened(name, data)])
+    assert traces_of([*HEAD, *BODY], shown) == set()
+    assert shown.count(b"canaryword") > len(ANSWERS) or name == "otlp"  # what was said is left out there
+
+
+def test_no_span_with_messages_holds_a_secret(product: Product) -> None:
+    words = ["proxy", "export", "--format", "otlp", "--content", "--db", str(product.db)]
+    done = subprocess.run(command(*words), env=environment(product.folder), capture_output=True, check=True, timeout=120)
+    assert traces_of([*HEAD, *BODY], done.stdout) == set()
+    assert done.stdout.count(b"canaryword") > len(ANSWERS)
+
+
+def opened(name: str, data: bytes) -> Iterator[bytes]:
+    """Yield what a format keeps packed: columns, bodies in base64 and in their content coding."""
+    if name == "parquet":
+        yield json.dumps(pq.read_table(io.BytesIO(data)).to_pylist(), default=str).encode()
+    if name == "har":
+        for entry in json.loads(data)["log"]["entries"]:
+            content = entry["response"]["content"]
+            yield base64.b64decode(content["text"]) if content.get("encoding") else content.get("text", "").encode()
+    if name == "jsonl":
+        for line in data.splitlines()[1:-1]:
+            wire = msgspec.json.decode(line, type=CallLine).wire
+            for side in filter(None, (wire.request, wire.response)):
+                yield decode_body(bytes_of(side.body), side.headers)[0]
+            yield from (bytes_of(frame.data) for frame in wire.tunnel)
 
 
 def test_a_call_that_was_killed_keeps_no_secret_either(provider: ProviderServer, product: Product) -> None:
