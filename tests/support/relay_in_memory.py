@@ -207,6 +207,8 @@ class MemoryRelay:
     def provider_closes(self, error: Exception | None = None, which: int = -1) -> None:
         """Let the provider close, or reset with an error."""
         connection = self.pool.made[which]
+        if error is None:
+            connection.eof_received()
         connection.transport.abort()
         connection.connection_lost(error)
         self.loop.run()

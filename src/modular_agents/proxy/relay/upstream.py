@@ -35,6 +35,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_exchange",
         "_extra",
         "_facts",
+        "_fin",
         "_head",
         "_left",
         "_paused",
@@ -54,6 +55,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.reused = False
         self.idle_until_ns = 0
         self._exchange: Exchange | None = None
+        self._fin = False
+        """The provider said that no more comes: by FIN, over TLS by its closure alert, without which an end is a cut (RFC 9112, 9.8)."""
         self._state = _IDLE
         self._head: HeadReader | None = None
         self._facts: ResponseFacts | None = None
@@ -90,7 +93,8 @@ class UpstreamConnection(asyncio.Protocol):
             self._broken("a defect of this proxy", whose="proxy")
 
     def eof_received(self) -> bool:
-        """Let the transport close: what that means is decided in `connection_lost`."""
+        """Let the transport close: what that means is decided in `connection_lost`. Not called when TLS was just cut."""
+        self._fin = True
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -100,14 +104,14 @@ class UpstreamConnection(asyncio.Protocol):
         self._exchange, self._state = None, _GONE
         if exchange is None:
             return
-        if state == _CLOSE and exc is None:
+        if state == _CLOSE and exc is None and self._fin:
             exchange.upstream = None
             exchange.finish(b"", b"", b"")
         elif state == _HEAD and self.reused and not self._touched:
             message = "the provider closed a kept-alive connection just as the request was sent; it was not sent again. Try again"
             exchange.fail(Answer(502, "upstream", "stale_connection", message), Outcome.UPSTREAM_UNREACHABLE)
         else:
-            how = "reset" if exc is not None else "closed"
+            how = "reset" if exc is not None else "closed" if self._fin else "cut"
             where = "before it answered" if state == _HEAD else "in the middle of its answer"
             answer = Answer(502, "upstream", "upstream_cut", f"the provider {how} the connection {where}")
             exchange.fail(answer, Outcome.UPSTREAM_CUT)
