@@ -11,6 +11,7 @@ import msgspec
 
 from modular_agents.proxy.model.call import Message
 from modular_agents.proxy.model.query import MessageView, PartView
+from modular_agents.proxy.store.finding import find
 from modular_agents.proxy.store.rows import storable
 
 INLINE_BYTES = 24
@@ -92,9 +93,9 @@ def view(message: Message, node: str) -> MessageView:
 
 def _slice(raw: bytes, piece: bytes, at: int) -> Place | str:
     if len(piece) > INLINE_BYTES:
-        found = raw.find(piece, at)
+        found = find(raw, piece, at)
         if found < 0:
-            found = raw.find(piece)
+            found = find(raw, piece)
         if found >= 0:
             return (_SLICE, found, len(piece))
     return piece.decode("utf-8", "replace")
@@ -105,7 +106,7 @@ def _text(raw: bytes, text: str, at: int) -> Place | str:
         return text
     for spell in _SPELLINGS:
         literal = spell(text)
-        found = raw.find(literal, at)
+        found = find(raw, literal, at)
         if found >= 0:
             return (_LITERAL, found, len(literal))
     return text

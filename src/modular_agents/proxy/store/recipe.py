@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from modular_agents.proxy.store.finding import find
+
 Group = str
 """`m` messages, `s` system blocks, `t` tool definitions."""
 MESSAGES, SYSTEM, TOOLS = "m", "s", "t"
@@ -64,7 +66,7 @@ def _find(body: bytes, raws: Sequence[bytes]) -> tuple[int, int, bytes] | None:
     first = raws[0]
     start = -1
     for _ in range(_TRIES):
-        start = body.find(first, start + 1)
+        start = find(body, first, start + 1)
         if start < 0:
             return None
         separator = b","

@@ -181,10 +181,7 @@ def _person(kind: str) -> bytes:
 def _cut(raw: bytes) -> Iterator[bytes]:
     """Yield the pieces of a content; together they are `raw`."""
     at = count = 0
-    for found in _STRING.finditer(raw):
-        start, stop = found.span(1)
-        if stop - start < LONG_STRING_BYTES:
-            continue
+    for start, stop in _long_strings(raw):
         if count >= MAX_PIECES:
             break
         yield raw[at:start]
@@ -192,3 +189,15 @@ def _cut(raw: bytes) -> Iterator[bytes]:
         at = stop
         count += 2
     yield raw[at:]
+
+
+def _long_strings(raw: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where the insides of long JSON strings stand."""
+    if b'\\"' in raw:
+        yield from (found.span(1) for found in _STRING.finditer(raw) if found.end(1) - found.start(1) >= LONG_STRING_BYTES)
+        return
+    at = 0
+    for number, part in enumerate(raw.split(b'"')):  # no quote is escaped: every second part stands between two
+        if number % 2 and len(part) >= LONG_STRING_BYTES:
+            yield at, at + len(part)
+        at += len(part) + 1
