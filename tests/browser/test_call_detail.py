@@ -1,5 +1,6 @@
 """One call: answer, request, diff, raw."""
 
+import re
 import time
 
 import pytest
@@ -40,6 +41,13 @@ def test_the_request_as_it_was_asked(opened: Page) -> None:
     expect(request.locator(".role-system")).to_contain_text("You are the Orchestrator Agent")
     expect(request.locator(".part-tool > summary", has_text="run_tests").first).to_be_visible()
     expect(request.locator(".message")).to_have_count(4)
+
+
+def test_the_program_that_made_the_call_is_named(opened: Page) -> None:
+    process = opened.locator(".detail-caller")
+    expect(process).to_contain_text("process 4711")
+    expect(process).to_contain_text("python agent.py --fast")
+    expect(process).to_have_attribute("title", re.compile("running since .*in /srv/agent", re.DOTALL))
 
 
 def test_the_diff_names_what_is_new(opened: Page) -> None:

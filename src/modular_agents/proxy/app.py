@@ -19,7 +19,6 @@ from modular_agents.proxy.errors import AlreadyRunning, NotRunning, OwnFault, Pr
 if TYPE_CHECKING:
     from modular_agents.proxy.config import Retention, Settings
     from modular_agents.proxy.model.call import Call, Cost
-    from modular_agents.proxy.model.caller import Caller
     from modular_agents.proxy.model.status import ProxyStatus, Trouble
     from modular_agents.proxy.ports import Reader, Store
     from modular_agents.proxy.recorder.pipeline import Rooms
@@ -259,9 +258,11 @@ def recorder(line: "Lifeline") -> int:
 
     import msgspec
 
+    from modular_agents.proxy.callers.resolver import listen
     from modular_agents.proxy.config import RecorderSettings
     from modular_agents.proxy.journal.clock import SystemClock
     from modular_agents.proxy.journal.segment import FolderLock
+    from modular_agents.proxy.pricing.catalogue import installed
     from modular_agents.proxy.recorder.loop import Recorder
     from modular_agents.proxy.recorder.redact import Redactor
     from modular_agents.proxy.store.sqlite.engine import set_aside
@@ -283,27 +284,13 @@ def recorder(line: "Lifeline") -> int:
         Path(settings.control_dir) / REPORT_NAME,
         db,
         lock.renew,
-        _resolver(settings.callers_pipe, settings.fingerprint_key),
+        listen(settings.callers_pipe, bytes.fromhex(settings.fingerprint_key), time.time_ns),
     )
     recording.turn()
     line.ready()
+    installed()  # half a second that the first call would wait for, and with it whoever looks for its process
     recording.run(line.pause)
     return 0
-
-
-def _resolver(pipe: int, fingerprint_key: str) -> "Callable[[], list[Caller]]":
-    """Return what gives whose connections are; where nobody is to ask, or the system cannot say, nothing ever."""
-    import time
-
-    from modular_agents.proxy.callers.resolver import Resolver, processes_here
-    from modular_agents.proxy.model.secret import Secrets
-
-    processes = processes_here() if pipe >= 0 else None
-    if processes is None:
-        return list
-    resolver = Resolver(pipe, processes, Secrets(bytes.fromhex(fingerprint_key)), time.time_ns)
-    resolver.start()
-    return resolver.take
 
 
 def otlp(line: "Lifeline") -> int:

@@ -9,7 +9,17 @@ from tests.browser.stage.stage import Stage, iso, message, part
 from tests.support.fake_reader import CALL, detail
 
 from modular_agents.proxy.model.event import DeltaRow
-from modular_agents.proxy.model.query import CallDetail, CallRow, CostView, EdgeRow, MessageView, PartView, RawExchange, TraceRow
+from modular_agents.proxy.model.query import (
+    CallDetail,
+    CallerView,
+    CallRow,
+    CostView,
+    EdgeRow,
+    MessageView,
+    PartView,
+    RawExchange,
+    TraceRow,
+)
 
 USD_PER_TOKEN = {"claude-sonnet-4-5": (3e-6, 15e-6), "claude-haiku-4-5": (1e-6, 5e-6), "gpt-5.1": (1.25e-6, 10e-6)}
 PIECE_CHARS = 24
@@ -171,6 +181,7 @@ class Thread:
             messages=tuple(self.messages),
             new_from=self.sent,
             tools=self.tools,
+            caller=CallerView(4711, iso(director.begin_ms), "/usr/bin/python3", "python agent.py --fast", "/srv/agent"),
             params=json.dumps({"max_tokens": 4096, "temperature": 0.2, "stream": said.stream}),
             request_id=f"req_{call_id[-6:]}",
         )

@@ -70,4 +70,4 @@ def test_beyond_the_bound_everything_between_is_replaced() -> None:
     began = time.process_time()
     found = steps(["x", *before, "y"], ["x", *after, "y"])
     assert [(step.kind, step.size) for step in found] == [("same", 1), ("removed", 5000), ("added", 5000), ("same", 1)]
-    assert time.process_time() - began < 5, "the search is bounded"
+    assert time.process_time() - began < 30, "the search is bounded: it would take hours"

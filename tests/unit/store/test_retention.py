@@ -1,7 +1,9 @@
 """What retention deletes goes wholly; what is still named stays; a second writer is noticed."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from tests.support.stored import SECOND, T0, Given, given, message, put_all
 from tests.support.talk import conversation
 
 from modular_agents.proxy.config import Retention
+from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.query import CallFilter
 from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore
 
@@ -189,3 +192,16 @@ def test_another_writer_is_noticed(path: Path, store: SqliteStore) -> None:
     assert detail is not None
     assert detail.messages[0].parts[0].text == "said by both"
     reader.close()
+
+
+def test_whose_a_connection_was_goes_when_no_call_can_be_of_it(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "t.db")
+    week = 7 * 86_400 * SECOND
+    put_all(store, given(1).finished(), given(2, thread="th-2", at_ms=8 * 86_400_000).finished())
+    with store.batch() as batch:
+        batch.put_callers([Caller(f"conn-{seen}", T0 + seen, 1, None, "", "", "") for seen in (0, week, 8 * 86_400 * SECOND)])
+    assert store.purge(T0 + week, None) == 1
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "t.db")) as db:
+        left = {name for (name,) in db.execute("SELECT connection_id FROM callers")}
+    assert left == {f"conn-{week}", f"conn-{8 * 86_400 * SECOND}"}

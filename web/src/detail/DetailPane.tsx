@@ -62,7 +62,7 @@ function Facts({ detail }: { detail: CallDetail }) {
       </Fact>
       <Fact
         label="Output"
-        note={row.status === "running" ? "reported" : row.usage_source}
+        note={row.status === "running" || (row.error !== null && row.tokens_output === null) ? "reported" : row.usage_source}
         title={row.tokens_reasoning ? `of which ${count(row.tokens_reasoning)} tokens reasoning` : undefined}
       >
         {tokens(row.tokens_output)}

@@ -85,6 +85,16 @@ class Resolver:
         )
 
 
+def listen(pipe: int, key: bytes, now_ns: Callable[[], int]) -> Callable[[], list[Caller]]:
+    """Return what gives whose connections are, as it is found out; where nobody asks (-1), or the system cannot say, nothing ever."""
+    processes = processes_here() if pipe >= 0 else None
+    if processes is None:
+        return list
+    resolver = Resolver(pipe, processes, Secrets(key), now_ns)
+    resolver.start()
+    return resolver.take
+
+
 def processes_here(platform: str = sys.platform) -> Processes | None:
     """Return how this system finds processes; None where it cannot."""
     if platform.startswith("linux"):
