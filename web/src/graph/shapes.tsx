@@ -30,12 +30,15 @@ function agentClock(node: Node, nowMs: number): string {
   return duration(Math.max(0, (node.agent.endedMs ?? nowMs) - node.agent.startedMs));
 }
 
+/** A cross, a slash, else an exclamation mark. */
+const BADGES: Readonly<Record<string, string>> = { failed: "M-2.8-2.8 2.8 2.8M2.8-2.8-2.8 2.8", cancelled: "M-3 3 3-3" };
+
 function Badge({ x, y, status }: { x: number; y: number; status: string }) {
   if (status === "completed" || status === "running") return null;
   return (
     <g class={`node-badge badge-is-${status}`} transform={`translate(${x},${y})`}>
       <circle r="7.5" />
-      {status === "failed" ? <path d="M-2.8-2.8 2.8 2.8M2.8-2.8-2.8 2.8" /> : <path d="M0-3.6V.8M0 3.4v.2" />}
+      <path d={BADGES[status] ?? "M0-3.6V.8M0 3.4v.2"} />
     </g>
   );
 }
@@ -45,7 +48,7 @@ function AgentShape({ node, nowMs, isOpen }: Look) {
   const sums = totals([agent]);
   const lines = [
     `${plural(sums.calls, "call")}${sums.tokens > 0 ? ` · ${compact(sums.tokens)} tok` : ""}`,
-    agent.parent === null ? `${costSum(sums.usd, 0)} · ${agentClock(node, nowMs)}` : agentClock(node, nowMs),
+    agent.parent === null ? `${sums.usd === null && sums.unpriced > 0 ? "unpriced" : costSum(sums.usd, 0)} · ${agentClock(node, nowMs)}` : agentClock(node, nowMs),
   ];
   return (
     <>
