@@ -49,6 +49,7 @@ def test_a_turn_on_a_socket_is_what_its_body_says() -> None:
         ({"x-codex-turn-metadata": '{"agent_name":"/root"}', "x-openai-subagent": "review"}, "review"),
         ({"x-codex-turn-metadata": '{"agent_name":"/root"}'}, "root"),
         ({"x-openai-subagent": "compact"}, "compact"),
+        ({"x-codex-turn-metadata": '{"agent_name":"/root"}', "x-openai-subagent": "collab_spawn"}, None),
         ({}, None),
     ],
 )

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from tests.support.link_memory import LinkMemory
-from tests.support.talks import World, use
+from tests.support.talks import World, result, use
 
 from modular_agents.proxy.model.call import Call, Part
 
@@ -104,3 +104,18 @@ def test_a_result_handed_in_by_a_tool_comes_back(wire: str, sent: str | None, ma
     came = [(edge.edge_type.value, edge.evidence.rule) for edge in linked(*world.calls).rows[turn.call_id].placement.edges]
     assert came == [("request", "continuation"), ("response", "tool_result")]
     assert linked(*world.calls).rows[child.call_id].placement.opener_id is not None
+
+
+@pytest.mark.parametrize(
+    "came",
+    ['{"status":{"a1":{"completed":"Three links are broken."}}}', '<note>\n{"status":{"completed":"Three links are broken."}}\n</note>'],
+)
+def test_an_answer_wrapped_in_json_comes_back(came: str) -> None:
+    world = World()
+    lead = world.talk("You are the Lead Agent.", tools=2)
+    lead.turn("Do it all", use("t1", "spawn_agent", message="Find every broken link in the docs"))
+    lead.turn(result("t1", '{"agent_id":"a1"}'), use("t2", "wait_agent", targets=["a1"]), at=8)
+    child = world.talk("You check.", tools=2).turn("Find every broken link in the docs", "Three links are broken.", at=2)
+    turn = lead.turn(result("t2", came), "All is done.", at=20)
+    edges = linked(*world.calls).rows[turn.call_id].placement.edges
+    assert [(edge.from_call_id, edge.evidence.rule) for edge in edges if edge.edge_type == "response"] == [(child.call_id, "tool_result")]

@@ -196,4 +196,4 @@ def gist(row: "CallRow") -> str:
     """Return in a few words what came of a call."""
     if row.tool_names:
         return f"→ {', '.join(row.tool_names)}"
-    return row.answer_preview or row.prompt_preview or row.operation
+    return row.answer_preview or row.prompt_preview or (row.kind if row.operation == "chat" else row.operation)

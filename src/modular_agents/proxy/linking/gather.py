@@ -9,7 +9,7 @@ from modular_agents.proxy.linking.facts import Facts, Heard, Words
 from modular_agents.proxy.linking.identity import Identity, identify
 from modular_agents.proxy.linking.kinds import kind_of
 from modular_agents.proxy.linking.names import SYSTEM_HEAD_CHARS, named_agent, task_of
-from modular_agents.proxy.linking.offers import handed_text, offers, unnamed_use
+from modular_agents.proxy.linking.offers import handed_text, offers, unnamed_use, wrapped_text
 from modular_agents.proxy.linking.text import ends, lined, said, sketch, unwrapped
 from modular_agents.proxy.linking.tokens import token
 from modular_agents.proxy.model.call import Call, Message
@@ -185,6 +185,12 @@ def _heard(new: Sequence[Message], asked: Sequence[str], *, ids: bool) -> tuple[
                 name = part.name or ""
                 counts[name] = counts.get(name, 0) + 1
                 tool_id = (part.tool_id if ids else None) or unnamed_use(name, counts[name])
-                found.append(Heard(tool_id, sketch(part.text), part.is_error is True))
-    found += [Heard("", sketch(text)) for text in asked[-MAX_SAID:]]
+                found.append(Heard(tool_id, _sketched(part.text), part.is_error is True))
+    found += [Heard("", _sketched(text)) for text in asked[-MAX_SAID:]]
     return tuple(found)
+
+
+def _sketched(text: str) -> tuple[int, ...]:
+    """Return the tokens of what came back, and of what it wraps."""
+    wrapped = wrapped_text(text)
+    return tuple(dict.fromkeys((*sketch(text), *sketch(wrapped)))) if wrapped else sketch(text)

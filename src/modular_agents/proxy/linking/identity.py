@@ -57,6 +57,8 @@ class _Hinted(msgspec.Struct):
 
 _CODEX_ROOT = "root"
 """Name of Codex's first agent, and of its helpers, which `x-openai-subagent` tells apart (`review`, `compact` …)."""
+_CODEX_SPAWNED = "collab_spawn"
+"""What Codex calls every agent that another one spawned: no name. Its older multi-agent tools leave `agent_name` at the root's."""
 MAIN = "main"
 """Stands for the thread of a session that has no id of its own."""
 _TURN = msgspec.json.Decoder(_Turn)
@@ -189,9 +191,9 @@ def _agent(call: Call, headers: dict[str, str], turn: _Turn) -> tuple[str | None
     own = clean_opaque_id(turn.agent_name.strip("/").rpartition("/")[2]) if turn.agent_name else None
     if own and own != _CODEX_ROOT:
         return own, "header.x-codex-turn-metadata"
-    if (value := headers.get("x-openai-subagent")) and (name := clean_opaque_id(value)):
+    if (value := headers.get("x-openai-subagent")) and value != _CODEX_SPAWNED and (name := clean_opaque_id(value)):
         return name, "header.x-openai-subagent"
-    return own, "header.x-codex-turn-metadata" if own else ""
+    return (None, "") if value == _CODEX_SPAWNED else (own, "header.x-codex-turn-metadata" if own else "")
 
 
 def _count(text: str | None) -> int:

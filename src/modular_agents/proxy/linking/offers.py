@@ -22,6 +22,7 @@ _NAMES = ("subagent_type", "agent", "agent_name", "agent_type", "role", "module"
 """Arguments that name who shall do it, most telling first."""
 _FINISHING = frozenset({"complete_task", "final_answer", "final_result", "attempt_completion", "task_complete", "submit_result", "finish"})
 """Tools by which an agent hands in its result: Gemini CLI, smolagents, pydantic-ai, Cline, and names people give."""
+_WRAPS = ("{", "[", "<")
 _QUOTED = re.compile(r"\"([^\"\n]{12,})\"|'([^'\n]{12,})'")
 _FENCED = re.compile(r"```(?:json|JSON)?\s*\n(.*?)```", re.DOTALL)
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s+(\S.{14,})$", re.MULTILINE)
@@ -66,6 +67,15 @@ def handed_text(answer: Message) -> str | None:
     if len(uses) > 1 or (uses[0].name or "").lower() not in _FINISHING:
         return None
     return max((text for text, _ in _strings(_json(uses[0].arguments or ""), "", 0)), key=len, default="")
+
+
+def wrapped_text(text: str) -> str:
+    """Return the longest string of a result that is JSON, bare or in a tag (as Codex hands answers on); empty when it is none."""
+    bare = text.strip()
+    if bare[:1] not in _WRAPS or len(bare) > MAX_PLAN_CHARS:
+        return ""
+    value = _embedded(bare)
+    return "" if value is None else max((inner for inner, _ in _strings(value, "", 0)), key=len, default="")
 
 
 def _add(found: list[Offer], tool_id: str, tool: str, agent: str, text: str) -> None:
