@@ -12,6 +12,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -240,6 +241,21 @@ def test_a_call_that_was_killed_keeps_no_secret_either(provider: ProviderServer,
     product.wait_sql("SELECT status FROM llm_calls WHERE trace_id = 'killed'", lambda rows: rows == [{"status": "interrupted"}], 30)
     assert_no_trace(product, HEAD, leave_out=())
     assert_no_trace(product, BODY, leave_out=("*.journal/*",))
+
+
+def test_all_of_it_comes_back_from_an_export_byte_for_byte(product: Product, tmp_path: Path) -> None:
+    one, other, copy = tmp_path / "one.jsonl", tmp_path / "other.jsonl", tmp_path / "copy.db"
+    for words in (
+        ("export", "--format", "jsonl", "--db", str(product.db), "-o", str(one)),
+        ("import", str(one), "--db", str(copy)),
+        ("export", "--format", "jsonl", "--db", str(copy), "-o", str(other)),
+    ):
+        done = subprocess.run(
+            command("proxy", *words), env=environment(product.folder), capture_output=True, text=True, check=True, timeout=120
+        )
+        assert "read otherwise" not in done.stdout
+    assert one.read_bytes() == other.read_bytes()
+    assert len(one.read_bytes().splitlines()) > 2 * len(ANSWERS)
 
 
 def test_after_a_clean_stop_the_journal_is_empty_of_bodies(provider: ProviderServer, product: Product) -> None:

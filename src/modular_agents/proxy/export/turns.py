@@ -119,6 +119,7 @@ def _facts(detail: CallDetail) -> Iterator[str]:
         ("parameters", "" if detail.params in {"", "{}"} else detail.params),
         ("not understood", f"{detail.unreadable_where}: {detail.unreadable_reason}" if detail.unreadable_reason else ""),
         ("replay of", call.replay_of or ""),
+        ("process", f"{detail.caller.pid} {detail.caller.command}" if detail.caller else ""),
         ("record", ", ".join(call.flags)),
     )
     yield '<details class="fold"><summary>Facts</summary><dl class="facts">'
