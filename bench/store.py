@@ -2,6 +2,7 @@
 
     python -m bench.store put                        CPU per 4 KB call, running and final version, batches of 20
     python -m bench.store talk                       bytes per turn of a 200-turn conversation
+    python -m bench.store retain                     how long deleting holds the writer while 50 calls/s arrive
     python -m bench.store scale --calls 1000000      fills a database, then times list, open, search and statistics
 
 `scale --db FILE` keeps the file and asks it again the next time; a million calls take about a quarter of an hour to make.
@@ -110,6 +111,34 @@ def talk(turns: int) -> None:
         store.close()
 
 
+def retain(count: int) -> None:
+    """Delete `count` calls in slices, while others are put between the slices at 50 calls/s of real time."""
+    made = [final for _, final in calls(2 * count, Talker())]
+    with tempfile.TemporaryDirectory() as folder:
+        store = SqliteStore(Path(folder) / "bench.db")
+        for at in range(0, count, 250):
+            put_all(store, *made[at : at + 250])
+        while store.tidy():
+            pass
+        began, added, gone = time.perf_counter(), count, 0
+        walls, cpus = [], []
+        before_ns = made[count].call.started_ns
+        while gone < count:
+            due = count + int((time.perf_counter() - began) * 50)
+            if due > added:
+                put_all(store, *made[added:due])
+                added = due
+            wall, cpu = time.perf_counter(), time.thread_time()
+            gone += store.purge(before_ns, None)
+            walls.append((time.perf_counter() - wall) * 1000)
+            cpus.append((time.thread_time() - cpu) * 1000)
+        store.close()
+    print(f"{gone} calls deleted in {len(walls)} slices while {added - count} came: {sum(cpus) / gone * 1000:.0f} µs CPU each")
+    for name, values in (("in all", walls), ("CPU", cpus)):
+        cut = statistics.quantiles(values, n=20)
+        print(f"a slice, {name:6}: p50 {statistics.median(values):6.1f} ms   p95 {cut[-1]:6.1f} ms   max {max(values):6.1f} ms")
+
+
 def scale(count: int, db: Path) -> None:
     """Fill a database, then ask it."""
     fill(count, db)
@@ -183,13 +212,15 @@ def middle_ns(reader: SqliteReader) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["put", "talk", "scale"])
+    parser.add_argument("what", choices=["put", "talk", "retain", "scale"])
     parser.add_argument("--calls", type=int, default=2000)
     parser.add_argument("--turns", type=int, default=200)
     parser.add_argument("--db", type=Path)
     told = parser.parse_args()
     if told.what == "put":
         put(told.calls)
+    elif told.what == "retain":
+        retain(told.calls)
     elif told.what == "talk":
         talk(told.turns)
     elif told.db:

@@ -153,7 +153,7 @@ def test_a_file_that_is_too_large_loses_its_oldest_calls(path: Path, store: Sqli
 
 def test_a_slice_ends_in_time(store: SqliteStore) -> None:
     put_all(store, *(given(number, thread=f"th-{number}").finished() for number in range(30)))
-    ticks = iter(range(0, 10**12, 3_000_000))
+    ticks = iter(range(0, 10**12, 1_500_000))
     store._monotonic_ns = lambda: next(ticks)
     assert store.purge(T0 + 100 * SECOND, None) == 10, "two looks at the clock"
 
