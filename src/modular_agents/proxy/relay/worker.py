@@ -142,7 +142,8 @@ class Worker:
                     self._changed.clear()
                     await self._pause()
         except TimeoutError:
-            _log.warning("the drain time is over: %d calls are interrupted", shared.counters.requests_open)
+            if shared.counters.requests_open:
+                _log.warning("the drain time is over: %d calls are interrupted", shared.counters.requests_open)
         for client in list(shared.clients):
             client.interrupt()
         if shared.clients:
