@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from modular_agents import cli
 from modular_agents.proxy import app
+from modular_agents.proxy.cli.graph import newest
 from modular_agents.proxy.linking.outline import outline
 from modular_agents.proxy.model.query import CallRow, EdgeRow, TraceDetail
 
@@ -96,3 +97,8 @@ def test_other_forms(anton: Anton) -> None:
     assert "Mix the #60;mortar#62;" in mermaid
     assert "==>|delegation|" in mermaid
     assert anton("trace-1", "--dot", "--mermaid").exit_code == 2
+
+
+def test_a_probe_is_not_the_newest_trace() -> None:
+    probe, spoken = replace(TRACE, trace_id="probe", agent_count=0), replace(TRACE, trace_id="spoken", agent_count=2)
+    assert (newest([probe, spoken]), newest([probe]), newest([])) == ("spoken", "probe", None)

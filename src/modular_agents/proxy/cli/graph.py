@@ -1,7 +1,7 @@
 """`anton proxy graph`: who asked whom in a trace, what it cost, and what came back."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,7 +10,7 @@ from modular_agents.proxy.cli.options import WHAT, Config, Db, Json, option, rea
 
 if TYPE_CHECKING:
     from modular_agents.proxy.linking.outline import Branch, Outline, Sums
-    from modular_agents.proxy.model.query import TraceDetail
+    from modular_agents.proxy.model.query import TraceDetail, TraceRow
 
 EXAMPLES = """\
 Examples:
@@ -23,6 +23,8 @@ Exit codes: 0 done, 4 no such trace, or nothing recorded yet.
 """
 TASK_CHARS = 60
 """Of a task, on its agent's line."""
+LOOKED_AT = 20
+"""Newest traces among which one with an agent is looked for."""
 SURE = 0.95
 """Below this the evidence of a delegation is shown with its confidence."""
 
@@ -48,8 +50,7 @@ def graph(
         raise UsageError("--dot, --mermaid and --json exclude each other.")
     reader = reader_of(settings_from({"db": db}, config))
     try:
-        newest = reader.traces(CallFilter(), None, 1).items if trace is None else ()
-        wanted = find_trace(reader, trace) if trace is not None else newest[0].trace_id if newest else None
+        wanted = find_trace(reader, trace) if trace is not None else newest(reader.traces(CallFilter(), None, LOOKED_AT).items)
         detail = reader.trace(wanted) if wanted is not None else None
     finally:
         reader.close()
@@ -63,6 +64,11 @@ def graph(
     else:
         for line in _tree(outline(detail)):
             typer.echo(safe(line))
+
+
+def newest(traces: "Sequence[TraceRow]") -> str | None:
+    """Return the first trace in which an agent spoke: a client's probe (`HEAD /`) is a trace of its own, and not what is asked for."""
+    return next((row.trace_id for row in traces if row.agent_count), traces[0].trace_id if traces else None)
 
 
 def _tree(drawn: "Outline") -> Iterator[str]:
