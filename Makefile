@@ -57,7 +57,7 @@ clean: ## remove what was built
 	rm -rf $(VENV) dist web/node_modules src/modular_agents/proxy/dashboard/static
 
 system-packages:
-	@sh tools/system_packages.sh chromium sqlite3 nginx curl
+	@sh tools/system_packages.sh chromium sqlite3 -- nginx curl
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }

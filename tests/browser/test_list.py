@@ -1,5 +1,6 @@
 """The list of traces: live, searched, and as long as it gets."""
 
+import re
 import time
 
 import pytest
@@ -99,6 +100,17 @@ def test_a_shared_address_searches(window: Window, stage: Stage) -> None:
     page = window.goto("/?q=payments")
     expect(page.get_by_role("textbox", name="Search traces")).to_have_value("payments")
     expect(page.locator(".trace-item")).to_have_count(1)
+
+
+def test_a_trace_that_was_found_shows_where_and_opens_there(window: Window, stage: Stage) -> None:
+    history(stage, time.time() * 1000)
+    page = window.goto("/")
+    page.get_by_role("textbox", name="Search traces").fill("attempt 29")
+    item = page.locator(".trace-item", has=page.locator(".trace-found"))
+    expect(item.locator("mark")).to_have_text(re.compile("attempt 29", re.IGNORECASE))
+    item.click()
+    expect(page).to_have_url(re.compile(r"[?&]call="))
+    expect(page.get_by_role("region", name="Call")).to_be_visible()
 
 
 def test_unpriced_is_never_free_and_errors_are_counted(window: Window, stage: Stage) -> None:

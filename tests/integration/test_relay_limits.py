@@ -15,7 +15,6 @@ from modular_agents.proxy.config import Limits
 
 CHAT = request_bytes("POST", "/v1/chat/completions", b'{"model":"gpt-x","messages":[{"role":"user","content":"hello"}]}')
 STREAM = request_bytes("POST", "/v1/chat/completions", b'{"model":"gpt-x","stream":true,"messages":[{"role":"user","content":"hello"}]}')
-SHORT = Limits(request_head_s=0.3, connect_s=0.4, first_byte_s=1.0, stream_silence_s=0.5, client_keepalive_s=0.6, upstream_keepalive_s=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -24,56 +23,57 @@ def provider() -> Iterator[ProviderServer]:
         yield server
 
 
-@pytest.fixture
-def relay(provider: ProviderServer, tmp_path: Path) -> Iterator[RelayThread]:
+def limited(provider: ProviderServer, folder: Path, **limits: float) -> RelayThread:
+    """Return a relay with only the limit under test made short: no other one may pass on a slow machine."""
     provider.reset()
-    with RelayThread({"openai": provider.url}, tmp_path, limits=SHORT) as thread:
-        yield thread
+    return RelayThread({"openai": provider.url}, folder, limits=Limits(**limits))  # type: ignore[arg-type]
 
 
-def test_a_head_that_drips_is_given_up(relay: RelayThread) -> None:
-    with RawClient(relay.port) as client:
+def test_a_head_that_drips_is_given_up(provider: ProviderServer, tmp_path: Path) -> None:
+    with limited(provider, tmp_path, request_head_s=0.3) as relay, RawClient(relay.port) as client:
         client.send(b"GET / HTTP/1.1\r\nHo")
         answer = client.read_response()
         assert (answer.status, answer.header("x-anton-error")) == (408, "client")
         client.read_to_end()
 
 
-def test_an_idle_connection_is_closed_silently(relay: RelayThread) -> None:
-    with RawClient(relay.port) as client:
+def test_an_idle_connection_is_closed_silently(provider: ProviderServer, tmp_path: Path) -> None:
+    with limited(provider, tmp_path / "1", client_keepalive_s=0.6) as relay, RawClient(relay.port) as client:
         assert client.read_to_end() == b""
-    with RawClient(relay.port) as client:
+    with limited(provider, tmp_path / "2", client_keepalive_s=3) as relay, RawClient(relay.port) as client:
         client.send(CHAT)
         assert client.read_response().complete
         assert client.read_to_end() == b""
 
 
-def test_a_provider_that_never_answers_is_a_504(relay: RelayThread, provider: ProviderServer) -> None:
-    provider.on(Script(stall_at=-1), path="/v1/chat")
-    with RawClient(relay.port) as client:
-        client.send(CHAT)
-        answer = client.read_response()
-        assert (answer.status, answer.header("x-anton-code")) == (504, "first_byte_timeout")
-    taken = relay.ended()[0]
-    assert taken.end is not None
-    assert taken.end.outcome == "upstream_timeout"
-    provider.wait_for(lambda: provider.requests[0].connection.gone_at)
+def test_a_provider_that_never_answers_is_a_504(provider: ProviderServer, tmp_path: Path) -> None:
+    with limited(provider, tmp_path, first_byte_s=1.0) as relay:
+        provider.on(Script(stall_at=-1), path="/v1/chat")
+        with RawClient(relay.port) as client:
+            client.send(CHAT)
+            answer = client.read_response()
+            assert (answer.status, answer.header("x-anton-code")) == (504, "first_byte_timeout")
+        taken = relay.ended()[0]
+        assert taken.end is not None
+        assert taken.end.outcome == "upstream_timeout"
+        provider.wait_for(lambda: provider.requests[0].connection.gone_at)
 
 
-def test_a_provider_silent_in_a_stream_breaks_it(relay: RelayThread, provider: ProviderServer) -> None:
-    provider.on(Script(stall_at=2), path="/v1/chat")
-    with RawClient(relay.port) as client:
-        client.send(STREAM)
-        answer = client.read_response()
-        assert (answer.status, answer.complete) == (200, False)
-    taken = relay.ended()[0]
-    assert taken.end is not None
-    assert (taken.end.outcome, taken.response_last) == ("upstream_timeout", False)
+def test_a_provider_silent_in_a_stream_breaks_it(provider: ProviderServer, tmp_path: Path) -> None:
+    with limited(provider, tmp_path, stream_silence_s=0.5) as relay:
+        provider.on(Script(stall_at=2), path="/v1/chat")
+        with RawClient(relay.port) as client:
+            client.send(STREAM)
+            answer = client.read_response()
+            assert (answer.status, answer.complete) == (200, False)
+        taken = relay.ended()[0]
+        assert taken.end is not None
+        assert (taken.end.outcome, taken.response_last) == ("upstream_timeout", False)
 
 
-def test_a_stream_that_keeps_speaking_is_not_silent(relay: RelayThread, provider: ProviderServer) -> None:
-    provider.on(Script(chunks=16, gap_ms=80), path="/v1/chat")
-    with RawClient(relay.port) as client:
+def test_a_stream_that_keeps_speaking_is_not_silent(provider: ProviderServer, tmp_path: Path) -> None:
+    with limited(provider, tmp_path, stream_silence_s=3) as relay, RawClient(relay.port) as client:
+        provider.on(Script(chunks=12, gap_ms=300), path="/v1/chat")
         client.send(STREAM)
         assert client.read_response().complete
 
@@ -81,17 +81,17 @@ def test_a_stream_that_keeps_speaking_is_not_silent(relay: RelayThread, provider
 def test_a_client_that_does_not_read_is_not_the_providers_silence(provider: ProviderServer, tmp_path: Path) -> None:
     provider.reset()
     provider.on(Script(fill_bytes=20_000_000), path="/v1/chat")
-    with RelayThread({"openai": provider.url}, tmp_path, limits=Limits(stream_silence_s=0.3)) as relay, socket.socket() as sock:
+    with RelayThread({"openai": provider.url}, tmp_path, limits=Limits(stream_silence_s=1.5)) as relay, socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         sock.connect(("127.0.0.1", relay.port))
         sock.sendall(CHAT)
         until(lambda: any(client.stalled for client in list(relay.worker._shared.clients)))
-        time.sleep(1.2)  # longer than the limit that must not pass
+        time.sleep(2.5)  # longer than the limit that must not pass
         assert relay.worker.counters.requests_open == 1
 
 
-def test_a_client_that_stops_in_its_body_is_given_up(relay: RelayThread) -> None:
-    with RawClient(relay.port) as client:
+def test_a_client_that_stops_in_its_body_is_given_up(provider: ProviderServer, tmp_path: Path) -> None:
+    with limited(provider, tmp_path, stream_silence_s=0.5) as relay, RawClient(relay.port) as client:
         client.send(CHAT[:-5])
         assert client.read_response().status == 408
 
@@ -105,7 +105,7 @@ def test_a_provider_that_cannot_be_reached_is_a_504(tmp_path: Path) -> None:
             filler.settimeout(0)
             filler.connect_ex(full.getsockname())
         with (
-            RelayThread({"openai": f"http://127.0.0.1:{full.getsockname()[1]}"}, tmp_path, limits=SHORT) as relay,
+            RelayThread({"openai": f"http://127.0.0.1:{full.getsockname()[1]}"}, tmp_path, limits=Limits(connect_s=0.4)) as relay,
             RawClient(relay.port) as client,
         ):
             client.send(CHAT)
@@ -115,12 +115,13 @@ def test_a_provider_that_cannot_be_reached_is_a_504(tmp_path: Path) -> None:
             filler.close()
 
 
-def test_idle_provider_connections_are_closed(relay: RelayThread, provider: ProviderServer) -> None:
-    with RawClient(relay.port) as client:
-        client.send(CHAT)
-        assert client.read_response().complete
-    provider.wait_for(lambda: provider.requests[0].connection.gone_at)
-    assert relay.worker.counters.upstream_idle == 0
+def test_idle_provider_connections_are_closed(provider: ProviderServer, tmp_path: Path) -> None:
+    with limited(provider, tmp_path, upstream_keepalive_s=0.3) as relay:
+        with RawClient(relay.port) as client:
+            client.send(CHAT)
+            assert client.read_response().complete
+        provider.wait_for(lambda: provider.requests[0].connection.gone_at)
+        until(lambda: relay.worker.counters.upstream_idle == 0)
 
 
 def test_a_body_beyond_the_limit_is_a_413_however_it_comes(tmp_path: Path, provider: ProviderServer) -> None:

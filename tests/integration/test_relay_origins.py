@@ -31,7 +31,7 @@ def origin(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     with ExitStack() as stack:
         if name == "nginx":
             if find_nginx() is None:
-                pytest.skip("nginx is not installed (`make test` installs it)")
+                pytest.skip("nginx is not installed (`make test` installs it where it can)")
             yield stack.enter_context(Nginx(tmp_path_factory.mktemp("nginx")))
         elif name == "aiohttp":
             yield stack.enter_context(Aiohttp())

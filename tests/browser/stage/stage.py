@@ -22,6 +22,7 @@ from modular_agents.proxy.model.query import (
     MessageView,
     PartView,
     RawExchange,
+    Snippet,
     TraceDetail,
     TracePage,
     TraceRow,
@@ -213,7 +214,8 @@ class StageReader:
             rows.sort(key=lambda call: call.created_at, reverse=True)
             start = int(cursor or 0)
             more = str(start + limit) if len(rows) > start + limit else None
-            return CallPage(tuple(rows[start : start + limit]), more, self.stage.last)
+            shown = tuple(rows[start : start + limit])
+            return CallPage(shown, more, self.stage.last, tuple(_snippet(call, where.text) for call in shown) if where.text else ())
 
     def ended(self, where: CallFilter, cursor: str | None, limit: int) -> CallPage:
         newest_first = self.calls(where, cursor, limit)
@@ -248,6 +250,16 @@ class StageReader:
         if where.text and where.text.lower() in (row.task_description or "").lower():
             return True
         return any(_call_fits(call, narrowed) for call in calls)
+
+
+def _snippet(call: CallRow, text: str) -> Snippet | None:
+    """Return where a row's own words hold the text that was looked for."""
+    for where, words in (("answer", call.answer_preview), ("prompt", call.prompt_preview)):
+        before, hit, after = words.lower().partition(text.lower())
+        if hit:
+            at = len(before)
+            return Snippet(where, ((words[:at], False), (words[at : at + len(hit)], True), (words[len(words) - len(after) :], False)))
+    return None
 
 
 def _call_fits(call: CallRow, where: CallFilter) -> bool:

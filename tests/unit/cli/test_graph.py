@@ -3,16 +3,19 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from click.testing import Result
+from rich.cells import cell_len
+from rich.console import Console
 from tests.support.fake_reader import CALL, TRACE, FakeStore
 from typer.testing import CliRunner
 
 from modular_agents import cli
 from modular_agents.proxy import app
-from modular_agents.proxy.cli.graph import newest
+from modular_agents.proxy.cli.graph import _print, _tree, newest
 from modular_agents.proxy.linking.outline import outline
 from modular_agents.proxy.model.query import CallRow, EdgeRow, TraceDetail
 
@@ -83,11 +86,24 @@ def test_the_tree_says_who_what_and_how_much(anton: Anton) -> None:
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert lines[0].startswith("Build the house")
-    assert "├─ lead  “Build the house”" in lines[2]
+    assert lines[2] == "├─ lead  “Build the house”"
     assert any("agent 1  “Lay the bricks”" in line for line in lines)
-    assert any("[failed]" in line and "50% sure" in line for line in lines)
-    assert any("handed back 10 tokens" in line for line in lines)
+    assert any("failed" in line and "50% sure" in line for line in lines)
+    assert any("handed back 10 tokens: “It has three modules”" in line for line in lines)
     assert lines[-1].startswith("└─ helpers and probes  1 call")
+
+
+def test_a_call_that_was_cancelled_is_no_error() -> None:
+    calls = (call("a", "th-a", status="cancelled", error="the client went away"), call("b", "th-a", status="failed", error="overloaded"))
+    assert outline(replace(DETAIL, calls=calls)).whole.errors == 1
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_tree_fits_the_terminal(width: int) -> None:
+    out = Console(file=StringIO(), markup=False, width=width, force_terminal=True, record=True)
+    for line in _tree(outline(DETAIL)):
+        _print(out, line)
+    assert max(cell_len(line) for line in out.export_text().splitlines()) <= width
 
 
 def test_other_forms(anton: Anton) -> None:

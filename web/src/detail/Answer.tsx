@@ -2,7 +2,7 @@ import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { oneLine } from "../lib/format";
 import { visible } from "../lib/visible";
 import { CopyButton } from "../shell/Copy";
-import type { CallDetail, MessageView } from "../types.gen";
+import type { CallDetail, CallRow, MessageView } from "../types.gen";
 import { Part, toolNames } from "./Parts";
 import { isPlain, togglePlain } from "./Prose";
 
@@ -16,6 +16,11 @@ const FINISH_WORDS: Record<string, string> = {
   content_filter: "cut: the provider's content filter",
   refusal: "the model refused",
 };
+
+function noAnswer(row: CallRow): string {
+  if (row.status === "cancelled") return "No answer: the client gave the call up.";
+  return row.error === null ? "No answer that could be read." : "No answer: the call failed.";
+}
 
 export function answerText(message: MessageView): string {
   return message.parts
@@ -80,9 +85,7 @@ export function Answer({ detail }: { detail: CallDetail }) {
         </button>
         {whole && <CopyButton text={whole} label="Copy the answer" />}
       </div>
-      {answers.length === 0 && (
-        <p class="dim empty-line">{row.error === null ? "No answer that could be read." : "No answer: the call failed."}</p>
-      )}
+      {answers.length === 0 && <p class="dim empty-line">{noAnswer(row)}</p>}
       {answers.map((message, choice) => (
         <section key={choice} class="choice">
           {answers.length > 1 && <h3>Choice {choice + 1}</h3>}

@@ -116,7 +116,7 @@ function Heading({ detail }: { detail: CallDetail }) {
       {detail.caller !== null && <CallerLine caller={detail.caller} />}
       <Facts detail={detail} />
       {row.error !== null && (
-        <div class="callout callout-bad" role="alert">
+        <div class={`callout${row.status === "cancelled" ? "" : " callout-bad"}`} role="alert">
           <b>
             {detail.error_whose ? `${detail.error_whose}: ` : ""}
             {detail.error_kind ?? "error"}

@@ -2,8 +2,9 @@
 import { compact, costSum, cut, duration, oneLine, plural, tokens } from "../lib/format";
 import { visible } from "../lib/visible";
 import type { Growth } from "../state/trace";
-import { MAIN_KINDS, totals } from "../trace/agents";
+import { type Agent, MAIN_KINDS, totals } from "../trace/agents";
 import { durationOf } from "../trace/columns";
+import type { CallRow } from "../types.gen";
 import type { Node } from "./node";
 
 export interface Look {
@@ -20,7 +21,10 @@ export interface Look {
 
 export function nodeTitle(node: Node): string {
   const { agent, call } = node;
-  if (node.kind === "agent") return `${visible(agent.name)}: ${plural(agent.calls.length, "call")}, ${agent.status}`;
+  if (node.kind === "agent") {
+    const back = agent.handedBack === null ? "" : `, handed back ${plural(agent.handedBack, "token")}`;
+    return `${visible(agent.name)}: ${plural(agent.calls.length, "call")}, ${agent.status}${back}`;
+  }
   if (node.kind === "tool") return `tool ${visible(node.name)}${node.times > 1 ? `, ${node.times} times` : ""}`;
   if (node.kind === "answer") return `answer of ${visible(agent.name)}`;
   return `call to ${visible(call?.model ?? "unknown model")} by ${visible(agent.name)}, ${call?.status ?? ""}`;
@@ -32,6 +36,11 @@ function agentClock(node: Node, nowMs: number): string {
 
 /** A cross, a slash, else an exclamation mark. */
 const BADGES: Readonly<Record<string, string>> = { failed: "M-2.8-2.8 2.8 2.8M2.8-2.8-2.8 2.8", cancelled: "M-3 3 3-3" };
+
+/** What came back of a delegation. */
+function handedBack(agent: Agent): string {
+  return agent.handedBack === null ? "" : ` · ↩ ${compact(agent.handedBack)} tok`;
+}
 
 function Badge({ x, y, status }: { x: number; y: number; status: string }) {
   if (status === "completed" || status === "running") return null;
@@ -46,9 +55,10 @@ function Badge({ x, y, status }: { x: number; y: number; status: string }) {
 function AgentShape({ node, nowMs, isOpen }: Look) {
   const { agent, rx } = node;
   const sums = totals([agent]);
+  const price = sums.usd === null && sums.unpriced > 0 ? "unpriced" : costSum(sums.usd, 0);
   const lines = [
     `${plural(sums.calls, "call")}${sums.tokens > 0 ? ` · ${compact(sums.tokens)} tok` : ""}`,
-    agent.parent === null ? `${sums.usd === null && sums.unpriced > 0 ? "unpriced" : costSum(sums.usd, 0)} · ${agentClock(node, nowMs)}` : agentClock(node, nowMs),
+    agent.parent === null ? `${price} · ${agentClock(node, nowMs)}` : `${agentClock(node, nowMs)}${handedBack(agent)}`,
   ];
   return (
     <>
@@ -76,6 +86,12 @@ function AgentShape({ node, nowMs, isOpen }: Look) {
   );
 }
 
+/** How a call without an answer ended. */
+function endWord(call: CallRow): string {
+  if (call.status === "cancelled") return "cancelled";
+  return call.http_status !== null && call.http_status >= 400 ? `HTTP ${call.http_status}` : "error";
+}
+
 function CallShape({ node, nowMs, growth }: Look) {
   const { call, rx, ry } = node;
   if (!call) return null;
@@ -87,7 +103,7 @@ function CallShape({ node, nowMs, growth }: Look) {
         ? `${took} · ${compact(growth.chars)} characters`
         : `${took} · waiting`
       : call.error !== null && call.tokens_output === null
-        ? `${took} · ${call.http_status !== null && call.http_status >= 400 ? `HTTP ${call.http_status}` : "error"}`
+        ? `${took} · ${endWord(call)}`
         : `${took} · ${compact(call.tokens_input ?? 0)} → ${tokens(call.tokens_output)}`;
   return (
     <>

@@ -84,7 +84,7 @@ export function SearchBox() {
       ) : (
         <kbd aria-hidden="true">/</kbd>
       )}
-      {isFocused.value && (
+      {isFocused.value && /(?:^|\s)$/.test(typed.value) && (
         <div class="search-hints">
           {FILTERS.map((filter) => (
             <button

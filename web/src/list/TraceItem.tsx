@@ -2,6 +2,7 @@ import { age, compact, costSum, count, duration, fullTime, instant, oneLine, plu
 import { visible } from "../lib/visible";
 import { StatusMark } from "../shell/marks";
 import { now } from "../state/app";
+import { type Find, nearHit } from "../state/finds";
 import type { TraceRow } from "../types.gen";
 
 export function traceTitle(row: TraceRow): string {
@@ -24,15 +25,31 @@ function Money({ row }: { row: TraceRow }) {
   );
 }
 
+/** The line in which the words that are looked for stand, the words marked. */
+function FoundLine({ find }: { find: Find }) {
+  const more = find.calls > 1 ? ` · ${plural(find.calls, "call")}` : "";
+  return (
+    <span class="trace-found ellipsis said" title={`In ${article(find.snippet.where)} ${find.snippet.where}${more}`}>
+      <span class="found-where">{find.snippet.where}</span>
+      {nearHit(find.snippet).map(([text, isHit], index) => (isHit ? <mark key={index}>{visible(text)}</mark> : visible(text)))}
+    </span>
+  );
+}
+
+function article(word: string): string {
+  return word === "answer" ? "an" : "a";
+}
+
 interface Props {
   readonly row: TraceRow;
+  readonly find: Find | undefined;
   readonly index: number;
   readonly isOpen: boolean;
   readonly isActive: boolean;
   readonly onOpen: () => void;
 }
 
-export function TraceItem({ row, index, isOpen, isActive, onOpen }: Props) {
+export function TraceItem({ row, find, index, isOpen, isActive, onOpen }: Props) {
   const total = (row.tokens_input ?? 0) + (row.tokens_output ?? 0);
   const isKnown = row.tokens_input !== null || row.tokens_output !== null;
   return (
@@ -52,8 +69,13 @@ export function TraceItem({ row, index, isOpen, isActive, onOpen }: Props) {
       </time>
       <span class="trace-counts ellipsis">
         {plural(row.call_count, "call")}
-        {row.error_count > 0 && <b class="bad"> · {plural(row.error_count, "error")}</b>}
-        {row.agent_count > 1 && ` · ${plural(row.agent_count, "agent")}`}
+        {row.error_count > 0 && (
+          <b class="bad">
+            {" · "}
+            {plural(row.error_count, "error")}
+          </b>
+        )}
+        {row.agent_count > 1 && row.error_count === 0 && ` · ${plural(row.agent_count, "agent")}`}
       </span>
       <span class="num">{duration(traceDuration(row, now.value))}</span>
       <span
@@ -65,6 +87,7 @@ export function TraceItem({ row, index, isOpen, isActive, onOpen }: Props) {
       <span class="num">
         <Money row={row} />
       </span>
+      {find && <FoundLine find={find} />}
     </div>
   );
 }

@@ -4,13 +4,15 @@ import { compact, costSum, count, plural } from "../lib/format";
 import { useKeys } from "../lib/keys";
 import { ProblemNotice } from "../shell/Notice";
 import { LEFT, Splitter } from "../shell/Splitter";
-import { traces } from "../state/app";
+import { finds, traces } from "../state/app";
 import { openTrace, place } from "../state/route";
 import { SearchBox } from "./SearchBox";
 import { TraceItem } from "./TraceItem";
 import { VirtualRows } from "./VirtualRows";
 
-export const TRACE_ROW_PX = 52;
+const TRACE_ROW_PX = 52;
+/** With a line under it that shows where the words stand. */
+const FOUND_ROW_PX = 70;
 
 /** The trace `by` places below the open one. */
 export function stepTrace(by: number): void {
@@ -45,8 +47,10 @@ function Waiting({ toTop }: { toTop: () => void }) {
   const waiting = traces.waiting.size;
   if (waiting === 0) return null;
   const show = () => {
-    if (traces.isFiltered) void traces.load(traces.search);
-    else traces.admit();
+    if (traces.isFiltered) {
+      void traces.load(traces.search);
+      void finds.look(traces.search);
+    } else traces.admit();
     toTop();
   };
   return (
@@ -63,6 +67,7 @@ export function TraceListPane() {
   const openIndex = openId === null ? -1 : traces.order.indexOf(openId);
   const shown = active.value >= 0 ? active.value : openIndex;
   const problem = traces.problem.value;
+  const found = finds.found.value;
 
   useKeys(
     () => [
@@ -94,7 +99,7 @@ export function TraceListPane() {
       active.value = Math.min(Math.max(wanted, 0), most);
     } else if (event.key === "Enter" || event.key === " ") {
       const row = traces.order[shown];
-      if (row !== undefined) openTrace(row);
+      if (row !== undefined) openTrace(row, found.get(row)?.callId);
     } else {
       return;
     }
@@ -121,7 +126,7 @@ export function TraceListPane() {
         <VirtualRows
           class="trace-rows"
           count={traces.order.length}
-          rowHeight={TRACE_ROW_PX}
+          rowHeight={found.size > 0 ? FOUND_ROW_PX : TRACE_ROW_PX}
           active={shown}
           keyOf={(index) => traces.order[index] ?? String(index)}
           onTop={(atTop) => {
@@ -144,10 +149,11 @@ export function TraceListPane() {
               row && (
                 <TraceItem
                   row={row}
+                  find={found.get(row.trace_id)}
                   index={index}
                   isOpen={row.trace_id === openId}
                   isActive={index === shown}
-                  onOpen={() => openTrace(row.trace_id)}
+                  onOpen={() => openTrace(row.trace_id, found.get(row.trace_id)?.callId)}
                 />
               )
             );

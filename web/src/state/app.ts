@@ -5,11 +5,13 @@ import { mainThread } from "../trace/agents";
 import type { LiveEvent, StatusView } from "../types.gen";
 import { OpenCall } from "./call";
 import { Feed, type FeedState, type Socket } from "./feed";
+import { Finds } from "./finds";
 import { go, place, startRouting } from "./route";
 import { OpenTrace } from "./trace";
 import { TraceList } from "./traces";
 
 export const traces = new TraceList();
+export const finds = new Finds();
 export const trace = new OpenTrace();
 export const call = new OpenCall();
 export const feedState = signal<FeedState>({ kind: "connecting" });
@@ -121,12 +123,17 @@ export function shownCall(): string | null {
   return at.agent === null && calls.length === 1 ? (calls[0]?.call_id ?? null) : null;
 }
 
+function search(text: string): void {
+  void traces.load(text);
+  void finds.look(text);
+}
+
 export async function begin(): Promise<void> {
   startRouting();
   let started = false;
   effect(() => {
-    const { search } = place.value;
-    if (started && search !== traces.search) void untracked(() => traces.load(search));
+    const wanted = place.value.search;
+    if (started && wanted !== traces.search) untracked(() => search(wanted));
   });
   effect(() => {
     const { trace: wanted, lone } = place.value;
@@ -155,8 +162,9 @@ export async function begin(): Promise<void> {
   window.addEventListener("online", wake);
 
   void readStatus();
+  void finds.look(place.peek().search);
   const seq = await traces.load(place.peek().search);
   started = true;
-  if (place.peek().search !== traces.search) void traces.load(place.peek().search);
+  if (place.peek().search !== traces.search) search(place.peek().search);
   feed.start(seq ?? 0);
 }

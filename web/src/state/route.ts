@@ -88,8 +88,9 @@ export function closeDetail(): void {
 }
 
 /** Another trace: what was selected inside the old one is let go, the view stays. */
-export function openTrace(trace: string | null): void {
-  go({ trace, lone: null, call: null, agent: null, open: [] });
+/** Show a trace, at one of its calls when there is a reason for it. */
+export function openTrace(trace: string | null, call: string | null = null): void {
+  go({ trace, lone: null, call, agent: null, open: [] });
 }
 
 export function startRouting(): void {

@@ -141,7 +141,9 @@ function Body({ detail }: { detail: CallDetail }) {
           <b>answer</b>
         </header>
         <TurnFacts row={detail.call} />
-        {detail.call.error !== null && <p class="callout callout-bad said">{visible(detail.call.error)}</p>}
+        {detail.call.error !== null && (
+          <p class={`callout said${detail.call.status === "cancelled" ? "" : " callout-bad"}`}>{visible(detail.call.error)}</p>
+        )}
         <Answer detail={detail} />
       </article>
     </>

@@ -26,6 +26,8 @@ export interface Agent {
   readonly usd: number | null;
   readonly unpriced: number;
   readonly errors: number;
+  /** Tokens of its last answer, where that came back to who opened it. */
+  readonly handedBack: number | null;
 }
 
 export interface Agents {
@@ -78,6 +80,7 @@ export function readAgents(calls: readonly CallRow[], edges: readonly EdgeRow[])
     const parent = opened.get(thread)?.parent;
     if (parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), thread]);
   }
+  const returned = new Set(edges.filter((edge) => edge.edge_type === "response").map((edge) => edge.from_call_id));
   const byThread = new Map<string, Agent>();
   const order: Agent[] = [];
   const indexes = new Map([...threads.keys()].map((thread, index) => [thread, index]));
@@ -105,7 +108,8 @@ export function readAgents(calls: readonly CallRow[], edges: readonly EdgeRow[])
       tokensOutput: sum(mine, (call) => call.tokens_output),
       usd: mine.some(isPriced) ? sum(mine, (call) => call.cost_usd) : null,
       unpriced,
-      errors: mine.filter((call) => call.error !== null).length,
+      errors: mine.filter((call) => call.error !== null && call.status !== "cancelled").length,
+      handedBack: mine.some((call) => returned.has(call.call_id)) ? (mine.at(-1)?.tokens_output ?? null) : null,
     };
     byThread.set(threadId, agent);
     order.push(agent);

@@ -146,7 +146,7 @@ export const USUAL_COLUMNS = ["start", "agent", "model", "duration", "ttft", "in
 function AnswerCell({ row, growth }: { row: CallRow; growth: Growth | undefined }) {
   if (row.error !== null) {
     return (
-      <span class="bad said">
+      <span class={`${row.status === "cancelled" ? "dim" : "bad"} said`}>
         {row.http_status !== null && row.http_status >= 400 ? `${row.http_status} ` : ""}
         {oneLine(visible(row.error))}
       </span>

@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from modular_agents.proxy.cli.options import WHAT, Config, Db, Json, option, reader_of, settings_from
+from modular_agents.proxy.cli.terminal import fit, safe
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from modular_agents.proxy.linking.outline import Branch, Outline, Sums
     from modular_agents.proxy.model.query import TraceDetail, TraceRow
 
@@ -22,7 +26,9 @@ Examples:
 Exit codes: 0 done, 4 no such trace, or nothing recorded yet.
 """
 TASK_CHARS = 60
-"""Of a task, on its agent's line."""
+"""Of a call's prompt, in its node of a drawing."""
+LEAST = 20
+"""Cells that a text has even in a narrow terminal."""
 LOOKED_AT = 20
 """Newest traces among which one with an agent is looked for."""
 SURE = 0.95
@@ -41,7 +47,7 @@ def graph(
 ) -> None:
     """Show who delegated what to whom in a trace, and what it cost."""
     from modular_agents.proxy.cli.ls import find_trace
-    from modular_agents.proxy.cli.terminal import print_json, safe
+    from modular_agents.proxy.cli.terminal import console, print_json
     from modular_agents.proxy.errors import NotFound, UsageError
     from modular_agents.proxy.linking.outline import outline
     from modular_agents.proxy.model.query import CallFilter
@@ -57,13 +63,32 @@ def graph(
     if detail is None:
         raise NotFound("Nothing has been recorded here yet.")
     if dot or mermaid:
-        for line in _dot(detail) if dot else _mermaid(detail):
-            typer.echo(safe(line))
+        for row in _dot(detail) if dot else _mermaid(detail):
+            typer.echo(safe(row))
     elif as_json:
         print_json(outline(detail))
     else:
+        out = console()
         for line in _tree(outline(detail)):
-            typer.echo(safe(line))
+            _print(out, line)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the tree: what is drawn before its text, what is drawn before its second line, and the text in pieces with styles.
+
+    `gives`: a text that gives way where the line is too long; it stands before the last `after` pieces.
+    """
+
+    before: str
+    below: str
+    pieces: tuple[tuple[str, str], ...]
+    gives: str = ""
+    after: int = 0
+    quotes: str = "“”"
+
+
+MARKS = {"running": "cyan", "failed": "red", "interrupted": "yellow", "cancelled": "yellow"}
 
 
 def newest(traces: "Sequence[TraceRow]") -> str | None:
@@ -71,31 +96,55 @@ def newest(traces: "Sequence[TraceRow]") -> str | None:
     return next((row.trace_id for row in traces if row.agent_count), traces[0].trace_id if traces else None)
 
 
-def _tree(drawn: "Outline") -> Iterator[str]:
-    yield f"{_cut(drawn.task)}  ({drawn.status})"
-    yield f"{_figures(drawn.whole)}  trace {drawn.trace_id}"
+def _tree(drawn: "Outline") -> Iterator[Line]:
+    yield Line("", "", (("", ""), (f"  {drawn.status}", MARKS.get(drawn.status, "green"))), drawn.task, 1, "")
+    yield Line("", "", (*_figures(drawn.whole), (f"  trace\u00a0{drawn.trace_id}", "dim")))
     for at, branch in enumerate(drawn.branches, 1):
         yield from _branch(branch, "", is_last=at == len(drawn.branches) and drawn.helpers is None)
     if drawn.helpers is not None:
-        yield f"└─ helpers and probes  {_figures(drawn.helpers)}"
+        yield Line("└─ ", "   ", (("helpers and probes  ", "dim"), *_figures(drawn.helpers)))
 
 
-def _branch(branch: "Branch", before: str, *, is_last: bool) -> Iterator[str]:
+def _branch(branch: "Branch", before: str, *, is_last: bool) -> Iterator[Line]:
     from modular_agents.proxy.cli.words import count
 
-    mark = "" if branch.status == "completed" else f"  [{branch.status}]"
-    doubt = f"  ({branch.evidence}, {branch.confidence:.0%} sure)" if branch.evidence and branch.confidence < SURE else ""
-    yield f"{before}{'└─' if is_last else '├─'} {branch.agent}{mark}  “{_cut(branch.task)}”{doubt}"
     inner = before + ("   " if is_last else "│  ")
-    bar = "│  " if branch.branches else "   "
-    yield f"{inner}{bar}{_figures(branch.own)}" + (f"; with all below: {_figures(branch.whole)}" if branch.branches else "")
+    bar = inner + ("│  " if branch.branches else "   ")
+    tail = [] if branch.status == "completed" else [(f"  {branch.status}", MARKS.get(branch.status, ""))]
+    if branch.evidence and branch.confidence < SURE:
+        tail.append((f"  ({branch.evidence}, {branch.confidence:.0%} sure)", "yellow"))
+    head = f"{before}{'└─' if is_last else '├─'} "
+    yield Line(head, bar, ((f"{branch.agent}  ", "bold"), *tail), branch.task, len(tail))
+    yield Line(bar, bar, tuple(_figures(branch.own)))
+    if branch.branches:
+        yield Line(bar, bar, (("with all below: ", "dim"), *_figures(branch.whole)))
     if branch.handed_back is not None:
-        yield f"{inner}{bar}handed back {count(branch.handed_back)} token{'' if branch.handed_back == 1 else 's'}"
+        words = f"handed back {count(branch.handed_back)} token{'' if branch.handed_back == 1 else 's'}"
+        yield Line(bar, bar, ((f"{words}{': ' if branch.answer else ''}", "dim"),), branch.answer)
     for at, below in enumerate(branch.branches, 1):
         yield from _branch(below, inner, is_last=at == len(branch.branches))
 
 
-def _figures(sums: "Sums") -> str:
+def _print(out: "Console", line: Line) -> None:
+    """Print a line: a task gives way, figures go on below."""
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    room = max(out.width - cell_len(line.before), LEAST)
+    gives = safe(line.gives)
+    if gives:
+        left = max(room - sum(cell_len(text) for text, _ in line.pieces) - len(line.quotes), LEAST)
+        shown = gives if not out.is_terminal or cell_len(gives) <= left else fit(gives, left).rstrip()
+        gives = f"{line.quotes[:1]}{shown}{line.quotes[1:]}"
+    pieces = list(line.pieces)
+    pieces.insert(len(pieces) - line.after, (gives, ""))
+    text = Text.assemble(*((safe(words), style) for words, style in pieces))
+    for number, row in enumerate(text.wrap(out, room) if out.is_terminal else [text]):
+        row.rstrip()
+        out.print(Text.assemble((line.below if number else line.before, "dim"), row), soft_wrap=True)
+
+
+def _figures(sums: "Sums") -> list[tuple[str, str]]:
     from modular_agents.proxy.cli.words import count, duration, seconds_between
 
     took_s = seconds_between(sums.started_at, sums.ended_at)
@@ -105,9 +154,10 @@ def _figures(sums: "Sums") -> str:
         _price(sums),
         duration(None if took_s is None else took_s * 1000),
     ]
+    found = [(" · ".join(words), "")]
     if sums.errors:
-        words.append(f"{sums.errors} error{'' if sums.errors == 1 else 's'}")
-    return " · ".join(words)
+        found += [(" · ", ""), (f"{sums.errors} error{'' if sums.errors == 1 else 's'}", "red")]
+    return found
 
 
 def _price(sums: "Sums") -> str:
@@ -122,16 +172,35 @@ def _cut(text: str) -> str:
     return text if len(text) <= TASK_CHARS else text[: TASK_CHARS - 1] + "…"
 
 
+def _labels(detail: "TraceDetail") -> dict[str, list[str]]:
+    """Return what is written on each call's node: who, what was asked where a conversation begins, and what came of it."""
+    found: dict[str, list[str]] = {}
+    seen: set[str] = set()
+    for call in detail.calls:
+        lines = [call.agent_name or call.kind]
+        if call.thread_id not in seen:
+            lines.append(_cut(call.prompt_preview))
+        seen.add(call.thread_id)
+        if call.error is not None:
+            lines.append(_cut(f"{call.status}: {call.error}"))
+        elif call.tool_names:
+            lines.append(_cut(f"→ {', '.join(call.tool_names)}"))
+        elif call.answer_preview:
+            lines.append(f"“{_cut(call.answer_preview)}”")
+        found[call.call_id] = [line for line in lines if line]
+    return found
+
+
 def _dot(detail: "TraceDetail") -> Iterator[str]:
     style = {"request": "solid", "delegation": "bold", "response": "dashed"}
     yield "digraph trace {"
-    yield '  node [shape=box, fontname="sans-serif"];'
-    for call in detail.calls:
-        label = f"{call.agent_name or call.kind}\n{_cut(call.prompt_preview)}"
-        yield f"  {_quoted(call.call_id)} [label={_quoted(label)}];"
+    yield '  node [shape=box, style=rounded, fontname="sans-serif"];'
+    for call_id, lines in _labels(detail).items():
+        yield f"  {_quoted(call_id)} [label={_quoted(chr(10).join(lines))}];"
     for edge in detail.edges:
         ends = f"{_quoted(edge.from_call_id)} -> {_quoted(edge.to_call_id)}"
-        yield f"  {ends} [style={style.get(edge.edge_type, 'dotted')}, label={_quoted(edge.edge_type)}];"
+        label = "" if edge.edge_type == "request" else f", label={_quoted(edge.edge_type)}"
+        yield f"  {ends} [style={style.get(edge.edge_type, 'dotted')}{label}];"
     yield "}"
 
 
@@ -143,10 +212,10 @@ def _mermaid(detail: "TraceDetail") -> Iterator[str]:
     arrows = {"request": "-->", "delegation": "==>", "response": "-.->"}
     yield "flowchart TD"
     number = {call.call_id: f"c{at}" for at, call in enumerate(detail.calls, 1)}
-    for call in detail.calls:
-        words = f"{call.agent_name or call.kind}: {_cut(call.prompt_preview)}"
-        plain = "".join(f"#{ord(letter)};" if letter in '"<>#&`\\' else letter for letter in words)
-        yield f'  {number[call.call_id]}["{plain}"]'
+    for call_id, lines in _labels(detail).items():
+        words = "<br/>".join("".join(f"#{ord(letter)};" if letter in '"<>#&`\\' else letter for letter in line) for line in lines)
+        yield f'  {number[call_id]}["{words}"]'
     for edge in detail.edges:
         if edge.from_call_id in number:
-            yield f"  {number[edge.from_call_id]} {arrows.get(edge.edge_type, '---')}|{edge.edge_type}| {number[edge.to_call_id]}"
+            label = "" if edge.edge_type == "request" else f"|{edge.edge_type}|"
+            yield f"  {number[edge.from_call_id]} {arrows.get(edge.edge_type, '---')}{label} {number[edge.to_call_id]}"

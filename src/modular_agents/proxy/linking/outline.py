@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from modular_agents.proxy.model.query import CallRow, EdgeRow, TraceDetail
 from modular_agents.proxy.model.trace import HELPERS
 
+CANCELLED = "cancelled"
+"""A call that somebody gave up is no error (docs/decisions/0012)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sums:
@@ -42,6 +45,8 @@ class Branch:
     confidence: float
     handed_back: int | None
     branches: tuple["Branch", ...]
+    answer: str = ""
+    """The beginning of what it handed back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,7 @@ def outline(detail: TraceDetail) -> Outline:
             edge.confidence if edge else 1.0,
             last.tokens_output if last.call_id in returned else None,
             branches,
+            last.answer_preview if last.call_id in returned else "",
         )
 
     roots = tuple(branch(thread) for thread in below.get(None, ()))
@@ -135,7 +141,7 @@ def _names(threads: dict[str, list[CallRow]]) -> dict[str, str]:
 def _sums(calls: Sequence[CallRow]) -> Sums:
     return Sums(
         len(calls),
-        sum(call.error is not None for call in calls),
+        sum(call.error is not None and call.status != CANCELLED for call in calls),
         _sum(call.tokens_input for call in calls),
         _sum(call.tokens_output for call in calls),
         _cost(calls),
