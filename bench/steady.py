@@ -122,13 +122,11 @@ def steady(where: Place, origin: int, rate: float, seconds: float) -> Figures:
             watch.stop()
         check(server, failed)
         lags_ms = [(seen - done) * 1000 for seen, done in zip(watch.seen_s[WARM_UP:], answered, strict=False)]
-        size = sum(path.stat().st_size for path in folder.glob("traces.db*") if path.is_file())
     return {
         "rate": rate,
         "cpu_us": cpu_ns / count / 1000,
         "lag_p50_ms": statistics.median(lags_ms),
         "lag_p95_ms": statistics.quantiles(lags_ms, n=100)[94],
-        "stored_bytes_per_call": size / (count + WARM_UP),
     }
 
 
