@@ -150,7 +150,7 @@ def test_calls_are_pushed_as_they_end_and_the_rest_at_the_stop(provider: Provide
                 return bool(told["sent_spans"] >= CALLS and told["waiting_calls"] == 0)
 
             wait_for(is_settled, 60)
-        assert "invoke_workflow" in spans_of(collector, "exported")
+        wait_for(lambda: "invoke_workflow" in spans_of(collector, "exported"), 30)
         assert all(one.path == "/v1/traces" for one in collector.asked)
 
 

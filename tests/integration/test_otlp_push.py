@@ -27,7 +27,7 @@ def batch() -> Batch:
 
 def pushed(collector: RunningCollector, times: int = 1, **environ: str) -> tuple[Pushed, list[float]]:
     told, waits = Pushed(), list[float]()
-    sender = Collector(target_of(collector.url, {"OTEL_EXPORTER_OTLP_TIMEOUT": "5000", **environ}))
+    sender = Collector(target_of(collector.url, {"OTEL_EXPORTER_OTLP_TIMEOUT": "30000", **environ}))
     for _ in range(times):
         deliver(sender, batch(), told, waits.append, lambda: 1.0)
     sender.close()

@@ -14,6 +14,7 @@ from tests.support import wire_corpus
 
 from modular_agents.proxy.errors import UsageError
 from modular_agents.proxy.export import jsonl
+from modular_agents.proxy.export import restore as restoring
 from modular_agents.proxy.export.restore import NotUnderstood, Restored, restore
 from modular_agents.proxy.export.source import Source, Wanted
 from modular_agents.proxy.model.call import Call, Cost, Status
@@ -213,6 +214,14 @@ def test_no_file_breaks_an_import(lines: list[bytes]) -> None:
             restore([start, *lines], MemoryStore(), lambda _: None, lambda _: None)
         except UsageError as error:
             assert str(error)  # noqa: PT017 - either end is fine, a crash is not
+
+
+def test_a_line_without_end_is_refused_and_takes_no_more_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restoring, "MAX_LINE_BYTES", 64)
+    file = io.BytesIO(b'{"anton_export":"calls","version":1}\n' + b"x" * 1000 + b"\n{}\n")
+    refused: list[NotUnderstood] = []
+    restore(restoring.lines_of(file), MemoryStore(), refused.append, lambda _: None)
+    assert [one.line for one in refused] == [2, 3]
 
 
 def test_words_find_the_calls_of_an_export() -> None:

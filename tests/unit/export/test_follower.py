@@ -160,6 +160,20 @@ def test_a_restart_goes_on_where_it_was(stand: Stand) -> None:
     assert (stand.standing.missed_calls, stand.standing.seen) == (0, 3)
 
 
+def test_where_it_begins_must_be_one_moment(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand.put(given(1).finished())
+    one = stand.follower()
+    numbers = iter(range(1000))
+    with monkeypatch.context() as lively:
+        lively.setattr(stand.reader, "seq", lambda: (0, next(numbers)))
+        assert one.step() == following.LOOK_S
+    assert not stand.path.exists()
+    stand.run(one)
+    stand.put(given(2).finished())
+    stand.run(one)
+    assert stand.collector.chats() == 1
+
+
 def test_what_is_rejected_is_counted_and_the_next_goes_on(stand: Stand) -> None:
     one = stand.follower()
     one.step()

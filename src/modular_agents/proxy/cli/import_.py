@@ -39,7 +39,7 @@ def import_(
     """
     from modular_agents.proxy import app
     from modular_agents.proxy.cli.terminal import safe
-    from modular_agents.proxy.export.restore import restore
+    from modular_agents.proxy.export.restore import lines_of, restore
 
     settings = settings_from({"db": db}, config)
     refused: list[NotUnderstood] = []
@@ -51,8 +51,8 @@ def import_(
         if len(refused) <= SHOWN_REFUSALS:
             typer.echo(safe(f"anton: {error} Left out."), err=True)
 
-    with _opened(file) as lines, app.writing(settings, INSTEAD) as store, _progress() as on_calls:
-        told = restore(lines, store, on_refused, on_calls)
+    with _opened(file) as found, app.writing(settings, INSTEAD) as store, _progress() as on_calls:
+        told = restore(lines_of(found), store, on_refused, on_calls)
         while store.tidy():
             pass
     _say(told, str(settings.db), as_json=as_json)

@@ -94,8 +94,8 @@ class Follower:
 
     def step(self) -> float:
         """Do what there is to do; return how long to rest, in seconds. Raises what a store raises: call again later."""
-        if self._standing.seq < 0:
-            self._begin()
+        if self._standing.seq < 0 and not self._begin():
+            return LOOK_S
         self._take_up()
         pause = self._send_due()
         if pause is None:
@@ -105,6 +105,8 @@ class Follower:
 
     def finish(self) -> None:
         """Send what waits, each batch once, quiet or not: the proxy stops. Raises as `step`."""
+        if self._standing.seq < 0:
+            return
         self._take_up()
         while self._waiting:
             if self._send(len(self._waiting)) is not None:
@@ -112,15 +114,18 @@ class Follower:
         self._send_quiet(0)
         self._count()
 
-    def _begin(self) -> None:
-        """Start here and now: what ended before is not pushed."""
-        self._standing.base, self._standing.seq = self._ended()
-        self._standing.seen = 0
-        self._read = self._standing.seq
+    def _begin(self) -> bool:
+        """Start here and now: what ended before is not pushed. Return False when it is too lively to say where that is."""
+        calls, seq = self._ended()
+        if calls < 0:
+            return False
+        self._standing.base, self._standing.seq, self._standing.seen = calls, seq, 0
+        self._read = seq
         self._keep()
+        return True
 
     def _ended(self) -> tuple[int, int]:
-        """Return how many calls have ever ended here, and the newest event's number, of one moment."""
+        """Return how many calls have ever ended here, and the newest event's number, of one moment; (-1, -1) when none was quiet."""
         for _ in range(TRIES_TO_COUNT):
             before = self._reader.seq()[1]
             calls = self._reader.stats(StatsQuery(step_hours=0)).total.calls

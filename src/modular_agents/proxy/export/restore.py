@@ -6,6 +6,7 @@ all else is as the line says. An edge whose first call stands further down in th
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 import msgspec
 
@@ -27,6 +28,10 @@ _CALL = msgspec.json.Decoder(CallLine)
 _MARK = msgspec.json.Decoder(Mark)
 _MARK_BEGINS = b'"anton_export"'
 _MARK_WITHIN = 40
+
+
+MAX_LINE_BYTES = 256 * 1024 * 1024
+"""Of one line: two bodies of 16 MB in base64, or escaped six-fold, and room. A longer one is no call of ours."""
 
 
 class NotUnderstood(UsageError):
@@ -91,6 +96,14 @@ def restore(lines: Iterable[bytes], store: Store, on_refused: Callable[[NotUnder
     return told
 
 
+def lines_of(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a file; of one that is too long its beginning, which no decoder takes."""
+    while line := file.readline(MAX_LINE_BYTES):
+        yield line
+        while len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
+            line = file.readline(MAX_LINE_BYTES)
+
+
 def _calls(lines: Iterable[bytes], told: Restored, on_refused: Callable[[NotUnderstood], None]) -> Iterator[tuple[int, tuple[Kept, bool]]]:
     """Yield (size of the line, (call, whether it is read otherwise now))."""
     begun = False
@@ -149,6 +162,7 @@ def _put(store: Store, calls: list[Kept], told: Restored, waiting: list[_Waiting
             if any(edge.from_call_id not in seen for edge in kept.placement.edges):
                 waiting.append(_Waiting(call_id, kept.placement, kept.indexed))
             seen.add(call_id)
+    told.edges_left_out += sum(len(one.placement.edges) for one in waiting[LATE_EDGES_MAX:])
     del waiting[LATE_EDGES_MAX:]
 
 
