@@ -36,6 +36,8 @@ VERIFY_LOCK = "verify.lock"
 """In the control directory: two self-tests at once would hear each other's requests."""
 READY, UNAUTHORIZED = 200, 401
 """Answers of `/-/ready`."""
+GC_ALLOCATIONS = 10_000
+"""Objects that the recorder makes before it looks for cycles: it leaves hardly any, and one batch makes thousands of objects."""
 JOURNAL_BYTES = 4 * 1024 * 1024
 """Read at a time when the journal is checked: bounds memory."""
 _NO_ALIASES: Mapping[str, str] = {}
@@ -254,6 +256,7 @@ def relay(line: "Lifeline") -> int:
 
 def recorder(line: "Lifeline") -> int:
     """Be the recorder."""
+    import gc
     import time
 
     import msgspec
@@ -289,6 +292,8 @@ def recorder(line: "Lifeline") -> int:
     recording.turn()
     line.ready()
     installed()  # half a second that the first call would wait for, and with it whoever looks for its process
+    gc.freeze()  # what is loaded stays: a search for cycles looks only at what came later, and not so often
+    gc.set_threshold(GC_ALLOCATIONS)
     recording.run(line.pause)
     return 0
 

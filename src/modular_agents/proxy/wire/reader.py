@@ -22,6 +22,7 @@ FORMATS: dict[str, Format] = {
 }
 _REQUEST_IDS = {name: rank for rank, name in enumerate(("request-id", "x-request-id", "apim-request-id", "x-amzn-requestid", "cf-ray"))}
 """Response headers that carry the provider's id of a request, by how telling they are."""
+_REQUEST_ID_SIZES = frozenset(map(len, _REQUEST_IDS))
 _FIRST_ERROR = 400
 _SWITCHED = 101
 """The connection became a WebSocket: this call is the handshake, its turns are calls of their own (see `tunnel`)."""
@@ -216,5 +217,6 @@ def _header(headers: Headers, wanted: str) -> str | None:
 
 
 def _request_id(headers: Headers) -> str | None:
-    found = [(rank, value) for name, value in headers if (rank := _REQUEST_IDS.get(name.lower())) is not None]
+    likely = [(name.lower(), value) for name, value in headers if len(name) in _REQUEST_ID_SIZES]
+    found = [(_REQUEST_IDS[name], value) for name, value in likely if name in _REQUEST_IDS]
     return min(found)[1] if found else None
