@@ -13,7 +13,7 @@ from tests.support.provider_server import ProviderServer
 from tests.support.running_proxy import RunningProxy
 
 pytestmark = pytest.mark.slow
-COMMANDS = [("start", "--port", "0"), ("dashboard", "--port", "0"), ("ls",), ("gc",), ("stats",), ("verify", "--records")]
+COMMANDS = [("start", "--port", "0"), ("dashboard", "--port", "0"), ("ls",), ("gc",)]
 
 
 @pytest.fixture

@@ -50,6 +50,7 @@ def test_what_the_cap_drops_is_counted_exactly_and_shown_everywhere(tmp_path: Pa
         os.kill(recorder, signal.SIGSTOP)
         for number in range(CALLS):
             assert ask(product.port, f"call {number} {'x' * 40_000}") == 200
+        product.wait_until(lambda: not metric(product.port, "journal_degraded") + metric(product.port, "journal_queued_bytes"), 60)
         dropped = metric(product.port, "journal_dropped_frames_total")
         segments = list(product.db.with_name(product.db.name + ".journal").glob("*.seg"))
         kinds = [frame.kind for segment in segments for frame in decode(segment.read_bytes())]

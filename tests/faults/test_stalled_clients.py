@@ -68,7 +68,7 @@ def stall(directory: Path, clients: int, size_bytes: int, drinkers: int) -> dict
 
 
 def test_a_few_stalled_clients_hold_little_memory(tmp_path: Path) -> None:
-    figures = stall(tmp_path, 10, 60 * MB, drinkers=2)
+    figures = stall(tmp_path, 10, 40 * MB, drinkers=2)
     assert figures["relay_stalled_mb"] < 60, figures
 
 

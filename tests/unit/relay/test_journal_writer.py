@@ -32,7 +32,7 @@ def bodies(directory: Path) -> list[int]:
     return [frame.exchange for frame in frames_of(directory) if frame.kind == Kind.REQUEST_BODY]
 
 
-def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "condition not met in time"
