@@ -59,6 +59,7 @@ def numbers_of(report: Report) -> dict[str, int]:
         "damaged_bytes_total": report.damaged_bytes,
         "torn_bytes_total": report.torn_bytes,
         "orphan_frames_total": report.orphan_frames,
+        "missing_segments_total": report.missing_segments,
         "refused_segments": len(report.refused_segments),
         "store_away": int(bool(report.store_trouble)),
         "reported_seconds": report.at_ns // 1_000_000_000,

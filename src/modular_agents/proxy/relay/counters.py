@@ -59,6 +59,7 @@ RECORDER = {
     "recorder_damaged_bytes_total": "Journal bytes that did not check, with good ones after them.",
     "recorder_torn_bytes_total": "Journal bytes at the end of dead workers' segments that are no whole frame.",
     "recorder_orphan_frames_total": "Frames of calls whose beginning is not in the journal.",
+    "recorder_missing_segments_total": "Journal segments that somebody deleted before they were read.",
     "recorder_refused_segments": "Segments of a later version of the proxy, left alone.",
     "recorder_store_away": "1 while the store takes nothing: locked, full or gone. The journal keeps everything.",
     "recorder_reported_seconds": "When the recorder last said all this, in Unix time; it does so once a second.",
