@@ -173,7 +173,7 @@ class JournalWriter:
 
         A folder that somebody deleted is made again, with what stood in the open segment.
         """
-        if not self._closing and not stands_at(self._path, self._fd):
+        if not self._closing and not self.degraded and not stands_at(self._path, self._fd):
             self._put_back()
         if self._closing or self._size == self._opening_bytes or self._monotonic() - self._opened_ns < self._segment_age_ns:
             return
