@@ -19,7 +19,9 @@ from modular_agents.proxy.app import REPORT_NAME
 from modular_agents.proxy.recorder.report import Report, read_report
 
 pytestmark = pytest.mark.slow
-CAUGHT_UP_S = 10.0
+LONG_S, CAUGHT_UP_WITHIN_S = 30.0, 10.0
+"""D3: after a store was away for so long. Held in the soak only: a loaded machine takes longer."""
+PATIENCE_S = 90.0
 
 
 @pytest.fixture
@@ -49,12 +51,16 @@ def report(proxy: RunningProxy) -> Report:
     return found
 
 
-def wait_until_caught_up(proxy: RunningProxy, clients: Clients) -> None:
+def wait_until_caught_up(proxy: RunningProxy, clients: Clients) -> float:
+    """Return how many seconds it took until every call made stood in the database with its end."""
+
     def is_caught_up() -> bool:
         calls = proxy.calls()
         return len(calls) >= clients.made and not any(call.status == "running" for call in calls)
 
-    wait_for(is_caught_up, CAUGHT_UP_S, every_s=0.2)
+    began = time.monotonic()
+    wait_for(is_caught_up, PATIENCE_S, every_s=0.2)
+    return time.monotonic() - began
 
 
 def hold_locked(proxy: RunningProxy, seconds: float, clients: Clients) -> None:
@@ -69,19 +75,20 @@ def hold_locked(proxy: RunningProxy, seconds: float, clients: Clients) -> None:
     db.close()
 
 
-@pytest.mark.parametrize("seconds", [3.0, pytest.param(30.0, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("seconds", [3.0, pytest.param(LONG_S, marks=pytest.mark.soak)])
 def test_a_locked_store_is_only_lag(tmp_path: Path, provider: ProviderServer, seconds: float) -> None:
     with RunningProxy(tmp_path, {"openai": provider.url}) as proxy:
         with calling(proxy) as clients:
             proxy.wait_for(lambda: len(proxy.calls()) > 0)
             hold_locked(proxy, seconds, clients)
-        wait_until_caught_up(proxy, clients)
+        took_s = wait_until_caught_up(proxy, clients)
+        assert took_s < CAUGHT_UP_WITHIN_S or seconds < LONG_S
         compare(clients, provider, proxy)
         assert "takes nothing now" in proxy.log.read_text()
         assert report(proxy).store_trouble == ""
 
 
-@pytest.mark.parametrize("seconds", [3.0, pytest.param(30.0, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("seconds", [3.0, pytest.param(LONG_S, marks=pytest.mark.soak)])
 def test_a_stopped_recorder_is_only_lag(tmp_path: Path, provider: ProviderServer, seconds: float) -> None:
     with RunningProxy(tmp_path, {"openai": provider.url}) as proxy:
         with calling(proxy) as clients:
@@ -91,7 +98,8 @@ def test_a_stopped_recorder_is_only_lag(tmp_path: Path, provider: ProviderServer
                 time.sleep(0.05)
             assert clients.made > made + 5
             proxy.kill(proxy.recorder_pid, signal.SIGCONT)
-        wait_until_caught_up(proxy, clients)
+        took_s = wait_until_caught_up(proxy, clients)
+        assert took_s < CAUGHT_UP_WITHIN_S or seconds < LONG_S
         compare(clients, provider, proxy)
 
 
@@ -178,7 +186,7 @@ def test_a_database_that_a_crash_left_damaged_is_set_aside_while_calls_go_on(tmp
             wait_for(lambda: len(list(tmp_path.glob("traces.db.damaged-*[0-9]"))) == 1)
             before = clients.made
             wait_for(lambda: clients.made > before + 10)
-        wait_for(lambda: len(proxy.calls()) > 10, CAUGHT_UP_S)
+        wait_for(lambda: len(proxy.calls()) > 10, PATIENCE_S)
 
 
 def test_a_database_that_was_moved_away_is_begun_anew(tmp_path: Path, provider: ProviderServer) -> None:
