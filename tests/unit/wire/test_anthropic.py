@@ -138,6 +138,11 @@ def test_a_cut_stream_keeps_what_was_counted() -> None:
         10,
         1,
     )
+    words = {"type": "text_delta", "text": "word " * 60}
+    longer = stream(START, *block(0, {"type": "text", "text": ""}, words)[:2], outcome=Outcome.CLIENT_GONE)
+    assert (longer.usage.source, longer.usage.input_total, longer.usage.output_total) == (UsageSource.PARTIAL, 10, 75)
+    counted = stream(START, *block(0, {"type": "text", "text": ""}, words), delta(output_tokens=61), outcome=Outcome.CLIENT_GONE)
+    assert (counted.usage.source, counted.usage.output_total) == (UsageSource.REPORTED, 61)
 
 
 def test_an_error_inside_a_200() -> None:

@@ -27,19 +27,23 @@ def _message_tokens(message: Message) -> float:
     return sum(text_tokens(part.text) + text_tokens(part.arguments or "") + text_tokens(part.name or "") for part in message.parts)
 
 
+def answer_tokens(answers: Sequence[Message]) -> int:
+    """Return about how many tokens an answer has so far."""
+    return round(sum(_message_tokens(answer) for answer in answers))
+
+
 def estimate(messages: Sequence[Message], tools: Sequence[bytes], answers: Sequence[Message]) -> Usage:
     """Return the estimated usage of a call: what it sent and what it got so far."""
     sent = (
         sum(_message_tokens(message) + TOKENS_PER_MESSAGE for message in messages)
         + sum(len(tool) for tool in tools) / ASCII_CHARS_PER_TOKEN
     )
-    got = sum(_message_tokens(answer) for answer in answers)
     thought = sum(text_tokens(part.text) for answer in answers for part in answer.parts if part.kind == "thinking")
     total = round(sent)
     return Usage(
         source=UsageSource.ESTIMATED,
         input_total=total,
         input_uncached=total,
-        output_total=round(got),
+        output_total=answer_tokens(answers),
         reasoning=round(thought) if thought else None,
     )

@@ -4,11 +4,14 @@ Usage in a stream is cumulative: what `message_start` says holds until a `messag
 as an event inside a 200. Unknown deltas are kept: their strings are appended to the block, the rest is set.
 """
 
+from dataclasses import replace
+
 import msgspec
 
 from modular_agents.proxy.model.call import Message, Part, Usage, UsageSource
 from modular_agents.proxy.wire import jsonvalue as js
 from modular_agents.proxy.wire.content import digest
+from modular_agents.proxy.wire.estimate import answer_tokens
 from modular_agents.proxy.wire.formats.anthropic.blocks import read_blocks
 from modular_agents.proxy.wire.growing import Growing
 from modular_agents.proxy.wire.reading import NO_USAGE, Answered, Asked, Fault, Piece
@@ -152,7 +155,8 @@ class MessagesFold:
         """Return what has come together."""
         answers = () if self._content is None and not self._blocks else (self._answer(),)
         tier = "fast" if self._usage.get("speed") == "fast" else js.string(self._usage.get("service_tier"))
-        return Answered(answers, self._model, self._id, self._stop, self._counted(), self._fault, tier, self._ended, self._unreadable)
+        usage = self._counted(answers)
+        return Answered(answers, self._model, self._id, self._stop, usage, self._fault, tier, self._ended, self._unreadable)
 
     def _answer(self) -> Message:
         content = self._content
@@ -216,9 +220,14 @@ class MessagesFold:
     def _add_usage(self, usage: object) -> None:
         self._usage.update({key: value for key, value in js.obj(usage).items() if value is not None or key not in self._usage})
 
-    def _counted(self) -> Usage:
-        whole = self._ended or self._usage_is_final
-        return _usage(self._usage, self._usage_raw, UsageSource.REPORTED if whole else UsageSource.PARTIAL)
+    def _counted(self, answers: tuple[Message, ...]) -> Usage:
+        """Return what was counted. The first event's count of the answer is a placeholder: what arrived since is estimated."""
+        if self._ended or self._usage_is_final:
+            return _usage(self._usage, self._usage_raw, UsageSource.REPORTED)
+        usage = _usage(self._usage, self._usage_raw, UsageSource.PARTIAL)
+        if usage.output_total is None:
+            return usage
+        return replace(usage, output_total=max(usage.output_total, answer_tokens(answers)))
 
 
 _KINDS = {"text": "text", "thinking": "thinking", "tool_use": "tool_use"}
