@@ -113,7 +113,11 @@ class RequestHead:
         if len(fields) < len(cls.__slots__):
             msg = f"a request head has {len(cls.__slots__)} fields, found {len(fields)}"
             raise ValueError(msg)
-        return cls(*(field.decode("utf-8", "surrogateescape") for field in fields[: len(cls.__slots__)]))
+        fields = fields[: len(cls.__slots__)]
+        try:
+            return cls(*[field.decode() for field in fields])
+        except UnicodeDecodeError:
+            return cls(*[field.decode("utf-8", "surrogateescape") for field in fields])
 
 
 _USUAL_END = re.compile(rb"\x08\0{3}complete\0{4}(.)\0{3}([0-9]{1,10})(.)\0{3}([0-9]{1,10})(?:\0{12}|\0{16})", re.DOTALL)

@@ -80,8 +80,8 @@ class Body:
 
     def chunks(self, anchor: Anchor) -> tuple[Chunk, ...]:
         """Return when how many bytes came; frames without bytes left out."""
-        if len(self._sizes) <= 1:
-            return tuple(Chunk(anchor.utc_ns(at), size) for at, size in zip(self._times, self._sizes, strict=True) if size)
+        if len(self._sizes) == 1:
+            return (Chunk(anchor.utc_ns(self._times[0]), self._sizes[0]),) if self._sizes[0] else ()
         step = -(-len(self._sizes) // MAX_CHUNKS) or 1
         chunks = (Chunk(anchor.utc_ns(self._times[at]), sum(self._sizes[at : at + step])) for at in range(0, len(self._sizes), step))
         return tuple(chunk for chunk in chunks if chunk.size)

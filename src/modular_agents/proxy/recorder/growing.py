@@ -104,8 +104,8 @@ class Growing:
         return self._exchange(side, None)
 
     def answering(self) -> Exchange:
-        """Return it with the head of its answer, without bodies."""
-        return self._exchange(self._request_side(b"", None), self._response_side(b"", _NO_END))
+        """Return it with the head of its answer, without the answer's body."""
+        return self._exchange(self._asked or self._request_side(b"", None), self._response_side(b"", _NO_END))
 
     def ended(self, end: End, ended_ns: int, fetch: Fetch) -> Exchange:
         """Return it as it ended, bodies and all."""
