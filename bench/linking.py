@@ -1,67 +1,179 @@
-"""Time per call of linking in one trace that grows to 2,000 calls, over a real SQLite store: it must stay flat.
+"""What linking costs: CPU µs per call, both of its versions, by kind of call; it must stay flat.
 
-    python -m bench.linking [--calls 2000]
+    python -m bench.linking                     new traces, a thread of 200 turns, a trace of 2,000 calls
+    python -m bench.linking --stored 1000000    the same beside a million calls (about a quarter of an hour to make)
+    python -m bench.linking --stored 1000000 --db FILE    keeps the database and takes it the next time
 
-The trace is a lead that delegates, turn after turn, to two agents of five turns each. Counted are reading the facts, every look-up
-in the store and placing anew (`settle` + `revise`); writing the rows is the store's and is not. Median and 95th percentile
-per call (both of its versions), for each tenth of the trace.
+Everything goes through a real SQLite store, in batches of `BATCH` versions. *linking* is reading the facts, every look-up in the
+store and placing anew (`settle` and `revise`); *keeping* is what the store does to find the call again (tokens, facts). Median
+and 95th percentile over the calls of a kind, and the median of the first and last tenth of the trace.
 """
 
 import argparse
+import random
+import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from tests.support.talks import Talk, World, result, running, use
+from tests.support.stored import T0, given, message, put_all
+from tests.support.talks import SECOND, Talk, World, result, running, text, use
 
+from bench.counting import instructions
+from bench.store import Talker
 from modular_agents.proxy.linking import revise, settle
 from modular_agents.proxy.model.call import Call, Cost
 from modular_agents.proxy.model.exchange import Exchange, RequestSide
 from modular_agents.proxy.store.sqlite import SqliteStore
+from modular_agents.proxy.store.sqlite.links import Links
 
-PARTS = 10
+BATCH = 4
+"""Versions per transaction: what a recorder takes up at a time under moderate load."""
 LEAD_TURNS = 40
 """A lead's conversation; then another lead takes over, as a person's next question does."""
+TOKENS_STORED = 3
+"""What a call of long ago still has in the index: its history, a thread or session, a response id."""
+NOW_S = T0 / SECOND + 31 * 24 * 3600
+"""When the measured calls begin: after a month of stored ones."""
+
+
+@dataclass(frozen=True)
+class Timed:
+    kind: str
+    linking_us: float
+    keeping_us: float
+    instructions: float
+    """Thousands, of linking."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=2000)
-    wanted = parser.parse_args().calls
-    calls = trace(wanted)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=2000, help="calls of the large trace (default: %(default)s)")
+    parser.add_argument("--stored", type=int, default=0, help="calls that are stored before (default: none)")
+    parser.add_argument("--db", type=Path, help="the database with the stored calls; made if it is not there")
+    told = parser.parse_args()
+    talker = Talker()
+    runs: dict[str, Callable[[World], dict[str, str]]] = {
+        "new traces": lambda world: new_traces(world, talker),
+        "thread of 200 turns": lambda world: long_thread(world, talker),
+        f"trace of {told.calls} calls": lambda world: large_trace(world, told.calls),
+    }
     with tempfile.TemporaryDirectory() as directory:
-        store = SqliteStore(Path(directory) / "bench.db")
-        times = [timed(store, call) for call in calls]
-        store.close()
-    print(f"{len(calls)} calls, CPU µs per call (both versions, look-ups in SQLite included)")
-    print(f"{'calls':>12}{'median':>10}{'p95':>10}")
-    size = len(calls) // PARTS
-    for part in range(PARTS):
-        some = sorted(times[part * size : (part + 1) * size])
-        print(f"{part * size:>6}-{(part + 1) * size:<5}{statistics.median(some):>10.0f}{some[int(len(some) * 0.95)]:>10.0f}")
-    print(f"{'all':>12}{statistics.median(times):>10.0f}{sorted(times)[int(len(times) * 0.95)]:>10.0f}")
+        base = told.db
+        if told.stored and (base is None or not base.exists()):
+            base = base or Path(directory) / "stored.db"
+            fill(told.stored, base, talker)
+        for name, play in runs.items():
+            world = World(NOW_S)
+            kinds = play(world)
+            db = Path(directory) / "run.db"
+            for part in Path(directory).glob("run.db*"):
+                part.unlink()
+            if told.stored and base:
+                shutil.copy(base, db)
+            show(name, measured(db, world.calls, kinds))
 
 
-def timed(store: SqliteStore, call: Call) -> float:
-    spent = 0.0
-    for version in (running(call), call):
+def measured(db: Path, calls: Sequence[Call], kinds: dict[str, str]) -> list[Timed]:
+    """Link and store calls as they begin and end; return what each cost, in the order in which they began."""
+    store = SqliteStore(db)
+    linking, keeping, counted = (dict.fromkeys((call.call_id for call in calls), 0.0) for _ in range(3))
+    counter = instructions()
+    read = counter.read if counter else lambda: 0
+    kept = clock(Links, "put")
+    moments = sorted(
+        [(call.started_ns, running(call)) for call in calls] + [(call.ended_ns or 0, call) for call in calls], key=lambda one: one[0]
+    )
+    waiting = [version for _, version in moments]
+    while waiting:
         with store.batch() as batch:
-            begun = time.thread_time()
-            linked = settle(version, batch.find)
-            spent += time.thread_time() - begun
-            request = RequestSide(call.method, call.path, call.path, call.request_headers)
-            crossed = Exchange(call.call_id, call.connection_id, call.client, call.upstream, "", call.hints, call.started_ns, request)
-            batch.put_call(version, crossed, linked.placement, Cost(None), linked.indexed)
-            begun = time.thread_time()
-            revise(call.call_id, linked.loose, batch.find, batch.relink)
-            spent += time.thread_time() - begun
-    return spent * 1e6
+            for version in waiting[:BATCH]:
+                call_id = version.call_id
+                count, begun = read(), time.thread_time()
+                linked = settle(version, batch.find)
+                linking[call_id] += time.thread_time() - begun
+                counted[call_id] += read() - count
+                kept[0] = 0.0
+                batch.put_call(version, crossed(version), linked.placement, Cost(None), linked.indexed)
+                keeping[call_id] += kept[0]
+                count, begun = read(), time.thread_time()
+                revise(linked, batch.find, batch.relink)
+                linking[call_id] += time.thread_time() - begun
+                counted[call_id] += read() - count
+        del waiting[:BATCH]
+    store.close()
+    return [Timed(kinds[one.call_id], linking[one.call_id] * 1e6, keeping[one.call_id] * 1e6, counted[one.call_id] / 1000) for one in calls]
 
 
-def trace(wanted: int) -> Sequence[Call]:
-    world = World(1_000_000.0)
+def clock(owner: Any, name: str) -> list[float]:  # noqa: ANN401 - a class of the product
+    """Count the time of a method; return where it is counted."""
+    spent, plain = [0.0], getattr(owner, name)
+    if hasattr(plain, "timed"):
+        plain = plain.timed
+
+    def timed(*values: Any) -> Any:  # noqa: ANN401 - whatever the method takes
+        begun = time.thread_time()
+        answer = plain(*values)
+        spent[0] += time.thread_time() - begun
+        return answer
+
+    timed.timed = plain  # type: ignore[attr-defined]
+    setattr(owner, name, timed)
+    return spent
+
+
+def crossed(call: Call) -> Exchange:
+    request = RequestSide(call.method, call.path, call.path, call.request_headers)
+    return Exchange(call.call_id, call.connection_id, call.client, call.upstream, "", call.hints, call.started_ns, request)
+
+
+def show(name: str, times: Sequence[Timed]) -> None:
+    print(f"{name}: CPU µs per call")
+    print(f"{'':24}{'calls':>7}{'linking':>9}{'p95':>7}{'keeping':>9}{'k instr':>9}")
+    for kind in (*dict.fromkeys(one.kind for one in times), "all"):
+        some = [one for one in times if kind in {one.kind, "all"}]
+        linking = sorted(one.linking_us for one in some)
+        keeping = statistics.median(one.keeping_us for one in some)
+        count = statistics.median(one.instructions for one in some)
+        middle, high = statistics.median(linking), linking[int(len(some) * 0.95)]
+        print(f"  {kind:22}{len(some):>7}{middle:>9.0f}{high:>7.0f}{keeping:>9.0f}{count:>9.0f}")
+    tenth = max(len(times) // 10, 1)
+    first, last = (statistics.median(one.linking_us for one in part) for part in (times[:tenth], times[-tenth:]))
+    print(f"  first tenth {first:.0f}, last tenth {last:.0f}: {last / first:.2f} times", flush=True)
+
+
+def new_traces(world: World, talker: Talker) -> dict[str, str]:
+    """Conversations that have nothing to do with each other: a prompt of some 300 words, an answer, a second question."""
+    kinds = {}
+    for number in range(150):
+        talk = world.talk(f"You are a helpful assistant. {talker.text(1500)}", tools=4, connection=f"c{number % 8}")
+        kinds[talk.turn(talker.text(1800), talker.text(900)).call_id] = "first turn"
+        kinds[talk.turn(talker.text(120), talker.text(900)).call_id] = "second turn"
+    return kinds
+
+
+def long_thread(world: World, talker: Talker) -> dict[str, str]:
+    """One coding agent: each turn brings a tool's result of some 2 KB and asks for the next."""
+    talk = world.talk(f"You are a coding agent. {talker.text(6000)}", tools=12)
+    said: Any = talker.text(600)
+    kinds = {}
+    for turn in range(200):
+        lines = "\n".join(talker.text(60) for _ in range(30))
+        call = talk.turn(
+            said, [*([text(talker.text(100))] if turn % 3 else []), use(f"u{turn}", "Bash", command=f"sed -n 1,40p src/{talker.text(20)}")]
+        )
+        kinds[call.call_id] = f"turn {turn // 50 * 50 + 1}-{turn // 50 * 50 + 50}"
+        said = result(f"u{turn}", lines)
+    return kinds
+
+
+def large_trace(world: World, wanted: int) -> dict[str, str]:
+    """A lead that delegates, turn after turn, to two agents of five turns each, which work at the same time."""
+    kinds: dict[str, str] = {}
     lead = new_lead(world, 0)
     asked: str = "Keep the whole repository in order, one module after the other."
     answers: dict[str, str] = {}
@@ -70,13 +182,20 @@ def trace(wanted: int) -> Sequence[Call]:
         turn += 1
         tasks = {f"t{turn}.{n}": f"Look after module {turn} part {n}: read it, test it, and write down what is missing." for n in (1, 2)}
         said = [result(key, answer) for key, answer in answers.items()] or asked
-        lead.turn(said, [use(key, "Task", prompt=task) for key, task in tasks.items()])
-        answers = {key: work(world, key, task) for key, task in tasks.items()}
+        kinds[lead.turn(said, [use(key, "Task", prompt=task) for key, task in tasks.items()]).call_id] = "lead's turn"
+        begun = world.now
+        answers, ends = {}, []
+        for key, task in tasks.items():
+            world.now = begun
+            answers[key] = work(world, key, task, kinds)
+            ends.append(world.now)
+        world.now = max(ends)
         if turn % LEAD_TURNS == 0:
             lead = new_lead(world, turn)
             asked = f"Go on with the modules from {turn} on, please."
             answers = {}
-    return world.calls[:wanted]
+    del world.calls[wanted:]
+    return kinds
 
 
 def new_lead(world: World, turn: int) -> Talk:
@@ -88,15 +207,49 @@ def new_lead(world: World, turn: int) -> Talk:
     )
 
 
-def work(world: World, key: str, task: str) -> str:
-    worker = world.talk("You are a module agent. " + "Be thorough. " * 60, tools=5, headers={"x-session-id": "bench"})
-    worker.turn(f"Your task: {task}\n\nRules: " + "keep to the style of the code; " * 20, use(f"{key}.0", "Read", path=f"src/{key}.py"))
+def work(world: World, key: str, task: str, kinds: dict[str, str]) -> str:
+    worker = world.talk("You are a module agent. " + "Be thorough. " * 60, tools=5, headers={"x-session-id": "bench"}, connection=key[-1])
+    first = worker.turn(
+        f"Your task: {task}\n\nRules: " + "keep to the style of the code; " * 20, use(f"{key}.0", "Read", path=f"src/{key}.py")
+    )
+    kinds[first.call_id] = "delegation"
     for step in range(1, 4):
         found = "\n".join(f"{n}: def function_{n}(value): return value * {step}" for n in range(30))
-        worker.turn(result(f"{key}.{step - 1}", found), use(f"{key}.{step}", "Bash", command=f"pytest -q tests/{key} -k step{step}"))
+        turn = worker.turn(result(f"{key}.{step - 1}", found), use(f"{key}.{step}", "Bash", command=f"pytest -q tests/{key} -k step{step}"))
+        kinds[turn.call_id] = "agent's turn"
     answer = f"Module {key} is in order now: eleven tests pass, two are missing."
-    worker.turn(result(f"{key}.3", "11 passed in 0.4s"), answer)
+    kinds[worker.turn(result(f"{key}.3", "11 passed in 0.4s"), answer).call_id] = "agent's last turn"
     return answer
+
+
+def fill(count: int, db: Path, talker: Talker) -> None:
+    """Store calls of a month, small ones, each with what linking keeps of a call of long ago."""
+    begun, dice = time.perf_counter(), random.Random(1)
+    store = SqliteStore(db)
+    made = stored(count, talker, dice)
+    for _ in range(0, count, 500):
+        put_all(store, *(next(made) for _ in range(min(500, count))))
+    while store.tidy():
+        pass
+    store.close()
+    print(f"{count} calls stored in {time.perf_counter() - begun:.0f} s, {db.stat().st_size / 1e9:.2f} GB", flush=True)
+
+
+def stored(count: int, talker: Talker, dice: random.Random) -> Iterator[Any]:
+    system = (message("system", talker.text(200)),)
+    every = 30 * 24 * 3600 * 1000 // count
+    for number in range(count):
+        call = given(
+            number,
+            at_ms=number * every,
+            messages=(message("user", f"{number} {talker.words[number % 30_000]}"),),
+            system=system,
+            trace=f"tr-{number // 10}",
+            thread=f"th-{number // 5}",
+            tokens=tuple(dice.getrandbits(60) for _ in range(TOKENS_STORED)),
+            facts=dice.randbytes(500),
+        )
+        yield call.finished("fine", usd=0.1)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Linking gives the same graph on every engine, in any order of arrival, and after any batch."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.conformance.conftest import Engine
@@ -12,9 +14,11 @@ from tests.support.stored import Given, given, put_all
 from tests.support.talks import World, in_disorder, result, use
 
 from modular_agents.proxy.model.call import Call
-from modular_agents.proxy.model.link import LATE_NS, Indexed, Lookup
+from modular_agents.proxy.model.link import Indexed, LinkChanges, Lookup, Passing, Replaced
 from modular_agents.proxy.model.query import CallFilter, TraceDetail
-from modular_agents.proxy.store.memory import MemoryStore
+from modular_agents.proxy.ports import Transaction
+from modular_agents.proxy.store import recent
+from modular_agents.proxy.store.sqlite import SqliteStore
 
 
 def delegating() -> list[Call]:
@@ -67,25 +71,111 @@ def test_any_order_gives_the_same_graph(engine: Engine, seed: int) -> None:
     assert shown([engine.reader.trace(row.trace_id) for row in engine.reader.traces(CallFilter(), None, 10).items]) == wanted
 
 
-def test_what_is_passing_is_found_and_kept(engine: Engine) -> None:
-    early = given(1)
-    put_all(engine.store, with_tokens(early, Indexed((5,), b"facts", (7, 8), b"words")))
-    with engine.store.batch() as batch:
-        (found,) = batch.find(Lookup(early.call.started_ns, earlier=(7,)))
-        assert (found.matched, found.facts, found.passing_facts) == ((7,), b"facts", b"words")
-    put_all(engine.store, with_tokens(early.finished(), Indexed((5, 6), b"more", None, None)))
-    with engine.store.batch() as batch:
-        (found,) = batch.find(Lookup(early.call.started_ns, later=(6, 8)))
-        assert (set(found.matched), found.facts, found.passing_facts) == ({6, 8}, b"more", b"words")
+@contextmanager
+def one_more(path: Path) -> Iterator[SqliteStore]:
+    store = SqliteStore(path)
+    yield store
+    store.close()
 
 
-def test_what_is_passing_may_go_when_nobody_comes_late_any_more(engine: Engine) -> None:
-    if isinstance(engine.store, MemoryStore):
-        pytest.skip("the store in memory keeps everything")
-    early = given(1)
-    put_all(engine.store, with_tokens(early, Indexed((5,), b"facts", (7,), b"words")))
-    put_all(engine.store, given(2, at_ms=2 * LATE_NS // 1_000_000))
+def put_and_fail(store: SqliteStore, call: Given) -> None:
+    with store.batch() as batch:
+        call.put(batch)
+        raise ZeroDivisionError
+
+
+def found(batch: Transaction, **asked: object) -> list[str]:
+    return sorted(one.call_id for one in batch.find(Lookup(**asked)))  # type: ignore[arg-type]
+
+
+def test_a_call_is_found_by_what_it_left(engine: Engine) -> None:
+    early, late = given(1), given(5)
+    put_all(engine.store, with_tokens(early, Indexed((5,), b"facts", (6,))), with_tokens(late, Indexed((5,), b"facts", (7,))))
+    between, first, last = given(3).call.started_ns, early.call_id, late.call_id
     with engine.store.batch() as batch:
-        assert batch.find(Lookup(early.call.started_ns, earlier=(7,))) == []
-        (found,) = batch.find(Lookup(early.call.started_ns, earlier=(5,)))
-        assert (found.facts, found.passing_facts) == (b"facts", b"")
+        assert found(batch, at_ns=between, earlier=(6, 7)) == [first]
+        assert found(batch, at_ns=between, later=(6, 7)) == [last]
+        assert found(batch, at_ns=between, ever=(5,)) == [first]
+        assert found(batch, at_ns=between, ever_later=(5,)) == [last]
+        assert found(batch, at_ns=between, earlier=(8,), later=(8,), ever=(8,), ever_later=(8,), asking=(5, 6, 7)) == []
+        assert found(batch, at_ns=early.call.started_ns, new=first) == [first]
+        assert found(batch, at_ns=between, new="nobody") == []
+
+
+def test_a_final_version_leaves_more_and_keeps_what_is_passing(engine: Engine) -> None:
+    early = given(1)
+    put_all(engine.store, with_tokens(early, Indexed((5,), b"facts", (6,), Passing((7,), (8,), b"words"), "live")))
+    put_all(engine.store, with_tokens(early.finished(), Indexed((5, 9), b"more", (), None)))
+    with engine.store.batch() as batch:
+        (one,) = batch.find(Lookup(early.call.started_ns, ever=(9,)))
+        assert (one.facts, one.passing) == (b"more", Passing((7,), (8,), b"words"))
+        assert found(batch, at_ns=early.call.started_ns, earlier=(6,)) == []
+
+
+def test_who_asked_is_found_when_it_began_later_and_who_watches_always(engine: Engine) -> None:
+    early, middle, late = given(1), given(3), given(5)
+    put_all(engine.store, *(with_tokens(one, Indexed(passing=Passing((7,), (8,)))) for one in (early, late)), middle)
+    with engine.store.batch() as batch:
+        assert found(batch, at_ns=middle.call.started_ns, asking=(7,)) == [late.call_id]
+        assert found(batch, at_ns=middle.call.started_ns, asking=(8,)) == [early.call_id, late.call_id]
+
+
+def test_a_call_replaced_is_found_by_its_new_tokens_only(engine: Engine) -> None:
+    early = given(1)
+    put_all(engine.store, with_tokens(early.finished(), Indexed((5,), b"facts", (6,), Passing((7,)))))
+    again = Indexed((15,), b"new", (16,), Passing((17,), (18,), b"words"))
+    with engine.store.batch() as batch:
+        batch.relink(LinkChanges((Replaced(early.call_id, replace(early.placement, trace_id="tr-2"), again),)))
+        at_ns = early.call.started_ns
+        assert found(batch, at_ns=at_ns, ever=(5,), earlier=(6,), asking=(7,)) == []
+        (one,) = batch.find(Lookup(at_ns, (16,), (15,), asking=(17, 18)))
+        assert (one.trace_id, one.facts, one.passing) == ("tr-2", b"new", Passing((17,), (18,), b"words"))
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_a_batch_that_fails_and_a_restart_change_nothing_of_it(tmp_path: Path, closes: bool) -> None:
+    store = SqliteStore(tmp_path / "t.db")
+    early, late = given(1), given(2)
+    put_all(store, with_tokens(early, Indexed((5,), b"facts", (6,), Passing((7,), (8,), b"words"))))
+    with pytest.raises(ZeroDivisionError):
+        put_and_fail(store, with_tokens(late, Indexed((5,), b"x", (6,))))
+    if closes:
+        store.close()
+        store = SqliteStore(tmp_path / "t.db")
+    with store.batch() as batch:
+        (one,) = batch.find(Lookup(late.call.started_ns, (6,), (5,), asking=(8,)))
+        assert (one.call_id, one.facts, one.passing) == (early.call_id, b"facts", Passing((7,), (8,), b"words"))
+        assert found(batch, asking=(7,)) == [early.call_id]
+    store.close()
+
+
+def test_calls_of_long_ago_are_found_by_lasting_tokens_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent, "RECENT_TOKENS", 20)
+    store = SqliteStore(tmp_path / "t.db")
+    early, flood = given(1), [given(number) for number in range(2, 60)]
+    put_all(store, with_tokens(early, Indexed((5,), b"facts", (6,), Passing((7,), (8,), b"words"))))
+    for one in flood:
+        put_all(store, with_tokens(one, Indexed((), b"x", (int(one.call.started_ns),))))
+    for restart in (False, True):
+        if restart:
+            store.close()
+            store = SqliteStore(tmp_path / "t.db")
+        with store.batch() as batch:
+            at_ns = flood[-1].call.started_ns
+            assert found(batch, at_ns=at_ns, earlier=(6,), asking=(7, 8)) == []
+            (one,) = batch.find(Lookup(at_ns, ever=(5,)))
+            assert (one.facts, one.passing) == (b"facts", None)
+            assert found(batch, at_ns=early.call.started_ns, ever_later=(5,)) == [early.call_id]
+            assert found(batch, at_ns=early.call.started_ns, new=early.call_id) == [early.call_id]
+    store.close()
+
+
+def test_what_another_process_linked_is_found(tmp_path: Path) -> None:
+    ours = SqliteStore(tmp_path / "t.db")
+    early, late = given(1), given(2)
+    put_all(ours, with_tokens(early, Indexed((5,), b"facts", (6,))))
+    with one_more(tmp_path / "t.db") as other:
+        put_all(other, with_tokens(late, Indexed((5,), b"facts", (6,))))
+    with ours.batch() as batch:
+        assert found(batch, at_ns=late.call.started_ns, earlier=(6,)) == [early.call_id, late.call_id]
+    ours.close()

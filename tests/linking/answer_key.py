@@ -38,6 +38,7 @@ class AnswerKey:
         self._lock = threading.Lock()
         self._serial = itertools.count(1)
         self._last: dict[str, str] = {}
+        self._failed: set[str] = set()
 
     def call(self, task: str, agent: str, *, opened_by: str | None, brings: Iterable[str]) -> str:
         """Write down a call that is about to be made; return its key."""
@@ -47,6 +48,14 @@ class AnswerKey:
             self._last[agent] = key
             self.known[key] = Known(key, task, agent, before, None if before else opened_by, tuple(brings))
             return key
+
+    def failed(self, key: str) -> None:
+        """Say that a call failed: what is tried next hangs on the first attempt."""
+        with self._lock:
+            self._failed.add(key)
+            one = self.known[key]
+            if one.before in self._failed:
+                self._last[one.agent] = one.before
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,13 +72,12 @@ class _FakeTransaction:
     def find(self, lookup: Lookup) -> Sequence[Candidate]:
         found: dict[str, Candidate] = {}
         for put in self.puts:
-            call, place = put.call, put.placement
-            matched = tuple(token for token in lookup.earlier if token in put.indexed.tokens and call.started_ns <= lookup.at_ns)
-            if matched or call.call_id in lookup.calls:
+            call, place, left = put.call, put.placement, put.indexed
+            before = call.started_ns <= lookup.at_ns and not {*left.tokens, *left.recent}.isdisjoint((*lookup.earlier, *lookup.ever))
+            if before or call.call_id in (*lookup.calls, lookup.new):
                 found[call.call_id] = Candidate(
-                    call.call_id, matched, put.indexed.facts, place.trace_id, place.thread_id, place.root_id, place.opener_id,
-                    place.agent_name,
-                )  # fmt: skip
+                    call.call_id, left.facts, place.trace_id, place.thread_id, place.root_id, place.opener_id, place.agent_name
+                )
         return list(found.values())
 
     def relink(self, changes: LinkChanges) -> None:

@@ -19,5 +19,5 @@ def record(store: Store, calls: Iterable[Call], *, per_batch: int = 3) -> None:
                 url = "https://api.anthropic.com"
                 crossed = Exchange(call.call_id, call.connection_id, call.client, call.upstream, url, call.hints, call.started_ns, request)
                 batch.put_call(call, crossed, linked.placement, Cost(None), linked.indexed)
-                revise(call.call_id, linked.loose, batch.find, batch.relink)
+                revise(linked, batch.find, batch.relink)
         del waiting[:per_batch]

@@ -7,33 +7,25 @@ one), `return` (what this conversation answered came back as the result of that 
 Several calls may have said the same. Then, in this order: who the tooling names, who shares the session, who is not only
 repeating what opened him, whose tool use is still unanswered, whose words match in most of their length, to whom the answer came
 back, who has nobody yet. What is still even is taken in order and recorded as ambiguous.
+
+Openers by words rest on earlier openers by words, never on a `return`: so no two of them rest on each other.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from modular_agents.proxy.linking.facts import Facts
 from modular_agents.proxy.linking.identity import MAIN
 from modular_agents.proxy.linking.kinds import NOISE
-from modular_agents.proxy.linking.known import (
-    FOREVER_NS,
-    HOUR_NS,
-    MINUTE_NS,
-    Known,
-    Link,
-    Step,
-    ask,
-    before,
-    mirrored,
-)
 from modular_agents.proxy.linking.offers import Offer
-from modular_agents.proxy.linking.returns import opened_by
-from modular_agents.proxy.linking.text import Reading, brought
+from modular_agents.proxy.linking.returns import followers_of, heard_by, opened_by
+from modular_agents.proxy.linking.sight import HOUR_NS, MINUTE_NS, Known, Link, Sight
+from modular_agents.proxy.linking.text import Reading
 from modular_agents.proxy.linking.threads import QUEUE_NS, said_alike, same
-from modular_agents.proxy.linking.tokens import token
-from modular_agents.proxy.model.link import Lookup
+from modular_agents.proxy.linking.tokens import BRANCH, THREAD, TOOK, mark, turned
 
 DELEGATION = "delegation"
+RETURN = "return"
 MAX_OPENERS = 8
 """Calls with the same words that are weighed against each other; the newest."""
 OPEN_WINDOW_NS = 24 * HOUR_NS
@@ -61,33 +53,36 @@ class Match:
         return sum({offer.piece.whole: offer.piece.size for offer in self.offers}.values())
 
 
-def opener(me: Facts, at: Known | None, reading: Reading, found: Sequence[Known]) -> Step[Link | None]:
+def opener(me: Facts, sight: Sight, reading: Reading, found: Sequence[Known]) -> Link | None:
     """Return the call that asked for the conversation `me` begins; `found` holds whatever shares words with it."""
     if me.parent_call:
-        for other in (yield from ask(Lookup(calls=(me.parent_call,)))):
+        for other in sight.calls((me.parent_call,)):
             return Link(other, DELEGATION, "said.parent")
-    matches = [match for other in _meant(me, before(me, found)) if (match := _match(me, reading, other))]
-    if matches:
-        matches = yield from _timely(me, matches[-MAX_OPENERS:])
-    if matches:
-        return (yield from _chosen(me, at, matches))
-    if me.thread and me.parent_thread and (link := (yield from _named(me))):
+    matches = [match for other in _meant(me, found) if (match := _match(me, reading, other))]
+    if matches and (timely := _timely(me, sight, matches[-MAX_OPENERS:])):
+        return _chosen(me, sight, timely)
+    if (me.parent_branch or (me.thread and me.parent_thread)) and (link := _named(me, sight)):
         return link
-    return (yield from _returned(me, at))
+    return _returned(me, sight)
 
 
 def _meant(me: Facts, found: Sequence[Known]) -> Sequence[Known]:
     """Leave out whoever the tooling says is not the opener: others may have said the same words at the same time."""
-    return [other for other in found if _is_named(me, other.facts)] if me.parent_thread else found
+    return [other for other in found if _is_named(me, other.facts)] if me.parent_thread or me.parent_branch else found
+
+
+def taken(piece: int) -> int:
+    """Return the token that a thread's first call leaves under the piece of text by which it was opened."""
+    return turned(piece, TOOK)
 
 
 def _match(me: Facts, reading: Reading, other: Known) -> Match | None:
     """Return the offers of `other` that stand in the prompt."""
-    if not said_alike(me, other.facts):
+    if not other.facts.offers or not said_alike(me, other.facts):
         return None
     handed = other.facts.handed
     # A prompt that repeats a whole answer was handed it; that the answer's parts stand in it as well says nothing.
-    repeated = reading.count(handed) if handed and reading.holds(handed) else 0
+    repeated = reading.count(handed) if handed else 0
     held = [offer for offer in other.facts.offers if reading.holds(offer.piece) and (not repeated or reading.count(offer.piece) > repeated)]
     if not held:
         return None
@@ -95,18 +90,16 @@ def _match(me: Facts, reading: Reading, other: Known) -> Match | None:
     return Match(other, tuple(held), any(reading.equals(offer.piece) for offer in held))
 
 
-def _timely(me: Facts, matches: Sequence[Match]) -> Step[list[Match]]:
+def _timely(me: Facts, sight: Sight, matches: Sequence[Match]) -> list[Match]:
     """Leave out calls that asked too long ago, and mark those whose tool use had been answered when `me` began."""
-    tips = mirrored(key for match in matches for key in (*match.known.facts.tip, match.known.facts.response))
-    first = min(match.known.facts.started_ns for match in matches)
-    followers = before(me, (yield from ask(Lookup(first, later=tips))))
+    followers = sight.before([key for match in matches for key in followers_of(match.known.facts)])
     kept = []
     for match in matches:
         mine = match.known.facts
         next_turns = [
             other
             for other in followers
-            if set(other.facts.tips) & set(mine.tip) or (mine.response and other.facts.previous == mine.response)
+            if (other.facts.tips and other.facts.tips[0] in mine.tip) or (mine.response and other.facts.previous == mine.response)
         ]
         uses = {heard.tool_id for other in next_turns for heard in other.facts.heard}
         is_plan = not match.offers[0].tool_id
@@ -117,11 +110,11 @@ def _timely(me: Facts, matches: Sequence[Match]) -> Step[list[Match]]:
     return kept
 
 
-def _chosen(me: Facts, at: Known | None, matches: Sequence[Match]) -> Step[Link]:
+def _chosen(me: Facts, sight: Sight, matches: Sequence[Match]) -> Link:
     """Weigh calls that said the same words."""
     if len(matches) == 1:
         return _link(matches[0], 1, 1.0)
-    openers = {match.known.opener_id for match in matches}
+    openers = _openers(sight, matches)
 
     def rank(match: Match) -> tuple[float, ...]:
         facts = match.known.facts
@@ -138,21 +131,32 @@ def _chosen(me: Facts, at: Known | None, matches: Sequence[Match]) -> Step[Link]
     equal = [match for match in matches if rank(match) == best]
     if len(equal) == 1:
         return _link(equal[0], 1, 1.0)
-    came_back = yield from returned_to(at)
-    heard = [match for match in equal if match.known.call_id in came_back]
+    parents = {hearing.parent for hearing in heard_by(me, sight)}
+    heard = [match for match in equal if match.known.call_id in parents]
     if len(heard) == 1:
-        return replace(_link(heard[0], 1, 1.0, "; the answer came back there"), was_told=True)
-    return (yield from _in_turn(me, equal))
+        return _link(heard[0], 1, 1.0, "; the answer came back there")
+    return _in_turn(me, sight, equal)
 
 
-def _in_turn(me: Facts, equal: Sequence[Match]) -> Step[Link]:
+def _openers(sight: Sight, matches: Sequence[Match]) -> set[str]:
+    """Return the calls that opened the threads in which the matches stand, as far as words tell."""
+    roots = sight.calls(match.known.root_id for match in matches if match.known.opener_id)
+    return {root.opener_id for root in roots if root.opener_id and not is_returned(root)}
+
+
+def is_returned(root: Known) -> bool:
+    """Return whether only where its answer went tells who opened a thread."""
+    return any(came.rule == RETURN for came in root.stand.came)
+
+
+def _in_turn(me: Facts, sight: Sight, equal: Sequence[Match]) -> Link:
     """Give each of the equal calls the conversations they asked for, in order."""
     piece = equal[0].offers[0].piece.whole
-    rivals = before(me, (yield from ask(Lookup(me.started_ns, earlier=(~piece,)))))
-    taken = [rival.stand.came[0].source for rival in rivals if rival.stand.took == piece and rival.stand.came]
+    rivals = sight.before((taken(piece),))
+    takers = [rival.stand.parent for rival in rivals if rival.stand.took == piece]
 
     def is_free(match: Match) -> bool:
-        return taken.count(match.known.call_id) < sum(offer.piece.whole == piece for offer in match.offers)
+        return takers.count(match.known.call_id) < sum(offer.piece.whole == piece for offer in match.offers)
 
     free = [match for match in equal if is_free(match)] or list(equal)
     latest = max(match.known.facts.ended_ns or match.known.facts.started_ns for match in free)
@@ -165,7 +169,9 @@ def _in_turn(me: Facts, equal: Sequence[Match]) -> Step[Link]:
 
 
 def _is_named(me: Facts, facts: Facts) -> bool:
-    """Return whether the tooling says that this call's thread opened ours."""
+    """Return whether the tooling says that this call's thread, or this very call, opened ours."""
+    if me.parent_branch and me.parent_branch == facts.branch:
+        return True
     if not me.parent_thread:
         return False
     if me.parent_thread.endswith(f"/{MAIN}"):
@@ -197,45 +203,32 @@ def _link(match: Match, rivals: int, sure: float, why: str = "") -> Link:
     )
 
 
-def _named(me: Facts) -> Step[Link | None]:
+def _named(me: Facts, sight: Sight) -> Link | None:
     """Believe the tooling: the newest call of the thread it names, best one that asked for a tool."""
-    parent = me.parent_thread or ""
-    keys = (token("session", me.session or ""),) if parent.endswith(f"/{MAIN}") else (token("thread", parent), token("session", parent))
-    found = before(me, (yield from ask(Lookup(me.started_ns, earlier=keys))))
+    named = ((THREAD, me.parent_thread), (BRANCH, me.parent_branch))
+    found = sight.before((), [mark(kind, name) for kind, name in named if name])
     speaking = [other for other in found if _is_named(me, other.facts) and other.facts.kind not in NOISE]
     asking = [other for other in speaking if any(offer.tool_id for offer in other.facts.offers)]
     chosen = (asking or speaking)[-1:]
     return Link(chosen[0], DELEGATION, "header.parent-thread", "the tooling names the opener", 0.9) if chosen else None
 
 
-def returned_to(at: Known | None) -> Step[dict[str, str]]:
-    """Return the call whose tool use was the first to be answered with this thread's own last words: call id → tool use id."""
-    if at is None:
-        return {}
-    ends = [other for other in (yield from ask(Lookup(FOREVER_NS, before=at.thread_id))) if other.facts.handed]
-    if not ends:
-        return {}
-    last = ends[-1].facts
-    later = yield from ask(Lookup(last.started_ns, later=mirrored(last.handed_keys)))
-    for turn in later:
-        if turn.stand.parent and ends[-1].ended_before(turn.facts):
-            uses = [heard.tool_id for heard in turn.facts.heard if heard.tool_id and brought(heard.keys, last.handed_keys)]
-            if uses:
-                return {turn.stand.parent: uses[0]}
-    return {}
-
-
-def _returned(me: Facts, at: Known | None) -> Step[Link | None]:
+def _returned(me: Facts, sight: Sight) -> Link | None:
     """Infer the opener from where the answer went, when its prompt was made of other words."""
-    back = yield from returned_to(at)
-    if not back:
+    hearings = heard_by(me, sight)
+    if not hearings:
         return None
-    openers = before(me, (yield from ask(Lookup(calls=tuple(sorted(back))))))
-    openers = [other for other in openers if said_alike(me, other.facts)]
-    if len(openers) != 1:
+    first = hearings[0]
+    openers = [other for other in sight.calls((first.parent,)) if other.facts.moment < me.moment and said_alike(me, other.facts)]
+    if not openers or _has_agent(sight, openers[0], first.use):
         return None
-    use = back[openers[0].call_id]
-    opened = yield from ask(Lookup(openers[0].facts.started_ns, later=(opened_by(openers[0].call_id, use),)))
-    if any(other.opener_id == openers[0].call_id and other.is_root and not other.stand.was_told for other in opened):
-        return None  # it has its agent already, which happened to answer the same
-    return Link(openers[0], DELEGATION, "return", "its answer came back as the result of that tool use", 0.8, was_told=True, use=use)
+    detail = "its answer came back as the result of that tool use"
+    if first.rivals > 1:
+        detail = f"ambiguous: {first.rivals} threads answered this; {detail}"
+    return Link(openers[0], DELEGATION, RETURN, detail, 0.8 / first.rivals, is_doubtful=first.rivals > 1, use=first.use)
+
+
+def _has_agent(sight: Sight, parent: Known, use: str) -> bool:
+    """Return whether a thread was opened by that tool use for its words: then another only happened to answer the same."""
+    opened = sight.anytime(parent.facts, (opened_by(parent.call_id, use),), lasting=True)
+    return any(other.opener_id == parent.call_id and other.is_root and not is_returned(other) for other in opened)

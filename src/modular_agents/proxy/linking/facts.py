@@ -8,17 +8,19 @@ from typing import NamedTuple
 import msgspec
 
 from modular_agents.proxy.linking.offers import Offer
-from modular_agents.proxy.linking.text import Said
+from modular_agents.proxy.linking.text import Reading, Said
+from modular_agents.proxy.model.trace import Placement
 
 COMPLETED = "completed"
 UNANSWERED = frozenset({"failed", "cancelled", "interrupted"})
+CHOSEN_BY_WORDS = frozenset({"tool_input", "plan", "said.parent", "header.parent-thread"})
 
 
 class Heard(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What a turn brings back: the result of one tool use (`tool_id`), or a person's words (empty id); tokens of its lines."""
+    """What a turn brings back: the result of one tool use, and how the texts begin that it may hold (`text.heads_in`)."""
 
     tool_id: str
-    keys: tuple[int, ...]
+    heads: tuple[int, ...]
     is_error: bool = False
 
 
@@ -27,8 +29,6 @@ class Facts(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
     call_id: str
     started_ns: int
-    ended_ns: int | None
-    status: str
     connection: str
     kind: str
     attempt: int
@@ -39,12 +39,15 @@ class Facts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     session_rule: str
     thread: str | None
     parent_thread: str | None
+    branch: str | None
+    parent_branch: str | None
     parent_call: str | None
     replay_of: str | None
     agent: str | None
     intro: str | None
     """The agent's name as its system prompt introduces it."""
     task: str | None
+    trace_name: str | None
     # what it goes on from
     system: int
     """System prompt and number of tools."""
@@ -52,32 +55,36 @@ class Facts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The same request sent again has the same."""
     previous: int
     """The provider's id of the answer it goes on from."""
-    tips: tuple[int, ...]
-    """Its history up to an answer, longest first: a call that ended one of them is continued by this one."""
-    recalled: tuple[int, ...]
-    """Its last answers by themselves, newest first: their history may have been edited."""
-    reasked: tuple[int, ...]
-    """Its last questions before the newest, with the beginning of the answer it has to them: the rest may have been edited or cut."""
+    history: bytes
+    """Names its messages, all of them."""
+    tips: tuple[bytes, ...]
+    """Names its history up to an answer, longest first: a call that ended one of them is continued by this one."""
     is_first: bool
     """It has no answer in its history: a conversation's first turn."""
     heard: tuple[Heard, ...]
-    """What came back since the last answer."""
-    # what it leaves behind
-    asked: int
-    """Its last question with the beginning of its answer: the other half of `reasked`."""
-    tip: tuple[int, ...]
+    """Tool results since the last answer."""
+    question: bytes
+    """Names its last question."""
+    recalled: tuple[int, ...] = ()
+    """Its last answers by themselves, newest first: their history may have been edited. Read when need be (`gather.recall`)."""
+    reasked: tuple[int, ...] = ()
+    """Its last questions before the newest, with the beginning of the answer it has to them: the rest may have been cut."""
+    # how it ended
+    status: str = "running"
+    ended_ns: int | None = None
+    tip: tuple[bytes, ...] = ()
     """Its history with its answer, one for each choice."""
-    answer: int
+    answer: int = 0
     """Its answer by itself."""
-    response: int
+    asked: int = 0
+    """Its last question with the beginning of its answer: the other half of `reasked`."""
+    response: int = 0
     """The provider's id of its answer."""
-    offers: tuple[Offer, ...]
-    handed: Said | None
-    """Its answer's text, where it asked for no tool: what it may hand to somebody else."""
-    handed_keys: tuple[int, ...]
-    """Of the same text: the whole, the first line and the last, as a later turn may bring them back."""
-    was_seen: bool = False
-    """An earlier version was placed already: only what the answer adds is new."""
+    offers: tuple[Offer, ...] = ()
+    handed: Said | None = None
+    """Its answer's text, where it ends its work: what it may hand to somebody else."""
+    head: int = 0
+    """How the same text begins (`text.head_of`), as a later turn may bring it back."""
 
     @property
     def moment(self) -> tuple[int, str]:
@@ -86,12 +93,25 @@ class Facts(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Words(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """What a first turn was told, as `text.Reading` needs it: kept only while a call that comes late may still have said it."""
+    """What a turn was told, as `text.Reading` needs it: kept only while a call that comes late may still have said it."""
 
     texts: tuple[str, ...] = ()
     """Its new user texts."""
+    lines: tuple[str, ...] = ()
+    """Of them, the lines that may be short pieces."""
     briefing: str = ""
     """Its system prompt's ends."""
+    prompts: tuple[str, ...] = ()
+    """Of a helper: lines that may be the first words of the conversation that it helps."""
+
+    @property
+    def reading(self) -> Reading:
+        """The words as a text in which others may stand."""
+        return Reading(self.texts, self.lines, self.briefing)
+
+    def __bool__(self) -> bool:
+        """Return whether anything was said."""
+        return bool(self.texts or self.briefing)
 
 
 class Came(NamedTuple):
@@ -116,10 +136,25 @@ class Stand(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Token of the piece of text by which its thread was opened, 0 when it was by another rule."""
     use: str = ""
     """Id of the tool use that opened its thread."""
-    was_told: bool = False
-    """Where its thread's answer went told who opened it."""
     is_doubtful: bool = False
     """Other calls might as well have led here."""
+    told: tuple[str, ...] = ()
+    """Roots of the threads whose answers come back here."""
+    named: str | None = None
+    """The trace that its thread was given."""
+    agent: str | None = None
+    """What its thread is called."""
+    tied: tuple[str, ...] = ()
+    """Of a thread that was given a trace: the roots of the threads that lead to it."""
+
+
+class Told(NamedTuple):
+    """All that is kept of a call, decoded. `placement`: where it stood when this was made; None when it was read from its bytes."""
+
+    facts: Facts
+    stand: Stand
+    words: Words
+    placement: Placement | None = None
 
 
 class _Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -128,6 +163,8 @@ class _Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 NO_WORDS = Words()
+_VERSION = b"\x02"
+"""Facts of another version say nothing; `relink` makes them anew."""
 _ENCODER = msgspec.msgpack.Encoder()
 _RECORDS = msgspec.msgpack.Decoder(_Record)
 _WORDS = msgspec.msgpack.Decoder(Words)
@@ -135,18 +172,20 @@ _WORDS = msgspec.msgpack.Decoder(Words)
 
 def encode(facts: Facts, stand: Stand) -> bytes:
     """Return the bytes that the store keeps."""
-    return _ENCODER.encode(_Record(facts, stand))
+    return _VERSION + _ENCODER.encode(_Record(facts, stand))
 
 
 def decode(data: bytes) -> tuple[Facts, Stand]:
-    """Return what `encode` was given."""
-    record = _RECORDS.decode(data)
+    """Return what `encode` was given. Raises `msgspec.DecodeError` for facts of another version."""
+    if data[:1] != _VERSION:
+        raise msgspec.DecodeError("facts of another version")
+    record = _RECORDS.decode(memoryview(data)[1:])
     return record.facts, record.stand
 
 
 def encode_words(words: Words) -> bytes:
     """Return the bytes that the store keeps for a while; none when there is nothing to keep."""
-    return _ENCODER.encode(words) if words != NO_WORDS else b""
+    return _ENCODER.encode(words) if words else b""
 
 
 def decode_words(data: bytes) -> Words:

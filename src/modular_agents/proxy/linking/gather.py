@@ -1,73 +1,68 @@
 """A call is read once: its facts are all that linking ever knows of it.
 
-Reading costs what is new in the call. Of its history only digests are touched, and those in one pass.
+Reading costs what is new in the call. Of its history only digests are touched, and those in one pass. What the answer adds is read
+when it has come.
 """
 
 from collections.abc import Sequence
+from hashlib import blake2b
 
-from modular_agents.proxy.linking.facts import Facts, Heard, Words
+import msgspec
+
+from modular_agents.proxy.linking.facts import NO_WORDS, Facts, Heard, Words
 from modular_agents.proxy.linking.identity import Identity, identify
-from modular_agents.proxy.linking.kinds import kind_of
-from modular_agents.proxy.linking.names import SYSTEM_HEAD_CHARS, named_agent, task_of
-from modular_agents.proxy.linking.offers import handed_text, offers, unnamed_use, wrapped_text
-from modular_agents.proxy.linking.text import ends, lined, said, sketch, unwrapped
-from modular_agents.proxy.linking.tokens import token
+from modular_agents.proxy.linking.kinds import NOISE, kind_of
+from modular_agents.proxy.linking.names import SYSTEM_HEAD_CHARS, heading, named_agent, task_of
+from modular_agents.proxy.linking.offers import handed_text, offers, unnamed_use, wrapped
+from modular_agents.proxy.linking.text import MIN_CHARS, head_of, heads_in, said, short_lines, squeezed, unwrapped
+from modular_agents.proxy.linking.tokens import ANSWER, ASKED, REQUEST, RESPONSE, SYSTEM, named, token
 from modular_agents.proxy.model.call import Call, Message
-from modular_agents.proxy.model.chain import CHAIN_BYTES, prefixes
+from modular_agents.proxy.model.chain import CHAIN_BYTES
 
 _WITHOUT_IDS = frozenset({"gemini.generate", "ollama"})
 """Formats whose clients make up the ids of tool uses, or drop them."""
 ANSWER_ROLE = "assistant"
+SYSTEM_ROLES = frozenset({"system", "developer"})
 MAX_TIPS = 3
 """How many answers back a continued call is looked for: the last nearly always matches, others serve when the client cut or wrote it."""
 MAX_RECALLED = 2
 GIST_CHARS = 24
+GIST_ROOM = 4 * GIST_CHARS
 TELLING_CHARS = 40
 """Shorter answers are given in many conversations, and stand in worked examples."""
 MAX_CHOICES = 4
 """Choices of one answer that may be continued."""
 MAX_WORDS_CHARS = 24_000
-"""Of all new user texts together; bounds what is kept of a first turn."""
+"""Of all new user texts together; bounds what is kept of a turn."""
 MAX_TEXTS = 12
 """New user texts that are read; a turn with more is read at both ends."""
-BRIEFING_CHARS = 800
+BRIEFING_CHARS = 400
 """Of a system prompt the first and last so many characters are read: some frameworks put the task there, and most of it never changes."""
-MAX_SAID = 4
-"""User texts of a later turn that are remembered beside its tool results."""
+HELPER_LINES = 4
+"""Lines of a helper's prompt that may be the prompt that it is about."""
 MAX_HEARD = 16
 """Results of one turn that are remembered."""
+_TOOLS_SHIFT = 20
 
 
-def gather(call: Call) -> Facts:
-    """Return the facts of a call."""
+def gather(call: Call) -> tuple[Facts, Words]:
+    """Return the facts of a request, and its words."""
     identity = identify(call)
     messages = call.messages
-    answered = _answered(messages)
+    answered = _answered(messages, 1)
     is_first = not answered and not call.previous_response_id
-    new = messages[answered[0] :] if answered else messages
-    system = _system(call)
-    asked = [
-        text
-        for message in new
-        if message.role == "user"
-        for part in message.parts
-        if part.kind == "text" and (text := unwrapped(part.text).strip())
-    ]
-    digests = [message.digest for message in messages]
-    lengths = [*reversed(answered), len(digests)]
-    names = prefixes(digests, lengths)
-    answer = call.answers[0] if call.answers else None
-    handed = handed_text(answer) if answer else None
-    has_ids = call.format not in _WITHOUT_IDS
-    system_digests = b"".join(message.digest for message in call.system)
-    questions = _questions(messages, answered)
-    return Facts(
+    new = messages[answered[0] + 1 :] if answered else messages
+    leading = _leading(call)
+    system = _text(leading, SYSTEM_HEAD_CHARS)
+    asked = _asked(new)
+    history, tips = _histories(messages, answered)
+    kind = kind_of(call, identity, "" if answered else system, asked)
+    words = _helper_words(asked) if kind in NOISE else _words(asked, leading if is_first else ())
+    facts = Facts(
         call_id=call.call_id,
         started_ns=call.started_ns,
-        ended_ns=call.ended_ns,
-        status=str(call.status),
         connection=call.connection_id,
-        kind=kind_of(call, identity, "" if answered else system, asked),
+        kind=kind,
         attempt=identity.attempt,
         said=identity.trace,
         said_rule=identity.trace_rule,
@@ -75,108 +70,202 @@ def gather(call: Call) -> Facts:
         session_rule=identity.session_rule,
         thread=identity.thread,
         parent_thread=identity.parent_thread,
+        branch=identity.branch,
+        parent_branch=identity.parent_branch,
         parent_call=identity.parent_call,
         replay_of=identity.replay_of,
         agent=identity.agent,
-        intro=named_agent(system[:SYSTEM_HEAD_CHARS]),
-        task=None if answered else task_of(asked),
-        system=token("system", system_digests + str(len(call.tools)).encode()),
-        request=_request(call, identity, names[-1] + system_digests) if digests else 0,
-        previous=token("response", call.previous_response_id) if call.previous_response_id else 0,
-        tips=tuple(token("tip", name) for name in reversed(names[:-1])),
-        recalled=tuple(
-            _recall(messages[length - 1], question) for length, question in zip(answered[:MAX_RECALLED], questions[1:], strict=False)
-        ),
-        reasked=tuple(token("asked", name + _gist(messages[end - 1])) for name, end in zip(questions[1:], answered, strict=True) if name),
+        intro=named_agent(system) if system else None,
+        task=None if answered else heading(words.texts[0]) if words.texts else task_of(asked),
+        trace_name=identity.trace_name,
+        system=_instructions(leading, len(call.tools)),
+        request=_request(call, identity, history) if messages else 0,
+        previous=token(RESPONSE, call.previous_response_id) if call.previous_response_id else 0,
+        history=history,
+        tips=tips,
         is_first=is_first,
-        heard=() if is_first else _heard(new, asked, ids=has_ids),
-        asked=token("asked", questions[0] + _gist(answer)) if answer and questions[0] else 0,
-        tip=_tips(digests, call.answers),
-        answer=_recall(answer, questions[0]) if answer else 0,
-        response=token("response", call.response_id) if call.response_id else 0,
-        offers=offers(answer, ids=has_ids) if answer else (),
-        handed=None if handed is None else said(handed),
-        handed_keys=() if handed is None else ends(handed),
+        heard=() if is_first else _heard(new, ids=call.format not in _WITHOUT_IDS),
+        question=_question(messages, len(messages)),
+    )
+    return facts, words
+
+
+def completed(facts: Facts, call: Call) -> Facts:
+    """Return the facts of a call that has ended."""
+    answer = call.answers[0] if call.answers else None
+    if answer is None:
+        return msgspec.structs.replace(facts, status=str(call.status), ended_ns=call.ended_ns)
+    text = handed_text(answer)
+    return msgspec.structs.replace(
+        facts,
+        status=str(call.status),
+        ended_ns=call.ended_ns,
+        tip=tuple([_digest(facts.history + one.digest) for one in call.answers[:MAX_CHOICES]]),
+        answer=_recall(answer, facts.question),
+        asked=named(ASKED, _digest(facts.question + _gist(answer))) if facts.question else 0,
+        response=token(RESPONSE, call.response_id) if call.response_id else 0,
+        offers=offers(answer, ids=call.format not in _WITHOUT_IDS),
+        handed=said(text) if text else None,
+        head=head_of(text) if text else 0,
     )
 
 
-def words_of(call: Call) -> Words:
-    """Return the words of a call: its new user texts, and of a first turn the system prompt's ends."""
-    answered = _answered(call.messages)
-    asked = _asked(call.messages[answered[0] :] if answered else call.messages)
-    system = "" if answered or call.previous_response_id else _system(call)
-    kept = asked if len(asked) <= MAX_TEXTS else [*asked[: MAX_TEXTS // 2], *asked[-MAX_TEXTS // 2 :]]
-    texts: list[str] = []
-    room = MAX_WORDS_CHARS
-    for text in kept:
-        texts.append(lined(text)[:room])
-        room -= len(texts[-1])
-    return Words(tuple(filter(None, texts)), lined(system, BRIEFING_CHARS, BRIEFING_CHARS))
+def recall(facts: Facts, call: Call) -> Facts:
+    """Return the facts with what tells a history that was cut or edited: asked for only when nothing else leads on."""
+    messages = call.messages
+    answered = _answered(messages, MAX_TIPS)
+    questions = [_question(messages, at) for at in answered]
+    return msgspec.structs.replace(
+        facts,
+        tips=_histories(messages, answered)[1],
+        recalled=tuple([_recall(messages[at], question) for at, question in zip(answered[:MAX_RECALLED], questions, strict=False)]),
+        reasked=tuple(
+            [named(ASKED, _digest(question + _gist(messages[at]))) for at, question in zip(answered, questions, strict=True) if question]
+        ),
+    )
 
 
-def _asked(new: Sequence[Message]) -> list[str]:
-    """Return the user texts of new messages, without what clients wrap around them."""
-    parts = [part for message in new if message.role == "user" for part in message.parts if part.kind == "text"]
-    return [text for part in parts if (text := unwrapped(part.text).strip())]
-
-
-def _answered(messages: Sequence[Message]) -> list[int]:
-    """Return the lengths of the last few prefixes that end with an answer, longest first."""
+def _answered(messages: Sequence[Message], count: int) -> list[int]:
+    """Return the places of the last few answers, latest first."""
     found: list[int] = []
-    for length in range(len(messages), 0, -1):
-        message = messages[length - 1]
+    for at in range(len(messages) - 1, -1, -1):
+        message = messages[at]
         if message.role == ANSWER_ROLE and message.digest:
-            found.append(length)
-            if len(found) == MAX_TIPS:
+            found.append(at)
+            if len(found) == count:
                 break
     return found
 
 
-def _questions(messages: Sequence[Message], answered: Sequence[int]) -> list[bytes]:
-    """Name the last questions, newest first, by the conversation's first and the message before the answer; a missing one is empty."""
+def _histories(messages: Sequence[Message], answered: Sequence[int]) -> tuple[bytes, tuple[bytes, ...]]:
+    """Name the history of all messages, and that up to each of these answers, latest first."""
+    digests = [message.digest for message in messages]
+    running = blake2b(digest_size=CHAIN_BYTES)
+    done = 0
+    tips = []
+    for at in reversed(answered):
+        running.update(b"".join(digests[done:at]))
+        tips.append(_digest(running.digest() + digests[at]))
+        done = at
+    running.update(b"".join(digests[done:]))
+    tips.reverse()
+    return running.digest(), tuple(tips)
+
+
+def _digest(data: bytes) -> bytes:
+    return blake2b(data, digest_size=CHAIN_BYTES).digest()
+
+
+def _leading(call: Call) -> tuple[Message, ...]:
+    """Return the system prompt's blocks, whether they stand outside the messages or lead them."""
+    if call.system:
+        return call.system
+    messages = call.messages
+    end = 0
+    while end < len(messages) and messages[end].role in SYSTEM_ROLES:
+        end += 1
+    return messages[:end]
+
+
+def _text(messages: Sequence[Message], room: int) -> str:
+    """Return the beginning of what messages say."""
+    found: list[str] = []
+    for message in messages:
+        for part in message.parts:
+            if part.text:
+                found.append(part.text[:room])
+                room -= len(part.text)
+                if room <= 0:
+                    return "\n".join(found)
+    return "\n".join(found)
+
+
+def _asked(new: Sequence[Message]) -> list[str]:
+    """Return the user texts of new messages, without what clients wrap around them."""
+    return [
+        text
+        for message in new
+        if message.role == "user"
+        for part in message.parts
+        if part.kind == "text" and (text := unwrapped(part.text).strip())
+    ]
+
+
+def _words(asked: Sequence[str], leading: Sequence[Message]) -> Words:
+    """Return the words of a call: its new user texts, and of a first turn the system prompt's ends."""
+    kept = asked if len(asked) <= MAX_TEXTS else [*asked[: MAX_TEXTS // 2], *asked[-MAX_TEXTS // 2 :]]
+    texts: list[str] = []
+    lines: dict[str, None] = {}
+    room = MAX_WORDS_CHARS
+    for text in kept:
+        if len(text) < MIN_CHARS or room <= 0:
+            continue
+        for one in (text, *wrapped(text)):
+            texts.append(squeezed(one)[:room])
+            room -= len(texts[-1])
+        lines.update(dict.fromkeys(short_lines(text)))
+    briefing = ""
+    if leading:
+        parts = [part.text for message in leading for part in message.parts if part.text]
+        whole = parts[0] if len(parts) == 1 else "\n".join(parts)
+        briefing = squeezed(whole if len(whole) <= 2 * BRIEFING_CHARS else f"{whole[:BRIEFING_CHARS]} {whole[-BRIEFING_CHARS:]}")
+    return Words(tuple(texts), tuple(lines), briefing) if texts or briefing else NO_WORDS
+
+
+def _helper_words(asked: Sequence[str]) -> Words:
+    """Return the words of a helper: what it was told, whole and by line."""
+    texts = asked[:MAX_TEXTS]
+    lines = dict.fromkeys(squeezed(line) for text in texts for line in text.splitlines()[:HELPER_LINES])
+    return Words(tuple(map(squeezed, texts)), (), "", tuple(line for line in lines if len(line) >= MIN_CHARS))
+
+
+def _question(messages: Sequence[Message], end: int) -> bytes:
+    """Name the last question before a place by the conversation's first words and itself; nothing where there is none."""
+    at = end - 1
+    while at >= 0 and messages[at].role == ANSWER_ROLE:
+        at -= 1
+    if at < 0:
+        return b""
     first = next((message.digest for message in messages if message.role == "user"), b"")
-    names = []
-    for end in (len(messages) + 1, *answered):
-        at = end - 2
-        while at >= 0 and messages[at].role == ANSWER_ROLE:
-            at -= 1
-        names.append(first + messages[at].digest if first and at >= 0 else b"")
-    return names
+    return first + messages[at].digest if first else b""
 
 
 def _gist(answer: Message) -> bytes:
     """Return how an answer begins: what survives when a client cuts or rewrites it."""
-    text = "".join(part.text for part in answer.parts if part.kind == "text")
-    tools = "" if text.strip() else " ".join(part.name or "" for part in answer.parts if part.kind == "tool_use")
-    return "".join((text or tools)[: 4 * GIST_CHARS].split())[:GIST_CHARS].encode("utf-8", "surrogatepass")
+    text = "".join([part.text[:GIST_ROOM] for part in answer.parts if part.kind == "text"]).strip()
+    if not text:
+        text = " ".join([part.name or "" for part in answer.parts if part.kind == "tool_use"])
+    return "".join(text[:GIST_ROOM].split())[:GIST_CHARS].encode("utf-8", "surrogatepass")
 
 
 def _recall(answer: Message, question: bytes) -> int:
     """Name an answer: by itself where it has ids or is too long to be given twice, else with its question (none: not at all)."""
-    parts = [part for part in answer.parts if part.kind in {"text", "tool_use"}]
-    if any(part.tool_id for part in parts) or sum(len(part.text) + len(part.arguments or "") for part in parts) >= TELLING_CHARS:
-        return token("answer", answer.digest)
-    return token("answer", question[-CHAIN_BYTES:] + answer.digest) if question else 0
+    size = 0
+    for part in answer.parts:
+        if part.kind in {"text", "tool_use"}:
+            if part.tool_id:
+                return named(ANSWER, answer.digest)
+            size += len(part.text) + len(part.arguments or "")
+    if size >= TELLING_CHARS:
+        return named(ANSWER, answer.digest)
+    return named(ANSWER, _digest(question[-CHAIN_BYTES:] + answer.digest)) if question else 0
 
 
-def _tips(digests: Sequence[bytes], answers: Sequence[Message]) -> tuple[int, ...]:
-    return tuple(token("tip", prefixes([*digests, answer.digest], [len(digests) + 1])[0]) for answer in answers[:MAX_CHOICES])
+def _instructions(leading: Sequence[Message], tools: int) -> int:
+    """Name the system prompt and the number of tools."""
+    digest = leading[0].digest if len(leading) == 1 else _digest(b"".join([message.digest for message in leading]))
+    return named(SYSTEM, digest) ^ tools << _TOOLS_SHIFT
 
 
-def _request(call: Call, identity: Identity, read: bytes) -> int:
+def _request(call: Call, identity: Identity, history: bytes) -> int:
     """Name what makes two requests the same: all that the model reads, and who asks as far as they say."""
-    names = (call.operation, call.model, str(len(call.tools)), call.previous_response_id, identity.trace, identity.thread)
-    return token("request", read + "\0".join(name or "" for name in names).encode("utf-8", "surrogatepass"))
+    who = f"{call.operation}\n{call.model}\n{len(call.tools)}\n{call.previous_response_id}\n{identity.trace}\n{identity.thread}"
+    instructions = b"".join([message.digest for message in call.system])
+    return named(REQUEST, _digest(history + instructions + who.encode("utf-8", "surrogatepass")))
 
 
-def _system(call: Call) -> str:
-    """Return the system prompt, whether it stands outside the messages or leads them."""
-    leading = call.system or tuple(message for message in call.messages[:3] if message.role in {"system", "developer"})
-    return "\n".join(part.text for message in leading for part in message.parts if part.text)
-
-
-def _heard(new: Sequence[Message], asked: Sequence[str], *, ids: bool) -> tuple[Heard, ...]:
-    """Return what came back: each tool result, and the person's words."""
+def _heard(new: Sequence[Message], *, ids: bool) -> tuple[Heard, ...]:
+    """Return what tools brought back."""
     found: list[Heard] = []
     counts: dict[str, int] = {}
     for message in new:
@@ -185,12 +274,7 @@ def _heard(new: Sequence[Message], asked: Sequence[str], *, ids: bool) -> tuple[
                 name = part.name or ""
                 counts[name] = counts.get(name, 0) + 1
                 tool_id = (part.tool_id if ids else None) or unnamed_use(name, counts[name])
-                found.append(Heard(tool_id, _sketched(part.text), part.is_error is True))
-    found += [Heard("", _sketched(text)) for text in asked[-MAX_SAID:]]
+                text = part.text.lstrip()
+                heads = [head for one in (text, *wrapped(text)) for head in heads_in(one)]
+                found.append(Heard(tool_id, tuple(heads), part.is_error is True))
     return tuple(found)
-
-
-def _sketched(text: str) -> tuple[int, ...]:
-    """Return the tokens of what came back, and of what it wraps."""
-    wrapped = wrapped_text(text)
-    return tuple(dict.fromkeys((*sketch(text), *sketch(wrapped)))) if wrapped else sketch(text)

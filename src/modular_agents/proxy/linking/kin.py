@@ -7,48 +7,50 @@ in time is meant, before or after: a title is often asked for first.
 from collections.abc import Sequence
 
 from modular_agents.proxy.linking.facts import Facts, Words
+from modular_agents.proxy.linking.identity import LOOSE
 from modular_agents.proxy.linking.kinds import NOISE
-from modular_agents.proxy.linking.known import MINUTE_NS, Known, Step, ask
-from modular_agents.proxy.linking.text import MIN_CHARS
+from modular_agents.proxy.linking.sight import MINUTE_NS, Known, Sight
 from modular_agents.proxy.linking.threads import agrees
-from modular_agents.proxy.linking.tokens import token, tokens
-from modular_agents.proxy.model.link import Lookup
+from modular_agents.proxy.linking.tokens import CONNECTION, PROMPT, mark
 
 KIN_WINDOW_NS = 5 * MINUTE_NS
 """A helper's call stands this near to what it helps."""
 SAME_PROMPT = "same-prompt"
-CONNECTION = "connection"
+BY_CONNECTION = "connection"
+MAX_PROMPTS = 4
+"""User texts of a first turn that a helper may repeat."""
 
 
 def kin_keys(me: Facts, words: Words) -> tuple[int, ...]:
     """Return the tokens that the first call of a thread leaves, and noise looks for: its prompts and its connection."""
-    return (*prompts(me, words), token("connection", me.connection))
+    return (*prompts(words), mark(CONNECTION, me.connection))
 
 
-def prompts(me: Facts, words: Words) -> tuple[int, ...]:
-    """Return tokens of its own user texts, whole and by line."""
-    texts = [text.replace("\n", " ") for text in words.texts[:4]]
-    lines = [line for text in words.texts[:4] for line in text.split("\n")[:4]] if me.kind in NOISE else []
-    return tokens("prompt", dict.fromkeys(text for text in (*texts, *lines) if len(text) >= MIN_CHARS))
+def prompts(words: Words) -> tuple[int, ...]:
+    """Return marks of a call's own user texts."""
+    return tuple([mark(PROMPT, text) for text in (*words.texts[:MAX_PROMPTS], *words.prompts)])
 
 
-def kin(me: Facts, words: Words) -> Step[tuple[Known, str] | None]:
+def kin(me: Facts, words: Words, sight: Sight) -> tuple[Known, str] | None:
     """Return the call of another thread that `me`, which is noise, stands beside, and the rule that says so."""
-    keys = kin_keys(me, words)
-    found = yield from ask(Lookup(me.started_ns, earlier=keys, later=keys))
+    found = sight.around(kin_keys(me, words))
     beside = [other for other in found if other.facts.kind not in NOISE and other.is_root and _is_near(me, other.facts)]
-    alike = set(prompts(me, words))
-    same_prompt = [other for other in beside if alike & set(prompts(other.facts, other.words))]
+    alike = set(prompts(words))
+    same_prompt = [other for other in beside if alike & set(prompts(other.words))]
     if same_prompt:
         return _nearest(me, same_prompt), SAME_PROMPT
     connected = [other for other in beside if other.facts.connection == me.connection]
-    return (_nearest(me, connected), CONNECTION) if connected else None
+    return (_nearest(me, connected), BY_CONNECTION) if connected else None
 
 
 def _is_near(me: Facts, other: Facts) -> bool:
-    if not agrees(me, other) or (me.session and other.session and me.session != other.session):
+    if not agrees(me, other) or (me.session and other.session and me.session != other.session and not _is_loose(me, other)):
         return False
     return other.started_ns - KIN_WINDOW_NS <= me.started_ns <= (other.ended_ns or other.started_ns) + KIN_WINDOW_NS
+
+
+def _is_loose(me: Facts, other: Facts) -> bool:
+    return me.session_rule in LOOSE or other.session_rule in LOOSE
 
 
 def _nearest(me: Facts, others: Sequence[Known]) -> Known:

@@ -21,7 +21,7 @@ _CALLED = re.compile(r"\bYou are (?:\*\*)?([A-Z][\w.\-]*(?: [A-Z][\w.\-]*){0,3})
 
 @lru_cache(maxsize=MAX_REMEMBERED)
 def named_agent(system: str) -> str | None:
-    """Return the name by which a system prompt introduces the agent, or None."""
+    """Return the name by which a system prompt introduces the agent, or None. Remembered: an agent says it with every call."""
     text = system[:SYSTEM_HEAD_CHARS]
     found = _SPECIALIST.search(text) or _INTRODUCED.search(text) or _CALLED.search(text)
     return found[1].strip().lower()[:MAX_NAME_CHARS] or None if found else None
@@ -30,13 +30,13 @@ def named_agent(system: str) -> str | None:
 def task_of(asked: Sequence[str]) -> str | None:
     """Return the first of the user texts (reminders already stripped), cut to a heading."""
     for text in asked:
-        words = _unquoted(" ".join(text[: 4 * MAX_TASK_CHARS].split()))
+        words = heading(" ".join(text[: 2 * MAX_TASK_CHARS].split()))
         if words:
-            return words[:MAX_TASK_CHARS]
+            return words
     return None
 
 
-def _unquoted(words: str) -> str:
-    """Return words without the quotes around all of them: OpenCode sends its argument as the shell quoted it."""
+def heading(words: str) -> str:
+    """Return squeezed words cut, and without the quotes around all of them: OpenCode sends its argument as the shell quoted it."""
     inner = words[1:-1]
-    return inner if inner and words[:1] == words[-1:] == '"' and '"' not in inner else words
+    return (inner if inner and words[0] == words[-1] == '"' and '"' not in inner else words)[:MAX_TASK_CHARS]

@@ -4,7 +4,7 @@ A plan is an answer that is (or holds) JSON, or a list. Strings too short to mea
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -16,6 +16,10 @@ MAX_OFFERS = 48
 MAX_DEPTH = 6
 MAX_PLAN_CHARS = 64 * 1024
 """Longer answers are documents, not plans."""
+MAX_RESULT_CHARS = 16 * 1024
+"""Longer results that look like JSON are taken as text."""
+MAX_RESULT_STRINGS = 8
+"""Strings of a result in JSON that may be what an agent said."""
 _QUOTED_CHARS = 4096
 """Longer strings are files, not commands: nothing quoted in them is a prompt."""
 _NAMES = ("subagent_type", "agent", "agent_name", "agent_type", "role", "module", "name", "worker", "assignee")
@@ -26,6 +30,7 @@ _WRAPS = ("{", "[", "<")
 _QUOTED = re.compile(r"\"([^\"\n]{12,})\"|'([^'\n]{12,})'")
 _FENCED = re.compile(r"```(?:json|JSON)?\s*\n(.*?)```", re.DOTALL)
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s+(\S.{14,})$", re.MULTILINE)
+_MIN_RESULT_CHARS = 16
 
 
 class Offer(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -69,13 +74,15 @@ def handed_text(answer: Message) -> str | None:
     return max((text for text, _ in _strings(_json(uses[0].arguments or ""), "", 0)), key=len, default="")
 
 
-def wrapped_text(text: str) -> str:
-    """Return the longest string of a result that is JSON, bare or in a tag (as Codex hands answers on); empty when it is none."""
-    bare = text.strip()
-    if bare[:1] not in _WRAPS or len(bare) > MAX_PLAN_CHARS:
-        return ""
-    value = _embedded(bare)
-    return "" if value is None else max((inner for inner, _ in _strings(value, "", 0)), key=len, default="")
+def wrapped(text: str) -> Sequence[str]:
+    """Return the longer strings of a text that is JSON, bare or in a tag (as Codex hands answers on); none when it is no JSON."""
+    if text[:1] not in _WRAPS or len(text) > MAX_RESULT_CHARS:
+        return ()
+    value = _embedded(text)
+    if value is None:
+        return ()
+    found = [inner for inner, _ in _strings(value, "", 0) if len(inner) >= _MIN_RESULT_CHARS and " " in inner]
+    return found[:MAX_RESULT_STRINGS]
 
 
 def _add(found: list[Offer], tool_id: str, tool: str, agent: str, text: str) -> None:
@@ -99,9 +106,10 @@ def _embedded(text: str) -> object:
     """Return the JSON object or array that an answer is, or holds; None when there is none."""
     if "{" not in text and "[" not in text:
         return None
-    for block in _FENCED.findall(text):
-        if isinstance(value := _json(block), (dict, list)):
-            return value
+    if "```" in text:
+        for block in _FENCED.findall(text):
+            if isinstance(value := _json(block), (dict, list)):
+                return value
     for opens, closes in ("{}", "[]"):
         start, end = text.find(opens), text.rfind(closes)
         if 0 <= start < end and isinstance(value := _json(text[start : end + 1]), (dict, list)):
@@ -121,7 +129,7 @@ def _strings(value: object, agent: str, depth: int) -> Iterator[tuple[str, str]]
     """Yield (string, agent) of every string in a JSON value, and of what a command quotes."""
     if isinstance(value, str):
         yield value, agent
-        if len(value) <= _QUOTED_CHARS:
+        if len(value) <= _QUOTED_CHARS and ('"' in value or "'" in value):
             for double, single in _QUOTED.findall(value):
                 yield double or single, agent
     elif depth < MAX_DEPTH and isinstance(value, dict):

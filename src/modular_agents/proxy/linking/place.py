@@ -1,33 +1,40 @@
-"""A call is placed by its own evidence and by what earlier calls left; nothing else decides, so that order does not matter.
+"""A call is placed by its own evidence and by what other calls left; nothing else decides, so that order does not matter.
 
 First what it goes on from (`threads`), else who asked for it (`delegation`), what it was handed (`returns`) and whom it stands
-beside (`kin`). The trace written here is provisional where several come together; `grouping` has the last word.
+beside (`kin`). These rest on each other in one direction: threads on earlier threads; openers on threads and on earlier openers; what
+comes back on threads and openers; kin on all of them. The trace written here is provisional where several come together:
+`grouping` has the last word.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
-from modular_agents.proxy.linking.delegation import opener
+from modular_agents.proxy.linking.delegation import opener, taken
 from modular_agents.proxy.linking.facts import Came, Facts, Stand, Words
 from modular_agents.proxy.linking.grouping import is_given, trace_after
+from modular_agents.proxy.linking.identity import CLAUDE_SESSION, MAIN
 from modular_agents.proxy.linking.kin import kin, kin_keys
 from modular_agents.proxy.linking.kinds import NOISE
-from modular_agents.proxy.linking.known import Known, Link, Step, ask, asked_for, before
-from modular_agents.proxy.linking.returns import came_back, handed_over, may_tell, opened_by
+from modular_agents.proxy.linking.returns import NOTHING, Returns, came_back, handed_over, heads_of, may_tell, opened_by, told_to
+from modular_agents.proxy.linking.sight import ANY_READING, Known, Link, Sight
 from modular_agents.proxy.linking.text import Reading
-from modular_agents.proxy.linking.threads import REQUEST, predecessor
-from modular_agents.proxy.linking.tokens import token
-from modular_agents.proxy.model.link import Lookup
+from modular_agents.proxy.linking.threads import REQUEST, Recall, predecessor, sought
+from modular_agents.proxy.linking.tokens import BRANCH, FOLLOWING, HISTORY, SESSION, THREAD, TIED, TIP, mark, named, turned
 from modular_agents.proxy.model.trace import HELPERS, Edge, EdgeType, Evidence, Placement
 
 COMPACTION = "compaction"
 PEERS = 4
 """Calls of the same session that are asked for their trace."""
+_CLAUDE = f"header.{CLAUDE_SESSION}"
+MAIN_SESSIONS = frozenset({_CLAUDE, "header.x-session-id", "header.x-session-affinity"})
+"""Rules of sessions that have a main conversation, which sub-agents name as what opened them: Claude Code's, OpenCode's."""
+SILENCE = Reading(())
+_EDGE_TYPES = {str(one): one for one in EdgeType}
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """Where a call stands, and the tokens of the words by which it was looked for."""
+class Placed(NamedTuple):
+    """Where a call stands, and why."""
 
     facts: Facts
     words: Words
@@ -37,7 +44,6 @@ class Placed:
     opener_id: str | None
     agent_name: str | None
     loose: frozenset[str] = frozenset()
-    reading_keys: tuple[int, ...] = ()
 
     @property
     def thread_id(self) -> str:
@@ -47,20 +53,21 @@ class Placed:
     @property
     def placement(self) -> Placement:
         """The same as the store keeps it."""
-        facts, stand = self.facts, self.stand
-        is_root = self.root_id == facts.call_id
+        facts, _, stand, trace_id, root_id, opener_id, agent_name, _ = self
+        is_root = root_id == facts.call_id
         return Placement(
-            trace_id=self.trace_id,
-            thread_id=self.thread_id,
-            trace_evidence=trace_evidence(facts, self.trace_id),
-            agent_name=self.agent_name,
-            parent_id=stand.parent,
-            edges=tuple(_edge(came, facts.call_id) for came in stand.came),
-            task_description=facts.task if is_root and facts.kind not in NOISE else None,
-            kind=stand.kind,
-            root_id=self.root_id,
-            opener_id=self.opener_id,
-            agent_given=facts.agent is not None,
+            trace_id,
+            thread_of(root_id),
+            trace_evidence(facts, trace_id),
+            agent_name,
+            stand.parent,
+            tuple([_edge(came, facts.call_id) for came in stand.came]),
+            facts.trace_name,
+            facts.task if is_root and facts.kind not in NOISE else None,
+            stand.kind,
+            root_id,
+            opener_id,
+            facts.agent is not None,
         )
 
 
@@ -70,139 +77,135 @@ def thread_of(root_id: str) -> str:
 
 
 def _edge(came: Came, call_id: str) -> Edge:
-    return Edge(came.source, call_id, EdgeType(came.type), Evidence(came.rule, came.detail, came.confidence))
+    source, kind, rule, detail, confidence = came
+    return Edge(source, call_id, _EDGE_TYPES[kind], _evidence(rule, detail, confidence))
 
 
-def place(me: Facts, words: Words, at: Known | None) -> Step[Placed]:
-    """Place a call. `at` is where it stands already, if it does: its own thread tells where its answer went."""
-    link = None if me.replay_of else (yield from predecessor(me))
-    if link is None and (words.texts or words.briefing) and me.kind not in NOISE:
-        reading = Reading((*words.texts, words.briefing))
-        keys = asked_for(reading.keys)
-        found = yield from ask(Lookup(me.started_ns, earlier=keys))
-        link = yield from _compacted(me, reading, found)
-        if link is None:
-            return (yield from _opened(me, words, at, reading, found))
+_evidence = lru_cache(maxsize=256)(Evidence)
+"""Most edges rest on the same."""
+
+
+def place(me: Facts, words: Words, sight: Sight, recall: Recall | None = None) -> Placed:
+    """Place a call. `recall` reads of its messages what is needed when its history was edited."""
+    is_apart = bool(me.replay_of) or me.kind in NOISE
+    reading = words.reading if words and not is_apart else None
+    recent, lasting = sought(me)
+    recent += heads_of(me)
+    found = sight.before(recent, lasting, reading)
+    link: Link | None = None
+    if not me.replay_of:
+        link, me = predecessor(me, sight, found, recall)
+    if link is None and reading:
+        link = _compacted(me, sight, reading, found)
     if link is None:
-        return (yield from _opened(me, words, at, Reading(()), ()))
-    if me.said and not link.source.facts.said and link.source.trace_id != me.said:
+        return _opened(me, words, sight, reading or SILENCE, found)
+    if link.rule == "retry":
+        return _joined(me, words, link, NOTHING)
+    if me.said and link.source.stand.named != me.said:
         return _said_apart(me, words, link)
-    return (yield from _joined(me, words, link))
+    return _joined(me, words, link, came_back(me, sight, link.source, reading, found))
 
 
-def _joined(me: Facts, words: Words, link: Link) -> Step[Placed]:
+def _joined(me: Facts, words: Words, link: Link, back: Returns) -> Placed:
     """Place a call in the thread of the one it goes on from."""
-    source = link.source
-    back: list[Link] = []
-    if link.rule != "retry":
-        back = yield from came_back(me, source, source.thread_id)
-    links = (link, *back)
+    source, above = link.source, link.source.stand
+    came: tuple[Came, ...] = (link.came,)
+    is_doubtful = link.is_doubtful
+    if back.links:
+        came += tuple([one.came for one in back.links])
+        is_doubtful = is_doubtful or any(one.is_doubtful for one in back.links)
+    speaker = _speaker(me, source)
     stand = Stand(
-        parent=source.call_id,
-        kind="retry" if link.rule == "retry" else me.kind,
-        came=tuple(one.came for one in links),
-        is_doubtful=any(one.is_doubtful for one in links),
+        source.call_id,
+        "retry" if link.rule == "retry" else me.kind,
+        came,
+        is_doubtful=is_doubtful,
+        told=back.told,
+        named=above.named,
+        agent=speaker,
     )
-    kept = words if link.rule == COMPACTION or me.is_first else Words()
-    return Placed(
-        me,
-        kept,
-        stand,
-        source.trace_id,
-        source.root_id,
-        source.opener_id,
-        me.agent or _speaker(me, source),
-        frozenset(one.source.trace_id for one in links) - {source.trace_id},
-        asked_for(Reading((*kept.texts, kept.briefing)).keys),
-    )
+    return Placed(me, words, stand, source.trace_id, source.root_id, source.opener_id, me.agent or speaker)
 
 
 def _speaker(me: Facts, source: Known) -> str | None:
     """Return who speaks on: the same as before, unless an agent known by its introduction is followed by one with another (a handoff)."""
-    before = source.facts.intro
-    return me.intro if me.intro and before and before != me.intro and source.agent_name == before else source.agent_name
+    before, name = source.facts.intro, source.stand.agent
+    return me.intro if me.intro and before and before != me.intro and name == before else name
 
 
 def _said_apart(me: Facts, words: Words, link: Link) -> Placed:
-    """Place a call that goes on from an unnamed trace but says another: it opens a thread there, tied to where it came from."""
-    stand = Stand(link.source.call_id, me.kind, (link.came,), is_doubtful=link.is_doubtful)
-    agent = me.agent or link.source.agent_name
+    """Place a call that goes on from a trace of another name, or of none: it opens a thread where it says, tied to where it came from."""
+    agent = me.agent or link.source.stand.agent
+    source = link.source
+    stand = Stand(source.call_id, me.kind, (link.came,), is_doubtful=link.is_doubtful, named=me.said, agent=agent, tied=(source.root_id,))
     trace = me.said or ""
-    return Placed(me, words, stand, trace, me.call_id, link.source.call_id, agent, frozenset((link.source.trace_id, trace)))
+    return Placed(me, words, stand, trace, me.call_id, source.call_id, agent, frozenset((source.trace_id, trace)))
 
 
-def _compacted(me: Facts, reading: Reading, found: Sequence[Known]) -> Step[Link | None]:
+def _compacted(me: Facts, sight: Sight, reading: Reading, found: Sequence[Known]) -> Link | None:
     """Return the thread that a conversation beginning with a summary goes on from."""
-    telling = [other for other in before(me, found) if other.facts.handed and reading.holds(other.facts.handed)]
-    for other in reversed([one for one in telling if one.facts.kind == COMPACTION and may_tell(me, one)]):
+    telling = [other for other in found if other.facts.kind == COMPACTION and other.facts.handed and may_tell(me, other)]
+    for other in reversed(telling):
+        if other.facts.handed and not reading.holds(other.facts.handed):
+            continue
         if other.facts.system == me.system:
             return Link(other, REQUEST, COMPACTION, "its summary stands in the prompt, word for word", 0.95)
-        sources = tuple(came.source for came in other.stand.came)
-        known = yield from ask(Lookup(calls=sources))
-        for source in reversed([one for one in known if one.facts.system == me.system]):
+        sources = [came.source for came in other.stand.came if came.type == REQUEST]
+        for source in reversed([one for one in sight.calls(sources) if one.facts.system == me.system]):
             return Link(source, REQUEST, COMPACTION, f"a summary of it, made by {other.call_id}, stands in the prompt", 0.9)
     return None
 
 
-def _opened(me: Facts, words: Words, at: Known | None, reading: Reading, found: Sequence[Known]) -> Step[Placed]:
+def _opened(me: Facts, words: Words, sight: Sight, reading: Reading, found: Sequence[Known]) -> Placed:
     """Place the first call of a thread."""
     links: list[Link] = []
     beside: tuple[Known, str] | None = None
     kind = me.kind
     if me.replay_of:
-        links = [Link(other, REQUEST, "replay") for other in (yield from ask(Lookup(calls=(me.replay_of,))))]
+        links = [Link(other, REQUEST, "replay") for other in sight.calls((me.replay_of,))]
         kind = "replay"
     elif me.kind in NOISE:
-        beside = yield from kin(me, words)
+        beside = kin(me, words, sight)
     else:
-        link = yield from opener(me, at, reading, found)
+        link = opener(me, sight, reading, found)
         links = ([link] if link else []) + handed_over(me, reading, found)
-    if not links and beside is None and me.kind not in NOISE:
-        beside = yield from _brought(me, at)
+        beside = None if links else _brought(me, sight)
     first = links[0] if links else None
+    agent = me.agent or (first.agent if first else None) or HELPERS.get(me.kind) or me.intro
     stand = Stand(
         parent=first.source.call_id if first else None,
         kind=kind,
-        came=tuple(link.came for link in links),
+        came=tuple([link.came for link in links]),
         kin=beside[0].call_id if beside else None,
         kin_rule=beside[1] if beside else "",
         took=first.took if first else 0,
         use=first.use if first else "",
-        was_told=any(link.was_told for link in links),
         is_doubtful=any(link.is_doubtful for link in links),
+        named=me.said,
+        agent=agent,
+        tied=tuple(dict.fromkeys(link.source.root_id for link in links)) if me.said else (),
     )
     touched = {link.source.trace_id for link in links} | ({beside[0].trace_id} if beside else set())
-    touched |= {other.trace_id for other in (yield from _peers(me))}
+    if me.session and not me.said:
+        touched |= {other.trace_id for other in _peers(me, sight)}
     trace_id = _trace(me, links, sorted(touched))
     opened = first.source.call_id if first and first.type != "response" else None
-    agent = me.agent or (first.agent if first else None) or HELPERS.get(me.kind) or me.intro
-    loose = _loose(me, trace_id, touched)
-    return Placed(me, words, stand, trace_id, me.call_id, opened, agent, loose, asked_for(reading.keys))
+    return Placed(me, words, stand, trace_id, me.call_id, opened, agent, _loose(me, trace_id, touched))
 
 
-def _brought(me: Facts, at: Known | None) -> Step[tuple[Known, str] | None]:
+def _brought(me: Facts, sight: Sight) -> tuple[Known, str] | None:
     """Return the turn that brought this thread's answer, when nothing else ties the thread to any other."""
-    if at is None:
-        return None
-    ended = [other for other in (yield from ask(Lookup(2**62, before=at.thread_id))) if other.facts.handed_keys]
-    if not ended:
-        return None
-    last = ended[-1]
-    keys = tuple(~key for key in last.facts.handed_keys)
-    later = yield from ask(Lookup(last.facts.started_ns, later=keys))
-    for turn in later:
-        if any(came.source == last.call_id for came in turn.stand.came) and turn.root_id != me.call_id:
+    for turn in sight.anytime(me, (told_to(me.call_id),)):
+        sources = [came.source for came in turn.stand.came if came.type == "response"]
+        if turn.root_id != me.call_id and any(source.root_id == me.call_id for source in sight.calls(sources)):
             return turn, "answer-used"
     return None
 
 
-def _peers(me: Facts) -> Step[list[Known]]:
-    """Return calls of the same session, for their trace."""
-    if not me.session or me.said:
-        return []
-    key = (token("session", me.session),)
-    found = yield from ask(Lookup(me.started_ns, earlier=key, later=key))
-    return [other for other in found if other.call_id != me.call_id and not other.facts.said][:PEERS]
+def _peers(me: Facts, sight: Sight) -> list[Known]:
+    """Return first calls of the same session, for their trace."""
+    found = sight.peers(mark(SESSION, me.session or ""))
+    return [other for other in found if other.facts.session == me.session and not other.facts.said][:PEERS]
 
 
 def _trace(me: Facts, links: Sequence[Link], touched: Sequence[str]) -> str:
@@ -217,10 +220,10 @@ def _trace(me: Facts, links: Sequence[Link], touched: Sequence[str]) -> str:
 def trace_evidence(me: Facts, trace_id: str) -> Evidence:
     """Return why a call's trace is recognised: an id that came with it, or the conversation alone (edges say more)."""
     if me.said == trace_id:
-        return Evidence(me.said_rule)
+        return _evidence(me.said_rule, "", 1.0)
     if me.session == trace_id:
-        return Evidence(me.session_rule, "", 0.95)
-    return Evidence("conversation", "", 0.5)
+        return _evidence(me.session_rule, "", 0.95)
+    return _evidence("conversation", "", 0.5)
 
 
 def _loose(me: Facts, trace_id: str, touched: set[str]) -> frozenset[str]:
@@ -230,21 +233,49 @@ def _loose(me: Facts, trace_id: str, touched: set[str]) -> frozenset[str]:
     return frozenset(touched | {trace_id}) if others or may_rename else frozenset()
 
 
-def left_by(placed: Placed) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the tokens a call leaves: for good, and for those that come late."""
-    me = placed.facts
-    is_root = placed.root_id == me.call_id
-    offered = [key for offer in me.offers for key in offer.piece.keys]
-    handed = [*me.handed.keys, *me.handed_keys] if me.handed else []
-    own = [me.request, me.asked, *me.tip, me.answer, me.response, *offered, *handed]
-    own += [token("thread", me.thread)] if me.thread else []
-    own += [token("session", me.session)] if me.session else []
-    looking = [*me.tips, me.previous, *me.recalled, *me.reasked, *(key for heard in me.heard for key in heard.keys)]
+def lasting_of(me: Facts, stand: Stand, *, is_root: bool, opener_id: str | None) -> tuple[int, ...]:
+    """Return the tokens by which a call is found for good: its history, the ids of its answer, its conversation, who opened it."""
+    found = [named(TIP, tip) for tip in me.tip]
+    if me.response:
+        found.append(me.response)
+    if me.thread:
+        found.append(mark(THREAD, me.thread))
+    elif me.session_rule in MAIN_SESSIONS and me.kind not in NOISE:
+        found.append(mark(THREAD, f"{me.session}/{MAIN}" if me.session_rule == _CLAUDE else me.session or ""))
+    if me.branch:
+        found.append(mark(BRANCH, me.branch))
     if is_root:
-        own += [opened_by(placed.opener_id, placed.stand.use)] if placed.opener_id else []
-        looking += [placed.stand.took, *placed.reading_keys]
-    passing = [~key for key in looking if key]
+        if me.session:
+            found.append(mark(SESSION, me.session))
+        if opener_id:
+            found.append(opened_by(opener_id, stand.use))
+        found += [mark(TIED, root) for root in stand.tied]
+    return tuple(found)
+
+
+def recent_of(me: Facts, words: Words, stand: Stand, *, is_root: bool) -> tuple[int, ...]:
+    """Return the tokens by which a call is found while it is among the latest."""
+    found = [me.request, me.answer, me.asked]
+    if me.tips:
+        found.append(named(HISTORY, me.tips[0]))
+    if me.previous:
+        found.append(turned(me.previous, FOLLOWING))
+    found += [offer.piece.anchor for offer in me.offers]
+    if me.handed:
+        found.append(me.handed.anchor)
+        found.append(me.head)
+    found += [told_to(root) for root in stand.told]
     if is_root:
-        passing += kin_keys(me, placed.words)
-    kept = asked_for(own)
-    return kept, tuple(key for key in dict.fromkeys(passing) if key not in set(kept))
+        if stand.took:
+            found.append(taken(stand.took))
+        if me.kind not in NOISE:
+            found += kin_keys(me, words)
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def late_of(me: Facts) -> list[int]:
+    """Return the tokens by which readings are found in which the answer's pieces may stand."""
+    found = [offer.piece.late or ANY_READING for offer in me.offers]
+    if me.handed:
+        found.append(me.handed.late or ANY_READING)
+    return found

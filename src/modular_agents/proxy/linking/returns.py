@@ -6,61 +6,87 @@ An edge `response` leads from the last call of the thread that answered to the c
 """
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from modular_agents.proxy.linking.facts import UNANSWERED, Facts, Heard
+from modular_agents.proxy.linking.facts import UNANSWERED, Facts
 from modular_agents.proxy.linking.kinds import NOISE
-from modular_agents.proxy.linking.known import HOUR_NS, Known, Link, Step, ask, before
-from modular_agents.proxy.linking.text import Reading, brought
+from modular_agents.proxy.linking.sight import HOUR_NS, Known, Link, Sight
+from modular_agents.proxy.linking.text import Reading
 from modular_agents.proxy.linking.threads import said_alike, same
-from modular_agents.proxy.linking.tokens import token
-from modular_agents.proxy.model.link import Lookup
+from modular_agents.proxy.linking.tokens import FOLLOWING, HISTORY, OPENED, TOLD, mark, named, turned
 
 RESPONSE = "response"
 MIN_HANDED_CHARS = 16
 """Shorter answers (`Done.`) are given by everybody: their coming back tells nothing without a tool use."""
 RETURN_WINDOW_NS = HOUR_NS
 """How long an answer may wait to be brought somewhere by its words alone."""
-MAX_KEYS = 24
-"""Tokens of one turn by which answers that came back are looked for."""
+MAX_KEYS = 32
+"""Marks of one turn's tool results by which answers that came back are looked for."""
 
 
 def opened_by(call_id: str, use: str) -> int:
     """Return the token that the first call of a thread leaves under its opener and the tool use."""
-    return token("opened", f"{call_id}/{use}")
+    return mark(OPENED, f"{call_id}/{use}")
 
 
-def came_back(me: Facts, parent: Known, thread_id: str) -> Step[list[Link]]:
-    """Return what the turn `me`, which goes on from `parent` in `thread_id`, brings back from other threads."""
-    if not me.heard:
-        return []
-    uses = {heard.tool_id for heard in me.heard} | {""}
-    opened = tuple(opened_by(parent.call_id, use) for use in sorted(uses))
-    children = yield from ask(Lookup(parent.facts.started_ns, later=opened))
-    keys = tuple(dict.fromkeys(key for heard in me.heard for key in heard.keys))[:MAX_KEYS]
-    telling = before(me, (yield from ask(Lookup(me.started_ns, earlier=keys)))) if keys else []
+def told_to(root_id: str) -> int:
+    """Return the token that a turn leaves which brings an answer of the thread that `root_id` opened."""
+    return mark(TOLD, root_id)
+
+
+def followers_of(facts: Facts) -> tuple[int, ...]:
+    """Return the tokens that the next turn after a call leaves."""
+    tokens = tuple([named(HISTORY, tip) for tip in facts.tip])
+    return (*tokens, turned(facts.response, FOLLOWING)) if facts.response else tokens
+
+
+class Returns(NamedTuple):
+    """What comes back with a turn: edges, and the roots of all threads whose words it may bring."""
+
+    links: tuple[Link, ...] = ()
+    told: tuple[str, ...] = ()
+
+
+NOTHING = Returns()
+
+
+def came_back(me: Facts, sight: Sight, parent: Known, reading: Reading | None, found: Sequence[Known]) -> Returns:
+    """Return what the turn `me`, which goes on from `parent`, brings back from other threads. `found`: whatever shares words with it."""
+    if not me.heard and not reading:
+        return NOTHING
+    opened = [opened_by(parent.call_id, use) for use in ("", *(heard.tool_id for heard in me.heard))]
+    children = sight.since(parent.facts, opened, lasting=True)
     links: dict[str, Link] = {}
-    for child in before(me, children):
-        if child.opener_id == parent.call_id and child.is_root and (link := (yield from _answer_of(me, child))):
+    for child in children:
+        if child.opener_id == parent.call_id and child.is_root and (link := _answer_of(me, sight, child, reading)):
             links[link.source.call_id] = link
-    heard_of = {link.source.thread_id for link in links.values()}
-    for link in _told(me, telling, thread_id):
-        if link.source.thread_id not in heard_of:
+    told: dict[str, None] = {}
+    answered = {link.source.root_id for link in links.values()}
+    for said, rule, tool_id in _told(me, parent.root_id, reading, found):
+        told.update(dict.fromkeys([other.root_id for other in said]))
+        link = _one_of(me, said, rule, tool_id)
+        if link.source.root_id not in answered:
             links.setdefault(link.source.call_id, link)
-    return sorted(links.values(), key=lambda link: link.source.facts.moment)
+    if not links:
+        return NOTHING if not told else Returns((), tuple(told))
+    return Returns(tuple(sorted(links.values(), key=lambda link: link.source.facts.moment)), tuple(told))
 
 
-def _answer_of(me: Facts, child: Known) -> Step[Link | None]:
+def _answer_of(me: Facts, sight: Sight, child: Known, reading: Reading | None) -> Link | None:
     """Return the edge from the thread that `child` opened, if it had ended when `me` was asked."""
-    turns = before(me, (yield from ask(Lookup(me.started_ns, before=child.thread_id))))
+    turns = sight.thread(child.thread_id)
     ended = [turn for turn in turns if turn.ended_before(me) and turn.facts.kind not in NOISE]
     if not ended:
         return None
     last = ended[-1]
     use = child.stand.use
-    heard = [one for one in me.heard if one.tool_id == use] if use else [one for one in me.heard if not one.tool_id]
-    if any(brought(one.keys, last.facts.handed_keys) for one in heard):
-        return Link(last, RESPONSE, "tool_result" if use else "text_result", "its answer, word for word", 1.0 if use else 0.95)
-    if last.facts.handed is None and last.facts.status not in UNANSWERED:
+    heard = [one for one in me.heard if one.tool_id == use] if use else []
+    if any(last.facts.head in one.heads for one in heard):
+        return Link(last, RESPONSE, "tool_result", "its answer comes back as the result of the tool use that opened it", 1.0)
+    handed = last.facts.handed
+    if not use and handed and reading and reading.holds(handed):
+        return Link(last, RESPONSE, "text_result", "its answer, word for word", 0.95)
+    if handed is None and last.facts.status not in UNANSWERED:
         return None
     if use and heard:
         return Link(last, RESPONSE, "tool_result", "the tool use that opened it is answered here", 0.8)
@@ -69,25 +95,35 @@ def _answer_of(me: Facts, child: Known) -> Step[Link | None]:
     return None
 
 
-def _told(me: Facts, telling: Sequence[Known], thread_id: str) -> Iterable[Link]:
-    """Yield edges from answers whose words `me` brings."""
-    for heard in me.heard:
-        said = [
-            other
-            for other in telling
-            if other.thread_id != thread_id and may_tell(me, other) and brought(heard.keys, other.facts.handed_keys)
-        ]
-        if said:
-            yield _one_of(me, said, "tool_result" if heard.tool_id else "text_result", heard)
+def _told(me: Facts, mine: str, reading: Reading | None, found: Sequence[Known]) -> Iterable[tuple[list[Known], str, str]]:
+    """Yield calls of other threads whose words `me` brings, those that said the same together, with rule and tool use."""
+    telling = [other for other in found if other.facts.handed and other.root_id != mine and may_tell(me, other)]
+    if not telling:
+        return
+    for result in me.heard:
+        if said := [other for other in telling if other.facts.head in result.heads]:
+            yield said, "tool_result", result.tool_id
+    equal: dict[int, list[Known]] = {}
+    for other in telling:
+        handed = other.facts.handed
+        if reading and handed and reading.holds(handed):
+            equal.setdefault(handed.whole, []).append(other)
+    for said in equal.values():
+        yield said, "text_result", ""
 
 
-def _one_of(me: Facts, said: Sequence[Known], rule: str, heard: Heard | None) -> Link:
+def _one_of(me: Facts, said: Sequence[Known], rule: str, tool_id: str) -> Link:
     near = [other for other in said if same(me.session, other.facts.session)] or said
     count = len(near)
-    detail = "its answer, word for word" + (f", as the result of {heard.tool_id}" if heard and heard.tool_id else "")
+    detail = f"its answer comes back as the result of {tool_id}" if tool_id else "its answer, word for word"
     if count > 1:
         return Link(near[-1], RESPONSE, rule, f"ambiguous: {count} calls said this; {detail}", 0.9 / count, is_doubtful=True)
     return Link(near[-1], RESPONSE, rule, detail, 0.9)
+
+
+def heads_of(me: Facts) -> list[int]:
+    """Return the marks by which answers are found that `me` may bring back."""
+    return [head for heard in me.heard for head in heard.heads][:MAX_KEYS]
 
 
 def may_tell(me: Facts, other: Known) -> bool:
@@ -100,11 +136,10 @@ def may_tell(me: Facts, other: Known) -> bool:
 
 def handed_over(me: Facts, reading: Reading, found: Sequence[Known]) -> list[Link]:
     """Return edges from earlier answers that stand in the first prompt `me`: as many of equal ones as the prompt holds."""
-    telling = [other for other in before(me, found) if may_tell(me, other)]
     equal: dict[int, list[Known]] = {}
-    for other in telling:
+    for other in found:
         handed = other.facts.handed
-        if handed and reading.holds(handed):
+        if handed and may_tell(me, other) and reading.holds(handed):
             equal.setdefault(handed.whole, []).append(other)
     links: list[Link] = []
     for said in equal.values():
@@ -125,3 +160,25 @@ def handed_over(me: Facts, reading: Reading, found: Sequence[Known]) -> list[Lin
             for other in near[-count:]
         ]
     return sorted(links, key=lambda link: link.source.facts.moment)
+
+
+class Hearing(NamedTuple):
+    """A turn that brought a thread's answer as a tool's result: who goes on there, by which tool use, how many threads answered so."""
+
+    parent: str
+    use: str
+    rivals: int
+
+
+def heard_by(me: Facts, sight: Sight) -> list[Hearing]:
+    """Return where answers of the thread that `me` opened came back as tool results, oldest first. It rests on threads and words alone."""
+    found: list[Hearing] = []
+    for turn in sight.anytime(me, (told_to(me.call_id),)):
+        if turn.is_root or not turn.stand.parent or turn.root_id == me.call_id:
+            continue
+        told = [other for other in sight.ahead_of(turn.facts, heads_of(turn.facts)) if may_tell(turn.facts, other)]
+        for one in turn.facts.heard:
+            roots = {other.root_id for other in told if other.facts.head in one.heads} - {turn.root_id}
+            if me.call_id in roots:
+                found.append(Hearing(turn.stand.parent, one.tool_id, len(roots)))
+    return found

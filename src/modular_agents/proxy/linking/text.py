@@ -1,155 +1,218 @@
-"""Was this said before? Equality and verbatim containment are found by tokens, never by scanning earlier texts.
+"""Was this said before? Verbatim containment is found by marks, never by scanning earlier texts.
 
-Text is compared with its white space squeezed. A `Said` is a piece of text that somebody may repeat: it leaves a token
-of its whole and of two *anchors* (three words that begin with a long one) near its ends. A `Reading` is a text in which
-earlier pieces may stand: it looks for the tokens of its parts, its lines and all its anchors. An anchor proves nothing: it only
-says where to look, and `Reading.holds` then compares the whole piece at that place.
+Text is compared with its white space squeezed. A `Said` is a piece of text that somebody may repeat: it leaves the mark of its
+*anchor*, a pair of words from its inside, which stands the same wherever it is repeated. A `Reading` is a text in which earlier
+pieces may stand: it looks for every pair of its words. An anchor proves nothing: it only says where to look, and `Reading.holds`
+then compares the whole piece at that place. A piece of three words or fewer has no inside; it is found where it is a line of its own.
 """
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import cached_property
-from itertools import accumulate
-from typing import TypeVar
+from functools import lru_cache
+from itertools import filterfalse, islice
+from operator import add
+from zlib import crc32
 
 import msgspec
 
-from modular_agents.proxy.linking.tokens import token
+from modular_agents.proxy.linking.tokens import HEAD, SHORT, TEXT, mark, token
 
-_T = TypeVar("_T")
 MIN_CHARS = 8
 """Shortest text that is looked for. Shorter ones (names, file names, `yes`) are said everywhere."""
 HEAD_CHARS, TAIL_CHARS = 8000, 4000
-"""Of a longer text only the beginning and the end are read: a task stands at one of them. Bounds time and size per thread."""
-MAX_LINES = 48
-"""Lines of one text that are looked for, half of them from its end."""
-MAX_ANCHORS = 240
-"""Anchors of one text that are looked for, half of them from its end."""
-_ANCHOR_LETTERS = 5
-"""Length of the word an anchor begins with: about every other word of prose."""
-_ENDS = ("whole", "first line", "last line")
+"""Of a longer text only the beginning and the end are read: a task stands at one of them. Bounds time and size per call."""
+READ_WORDS = 250
+"""Words at either end of a text whose pairs are looked for: some 1,500 characters."""
+_SAMPLED = 3
+"""A pair whose mark has none of these bits is *sampled*: a quarter. Readings remember for which of those they looked."""
+ANCHOR_WORDS = 16
+"""Words of a piece among which its anchor is chosen."""
+_INSIDE = 4
+"""A piece of so many words has a pair that touches neither end."""
+_PAIR_SHIFT = (1 << 27).__mul__
+_NUMBER = re.compile(r"\d")
+"""What tells one task from the next is often its number."""
 _QUOTES = " \"'`“”"
-_EDGES = "\"'`“”‘’()[]{}<>*_#,.;:!?"  # noqa: RUF001 - typographic quotes stand around words too
 _BULLET = re.compile(r"^(?:[-*•>]+|\d{1,3}[.)])\s+")
 _LABEL_CHARS = 40
 """Longest `label:` that may stand before a piece of text in its line."""
-_TAGGED = re.compile(
-    r"<(system-reminder|environment_context|environment_details|session_context|user_instructions|ide_\w+|local-command-\w+|command-\w+)\b[^>]*>"
-    r".*?</\1>",
-    re.DOTALL,
-)
+_SHORTEST_LABEL = 3
+MAX_LINES = 48
+"""Lines of one text that may be short pieces, half of them from its end."""
+_TAGS = ("system-reminder", "environment_context", "environment_details", "session_context", "user_instructions")
+_OPENING = re.compile(r"<(" + "|".join(_TAGS) + r"|ide_\w+|local-command-\w+|command-\w+)\b[^>]{0,200}>")
 _ENVELOPE = re.compile(r"\AMessage Type: [A-Z_]+\n(?:[A-Z][a-z ]+: [^\n]*\n){1,4}Payload:\n")
 """How Codex's agents address each other."""
 _TAG_LINE = re.compile(r"^</?[A-Za-z][\w:.-]*(?: [^<>]*)?>$")
+_HEAD_CHARS = 96
+"""How an answer begins, white space aside: what is compared of a text that comes back as a tool's result."""
+_START_ROOM = 240
+"""Where they are looked for, behind labels and first lines."""
+_LEADING, _TRAILING = "\"'`“”{[(", "\"'`“”}])"
 
 
 class Said(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A piece of text somebody may repeat: its length, the token of the whole, and anchors as (offset, token)."""
+    """A piece of text somebody may repeat."""
 
     size: int
     whole: int
-    anchors: tuple[tuple[int, int], ...] = ()
-
-    @property
-    def keys(self) -> tuple[int, ...]:
-        """What it leaves in the index."""
-        return (self.whole, *dict.fromkeys(key for _, key in self.anchors))
-
-
-def squeeze(text: str) -> str:
-    """Return `text` with every run of white space made one space, and none around it."""
-    return " ".join(text.split())
+    """Token of all of it."""
+    anchor: int
+    """Mark of its anchor, or of all of it when it has no inside."""
+    offset: int
+    """Where the anchor stands; -1 when it has no inside."""
+    late: int
+    """Mark by which readings are found that began before it was said: of a pair that they remember; 0 when it has none."""
 
 
 def unwrapped(text: str) -> str:
     """Return `text` without the reminders and settings that clients put before a person's words, in tags."""
     if text.startswith("Message Type: "):
         text = _ENVELOPE.sub("", text)
-    return _TAGGED.sub(" ", text) if "<" in text else text
+    if "<" not in text or _OPENING.search(text) is None:
+        return text
+    kept, at = [], 0
+    unclosed: set[str] = set()  # a tag that nobody closes is looked for once: time stays linear in hostile texts
+    for opening in _OPENING.finditer(text):
+        name = opening[1]
+        if opening.start() < at or name in unclosed:
+            continue
+        end = text.find(f"</{name}>", opening.end())
+        if end < 0:
+            unclosed.add(name)
+            continue
+        kept.append(text[at : opening.start()])
+        at = end + len(name) + 3
+    return " ".join((*kept, text[at:]))
+
+
+def squeezed(text: str) -> str:
+    """Return `text` with every run of white space made one space, cut to its beginning and end."""
+    return " ".join(_words(text))
+
+
+def _words(text: str) -> list[str]:
+    if len(text) <= HEAD_CHARS + TAIL_CHARS:
+        return text.split()
+    return text[:HEAD_CHARS].split() + text[-TAIL_CHARS:].split()
 
 
 def said(text: str) -> Said | None:
     """Return `text` as a piece that may be repeated; None when it is too short to mean anything."""
-    words = lined(text).replace("\n", " ")
-    if len(words) < MIN_CHARS:
+    words = _words(text)
+    flat = " ".join(words)
+    if len(flat) < MIN_CHARS:
         return None
-    return Said(len(words), token("text", words), tuple(_anchors(words, 2)))
+    if len(words) < _INSIDE:
+        short = mark(SHORT, flat)
+        return Said(len(flat), token(TEXT, flat), short, -1, short)
+    return Said(len(flat), token(TEXT, flat), *_anchored(words[1 : min(len(words) - 1, ANCHOR_WORDS + 1)], len(words[0]) + 1))
 
 
-def lined(text: str, head: int = HEAD_CHARS, tail: int = TAIL_CHARS) -> str:
-    """Return the text a `Reading` needs: squeezed line by line, cut to its beginning and end."""
-    lines = "\n".join(filter(None, (squeeze(line) for line in text.splitlines())))
-    if len(lines) <= head + tail:
-        return lines
-    return f"{lines[:head]}\n{lines[-tail:]}"
+def _anchored(inner: Sequence[str], start: int) -> tuple[int, int, int]:
+    """Choose a pair of these words, which begin at `start`, that is likely to stand nowhere else: one with a number, else a long one.
+
+    Return its mark, where it begins, and the mark of a sampled one (0: there is none).
+    """
+    flat = " ".join(inner)
+    marks, sizes = _pairs(flat), list(map(len, inner))
+    if number := _NUMBER.search(flat):
+        at = max(flat.count(" ", 0, number.start()) - 1, 0)
+    else:
+        weights = list(map(add, sizes, sizes[1:]))
+        at = weights.index(max(weights))
+    return marks[at], start + at + sum(sizes[:at]), next(filterfalse(_SAMPLED.__and__, marks), 0)
+
+
+def _pairs(flat: str) -> list[int]:
+    """Return the mark of every pair of neighbouring words."""
+    marks = list(map(crc32, flat.encode("utf-8", "surrogatepass").split(b" ")))
+    return list(map(add, map(_PAIR_SHIFT, marks), islice(marks, 1, None)))
+
+
+_pairs_again = lru_cache(maxsize=64)(_pairs)
+"""For briefings: thousands of calls have the same."""
+
+
+def _ends(pairs: list[int]) -> list[int]:
+    return pairs if len(pairs) <= 2 * READ_WORDS else pairs[:READ_WORDS] + pairs[-READ_WORDS:]
 
 
 class Reading:
-    """Texts (made by `lined`) in which earlier pieces may stand."""
+    """Texts (squeezed) in which earlier pieces may stand. `lines`: of them, those that may be short pieces. `briefing`: one more text."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
-        self._flat = [text.replace("\n", " ") for text in texts]
-        self._texts = texts
-
-    @cached_property
-    def equal(self) -> frozenset[int]:
-        """Tokens of whole texts."""
-        whole = [*self._flat, " ".join(self._flat)] if len(self._flat) > 1 else self._flat
-        return frozenset(token("text", text) for text in whole if len(text) >= MIN_CHARS)
-
-    @cached_property
-    def lines(self) -> frozenset[int]:
-        """Tokens of lines, bare and without their label."""
-        return frozenset(token("text", line) for text in self._texts for line in _lines(text))
-
-    @cached_property
-    def _places(self) -> dict[int, list[tuple[int, int]]]:
-        places: dict[int, list[tuple[int, int]]] = {}
-        for at, text in enumerate(self._flat):
-            for offset, key in _anchors(text, MAX_ANCHORS):
-                places.setdefault(key, []).append((at, offset))
-        return places
+    def __init__(self, texts: Sequence[str], lines: Sequence[str] = (), briefing: str = "") -> None:
+        self._own, self._lines = texts, {mark(SHORT, line): line for line in lines}
+        self._texts = [*texts, briefing] if briefing else [*texts]
+        self._pairs = [_pairs(text) for text in texts]
+        if briefing:
+            self._pairs.append(_pairs_again(briefing))
+        self.keys: list[int] = [*self._lines]
+        """Everything to look for."""
+        for pairs in self._pairs:
+            self.keys += _ends(pairs)
 
     @property
-    def keys(self) -> tuple[int, ...]:
-        """Everything to look for."""
-        return tuple(dict.fromkeys((*self.equal, *self.lines, *self._places)))
+    def remembered(self) -> list[int]:
+        """Those of the `keys` by which it is found when a piece comes late."""
+        return [*filterfalse(_SAMPLED.__and__, self.keys), *self._lines]
 
     def holds(self, piece: Said) -> bool:
         """Return whether the piece stands in here, word for word."""
-        if piece.whole in self.equal or piece.whole in self.lines:
-            return True
-        return any(self._stands(piece, at, start) for at, start in self._starts(piece))
+        if piece.offset < 0:
+            line = self._lines.get(piece.anchor)
+            return line is not None and token(TEXT, line) == piece.whole
+        return next(self._places(piece), None) is not None
 
     def count(self, piece: Said) -> int:
-        """Return how often the piece stands in here (at least once when it `holds`)."""
-        starts = {place for place in self._starts(piece) if self._stands(piece, *place)}
-        return max(len(starts), int(self.holds(piece)))
+        """Return how often the piece stands in here."""
+        return int(self.holds(piece)) if piece.offset < 0 else sum(1 for _ in self._places(piece))
 
     def equals(self, piece: Said) -> bool:
-        """Return whether one of the texts is this piece and nothing else."""
-        return piece.whole in self.equal
+        """Return whether one of the texts, or all together, is this piece and nothing else."""
+        wholes = (*self._own, " ".join(self._own)) if len(self._own) > 1 else self._own
+        return any(len(text) == piece.size and token(TEXT, text) == piece.whole for text in wholes)
 
     @property
     def size(self) -> int:
         """Characters in all."""
-        return sum(map(len, self._flat))
+        return sum(map(len, self._texts))
 
-    def _starts(self, piece: Said) -> Iterator[tuple[int, int]]:
-        for offset, key in piece.anchors:
-            for at, found in self._places.get(key, ()):
-                if found >= offset:
-                    yield at, found - offset
+    def _places(self, piece: Said) -> Iterator[tuple[int, int]]:
+        """Yield (text, offset) of every place where the piece stands."""
+        for at, pairs in enumerate(self._pairs):
+            if piece.anchor not in pairs:
+                continue
+            text = self._texts[at]
+            for place in _all(pairs, piece.anchor):
+                start = len(text) - len(text.split(" ", place)[-1]) - piece.offset
+                words = text[start : start + piece.size] if start >= 0 else ""
+                if len(words) == piece.size and token(TEXT, words) == piece.whole:
+                    yield at, start
 
-    def _stands(self, piece: Said, at: int, start: int) -> bool:
-        words = self._flat[at][start : start + piece.size]
-        return len(words) == piece.size and token("text", words) == piece.whole
+
+def _all(pairs: Sequence[int], key: int) -> Iterator[int]:
+    at = -1
+    try:
+        while True:
+            at = pairs.index(key, at + 1)
+            yield at
+    except ValueError:
+        return
 
 
-def _lines(text: str) -> Iterator[str]:
-    for line in _ends(text.split("\n"), MAX_LINES):
-        if len(line) >= MIN_CHARS and not _TAG_LINE.match(line):
-            yield from _spellings(line)
+def short_lines(text: str) -> Iterator[str]:
+    """Yield the lines of a text that may be short pieces, bare and without bullet, label or quotes."""
+    if len(text) > HEAD_CHARS + TAIL_CHARS:
+        text = f"{text[:HEAD_CHARS]}\n{text[-TAIL_CHARS:]}"
+    lines = text.splitlines()
+    if len(lines) > MAX_LINES:
+        lines = [*lines[: MAX_LINES // 2], *lines[-MAX_LINES // 2 :]]
+    for line in lines:
+        for spelling in _spellings(line):
+            words = spelling.split(None, _INSIDE - 1)
+            if len(words) < _INSIDE and len(short := " ".join(words)) >= MIN_CHARS:
+                yield short
 
 
 def _spellings(line: str) -> Iterator[str]:
@@ -160,52 +223,38 @@ def _spellings(line: str) -> Iterator[str]:
     if colon and len(label) <= _LABEL_CHARS:
         bare = rest
     bare = bare.strip(_QUOTES)
-    if bare != line and len(bare) >= MIN_CHARS:
+    if bare != line:
         yield bare
 
 
-def _anchors(words: str, limit: int) -> Iterator[tuple[int, int]]:
-    """Yield (offset, token) of three words that begin with a long one, the `limit` nearest to the ends; quotes and points do not count."""
-    split = words.split(" ")
-    starts = list(accumulate((len(word) + 1 for word in split), initial=0))
-    for at in _ends([at for at, word in enumerate(split[:-2]) if len(word) >= _ANCHOR_LETTERS], limit):
-        bare = split[at].lstrip(_EDGES)
-        three = f"{bare.rstrip(_EDGES)} {split[at + 1].strip(_EDGES)} {split[at + 2].strip(_EDGES)}"
-        yield starts[at] + len(split[at]) - len(bare), token("words", three)
+def head_of(text: str) -> int:
+    """Return the mark of how a text begins, by which it is known when it comes back; 0 of one too short."""
+    return _head("".join(text.lstrip()[:_START_ROOM].split()))
 
 
-def _ends(items: Sequence[_T], limit: int) -> Sequence[_T]:
-    return items if len(items) <= limit else [*items[: limit // 2], *items[-(limit // 2) :]]
+def heads_in(text: str) -> tuple[int, ...]:
+    """Return the heads of what a text may bring back: all of it, what follows a label, what stands below a short first line."""
+    line, ended, rest = text[:_START_ROOM].partition("\n")
+    first = "".join(line.split())
+    if not ended or len(first) >= _HEAD_CHARS:
+        found = [_head(first + "".join(rest.split()))]
+    else:  # a short answer and something below it, or a heading and the answer below it
+        below = "".join(rest.split())
+        found = [_head(first + below), _head(first), _head(below)]
+        first += below
+    label, colon, _ = first[:_LABEL_CHARS].partition(":")
+    if colon and len(label) >= _SHORTEST_LABEL:
+        found.append(_head(first[len(label) + 1 :]))
+    return tuple(filter(None, found))
 
 
-def ends(text: str) -> tuple[int, ...]:
-    """Return tokens of a text's whole, first line and last line, by which it is known again when it comes back."""
-    return tuple(dict.fromkeys(token("text", words) for words in _main(text)))
-
-
-def sketch(text: str) -> tuple[int, ...]:
-    """Return tokens of what came back: its `ends`, and spellings without labels of these and of two lines more."""
-    main = _main(text)
-    spelled = [spelling for words in (*main, *_worded(text)[1:3]) for spelling in _spellings(words[:HEAD_CHARS])]
-    return tuple(dict.fromkeys(token("text", words) for words in (*main, *spelled)))
-
-
-def brought(sketched: Sequence[int], ended: Sequence[int]) -> bool:
-    """Return whether a text with that `sketch` brings back one with those `ends`: all of it, or its first line and its last."""
-    if not ended:
-        return False
-    return ended[0] in sketched or (len(ended) == len(_ENDS) and ended[1] in sketched and ended[2] in sketched)
-
-
-def _main(text: str) -> list[str]:
-    lines = _worded(text)
-    return [words for words in (squeeze(text), *lines[:1], *lines[-1:]) if len(words) >= MIN_CHARS]
-
-
-def _worded(text: str) -> list[str]:
-    lines = (
-        text[:HEAD_CHARS].splitlines()
-        if len(text) <= HEAD_CHARS + TAIL_CHARS
-        else [*text[:HEAD_CHARS].splitlines(), *text[-TAIL_CHARS:].splitlines()]
-    )
-    return [line for line in map(squeeze, lines) if len(line) >= MIN_CHARS and not _TAG_LINE.match(line)]
+def _head(start: str) -> int:
+    """Return the mark of the beginning of a text without white space; 0 of one too short."""
+    head = start[:_HEAD_CHARS]
+    if head[:1] in _LEADING:
+        head = start.lstrip(_LEADING)[:_HEAD_CHARS]
+    if len(head) < _HEAD_CHARS:
+        head = head.rstrip(_TRAILING)
+        if len(head) < MIN_CHARS:
+            return 0
+    return mark(HEAD, head)

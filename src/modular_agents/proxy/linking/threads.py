@@ -4,16 +4,18 @@ Rules, strongest first: `retry` (the same request again, after it failed), `resp
 `continuation` (history and answer repeated), `edited` (the last answer repeated, its history changed), `handoff` (the last tool
 use repeated, to another system prompt: one agent takes over from another), `reasked` (the last question repeated, its answer
 changed), `header.thread` (the tooling says it is the same conversation).
-Every choice looks at earlier calls only, so that a later arrival never changes it.
+Every choice rests on earlier calls only: on their facts and on what they go on from.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from modular_agents.proxy.linking.facts import COMPLETED, Facts
 from modular_agents.proxy.linking.kinds import NOISE
-from modular_agents.proxy.linking.known import MINUTE_NS, SLACK_NS, Known, Link, Step, ask, asked_for, before, mirrored
-from modular_agents.proxy.linking.tokens import token
-from modular_agents.proxy.model.link import Lookup
+from modular_agents.proxy.linking.sight import MINUTE_NS, SLACK_NS, Known, Link, Sight
+from modular_agents.proxy.linking.tokens import HISTORY, THREAD, TIP, mark, named
+
+Recall = Callable[[Facts], Facts]
+"""Reads from a call's messages what tells an edited history."""
 
 REQUEST = "request"
 WARMUP = "warmup"
@@ -24,23 +26,35 @@ RETRY_WINDOW_NS = 2 * MINUTE_NS
 """The same request this long after a failure counts as a retry even if no header says so: SDKs wait up to a minute."""
 
 
-def predecessor(me: Facts) -> Step[Link | None]:
-    """Return the earlier call of the same thread that leads to `me`."""
-    found = yield from ask(Lookup(me.started_ns, earlier=asked_for((me.request, me.previous, *me.tips[:1]))))
-    earlier = [other for other in before(me, found) if agrees(me, other.facts)]
-    if retry := _retried(me, earlier):
-        return retry
-    for other in reversed(earlier):
-        if me.previous and other.facts.response == me.previous and other.facts.kind != WARMUP:
-            return Link(other, REQUEST, "response_id", "previous_response_id")
-    for tip in me.tips:
-        repeated = earlier
-        if tip != me.tips[0]:
-            repeated = before(me, (yield from ask(Lookup(me.started_ns, earlier=(tip,)))))
-        matches = [other for other in repeated if tip in other.facts.tip and other.ended_before(me) and agrees(me, other.facts)]
-        if matches:
-            return (yield from _continued(me, tip, matches))
-    return (yield from _edited(me))
+def predecessor(me: Facts, sight: Sight, found: Sequence[Known], recall: Recall | None) -> tuple[Link | None, Facts]:
+    """Return the earlier call of the same thread that leads to `me`, and `me` with whatever had to be recalled for that.
+
+    `found`: whatever left one of `sought(me)`.
+    """
+    earlier = [other for other in found if agrees(me, other.facts)]
+    if earlier:
+        if retry := _retried(me, earlier):
+            return retry, me
+        if me.previous:
+            for other in reversed(earlier):
+                if other.facts.response == me.previous and other.facts.kind != WARMUP:
+                    return Link(other, REQUEST, "response_id", "previous_response_id"), me
+    if me.tips and (link := _repeated(me, sight, earlier, me.tips[0])):
+        return link, me
+    if recall is not None and not me.is_first:
+        me = recall(me)
+    for tip in me.tips[1:]:
+        if link := _repeated(me, sight, sight.before((), (named(TIP, tip),)), tip):
+            return link, me
+    return _edited(me, sight), me
+
+
+def sought(me: Facts) -> tuple[list[int], list[int]]:
+    """Return the tokens that lead to an earlier call of the same thread: recent ones, and lasting ones."""
+    lasting = [named(TIP, me.tips[0])] if me.tips else []
+    if me.previous:
+        lasting.append(me.previous)
+    return [me.request] if me.request else [], lasting
 
 
 def agrees(me: Facts, other: Facts) -> bool:
@@ -53,11 +67,16 @@ def said_alike(me: Facts, other: Facts) -> bool:
     return not me.said or not other.said or me.said == other.said
 
 
+def same(one: str | None, other: str | None) -> bool:
+    """Return whether both were said and are equal."""
+    return one is not None and one == other
+
+
 def _retried(me: Facts, earlier: Sequence[Known]) -> Link | None:
     """Follow the same request through its attempts: each failure is tried again by at most one later call."""
-    if not me.request:
+    attempts = [other for other in earlier if other.facts.request == me.request] if me.request else []
+    if not attempts:
         return None
-    attempts = [other for other in earlier if other.facts.request == me.request]
     first = {other.call_id: other for other in attempts}
     failed: list[Facts] = []
     answered: list[Facts] = []
@@ -87,12 +106,17 @@ def _may_retry(facts: Facts, failure: Facts) -> bool:
     return facts.attempt > 0 or facts.started_ns - failure.ended_ns <= RETRY_WINDOW_NS
 
 
-def _continued(me: Facts, tip: int, matches: Sequence[Known]) -> Step[Link]:
+def _repeated(me: Facts, sight: Sight, found: Sequence[Known], tip: bytes) -> Link | None:
+    """Return the call that ended the history `tip`, which `me` repeats."""
+    matches = [other for other in found if tip in other.facts.tip and other.ended_before(me) and agrees(me, other.facts)]
+    return _continued(me, sight, tip, matches) if matches else None
+
+
+def _continued(me: Facts, sight: Sight, tip: bytes, matches: Sequence[Known]) -> Link:
     """Choose among calls that were told the same and answered the same."""
     if len(matches) == 1:
         return Link(matches[0], REQUEST, "continuation")
-    rivals = yield from ask(Lookup(me.started_ns, earlier=mirrored((tip,))))
-    used = {rival.stand.parent for rival in before(me, rivals)}
+    used = {rival.stand.parent for rival in sight.before((named(HISTORY, tip),))}
 
     def rank(other: Known) -> tuple[bool, ...]:
         facts = other.facts
@@ -114,24 +138,19 @@ def _continued(me: Facts, tip: int, matches: Sequence[Known]) -> Step[Link]:
     )
 
 
-def same(one: str | None, other: str | None) -> bool:
-    """Return whether both were said and are equal."""
-    return one is not None and one == other
-
-
-def _edited(me: Facts) -> Step[Link | None]:
-    native = token("thread", me.thread) if me.thread and me.kind not in NOISE else 0
-    keys = asked_for((*me.recalled, *me.reasked, native))
-    if not keys:
+def _edited(me: Facts, sight: Sight) -> Link | None:
+    native = mark(THREAD, me.thread) if me.thread and me.kind not in NOISE else 0
+    keys = tuple(dict.fromkeys(key for key in (*me.recalled, *me.reasked) if key))
+    if not keys and not native:
         return None
-    found = yield from ask(Lookup(me.started_ns, earlier=keys))
-    earlier = [other for other in before(me, found) if other.ended_before(me) and agrees(me, other.facts)]
+    found = sight.before(keys, (native,) if native else ())
+    earlier = [other for other in found if other.ended_before(me) and agrees(me, other.facts)]
     mine = [other for other in earlier if other.facts.system == me.system]
     for key in me.recalled:
-        if matches := [other for other in mine if other.facts.answer == key]:
+        if matches := [other for other in mine if key and other.facts.answer == key]:
             return _newest(me, matches, "edited", "its answer comes back, the history before it was changed", 0.9)
     for key in me.recalled:
-        if matches := [other for other in earlier if other.facts.answer == key and other.facts.handed is None]:
+        if matches := [other for other in earlier if key and other.facts.answer == key and other.facts.handed is None]:
             return _newest(me, matches, "handoff", "its tool use comes back, to another system prompt or with other tools", 0.9)
     for key in me.reasked:
         if matches := [other for other in mine if other.facts.asked == key]:

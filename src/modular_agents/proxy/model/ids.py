@@ -24,7 +24,8 @@ def clean_opaque_id(text: str) -> str | None:
     """
     if not text:
         return None
-    kept = "".join(ch for ch in text if ch.isprintable()).strip()[:MAX_OPAQUE_ID_CHARS]
+    kept = text if text.isprintable() else "".join(ch for ch in text if ch.isprintable())
+    kept = kept.strip()[:MAX_OPAQUE_ID_CHARS]
     return kept or None
 
 

@@ -1,10 +1,14 @@
 """What linking asks of the store and gets back: look-ups, the calls they find, and what a call leaves behind to be found.
 
-A token is a signed 64-bit number made by `linking` from a kind and a value (a hash of a history, a session id, a piece of
-text …). To the store it means nothing: it keeps `(token, started_ns, call)` in one index and answers look-ups from it.
+A token is a number below 2^60 made by `linking` from a kind and a value (a hash of a history, a session id, a piece of text …).
+To the store it means nothing. A call leaves *lasting* tokens, by which it is found as long as it is stored, and *recent* ones, by
+which it is found while it is among the latest calls. It also says for which tokens it *asked* when it was placed: whoever leaves
+one of them afterwards may have changed its place.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from modular_agents.proxy.model.quick import quick
 from modular_agents.proxy.model.trace import Placement
@@ -13,43 +17,60 @@ ANYBODY = "\0"
 """No agent's name: cleaned names have no such character."""
 CALLS_PER_TOKEN = 16
 """How many calls one token finds. Bounds the cost of a look-up; a text that more calls than this hold tells nothing apart."""
-LATE_NS = 3600 * 10**9
-"""Calls that reach the store within an hour of one another's start are linked the same in any order; beyond it, `relink` does it again."""
 CALLS_PER_THREAD = 4
-"""How many calls `before` and `after` find."""
+"""How many calls `Lookup.thread` finds."""
+RECENT_TOKENS = 60_000
+"""The latest calls are at least those that left the last so many tokens, or asked for so many: some 5,000. Bounds memory to some 30 MB.
+
+Calls that reach the store while they are among one another's latest are linked the same in any order; `relink` mends the rest.
+"""
 
 
-@quick
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(NamedTuple):
     """One question to the store; each field costs indexed look-ups only, none a scan. Empty fields ask nothing.
 
-    at_ns: the moment that `earlier`, `later`, `before` and `after` refer to.
-    earlier: per token, the `CALLS_PER_TOKEN` newest calls that left it and started at or before `at_ns`.
-    later: per token, the `CALLS_PER_TOKEN` oldest calls that left it and started at or after `at_ns`.
-    calls: calls by id.
-    before, after: of the named thread, the `CALLS_PER_THREAD` calls that started nearest before or at, after or at, `at_ns`.
+    at_ns: the moment that `earlier`, `ever`, `later`, `ever_later`, `thread` and `asking` refer to.
+    earlier: per token, the `CALLS_PER_TOKEN` newest of the latest calls that left it and began at or before `at_ns`.
+    later: per token, the oldest of those that began at or after `at_ns`.
+    ever, ever_later: the same of lasting tokens; when none of the latest calls left any of them, of all calls.
+    calls: calls by id. new: the id of a call that began at `at_ns` and is probably not stored.
+    thread: the `CALLS_PER_THREAD` calls of this thread that began nearest before or at `at_ns`.
     members: all calls of these threads. roots: the root call of every thread of these traces.
+    asking: those of the latest calls that asked for one of these tokens and began at or after `at_ns`, or that watch one.
     """
 
     at_ns: int = 0
-    earlier: tuple[int, ...] = ()
-    later: tuple[int, ...] = ()
-    calls: tuple[str, ...] = ()
-    before: str | None = None
-    after: str | None = None
-    members: tuple[str, ...] = ()
-    roots: tuple[str, ...] = ()
+    earlier: Collection[int] = ()
+    ever: Collection[int] = ()
+    later: Collection[int] = ()
+    ever_later: Collection[int] = ()
+    calls: Sequence[str] = ()
+    new: str | None = None
+    thread: str | None = None
+    members: Sequence[str] = ()
+    roots: Sequence[str] = ()
+    asking: Collection[int] = ()
 
 
-@quick
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Passing(NamedTuple):
+    """What serves placing a call anew, for as long as it is among the latest.
+
+    asked: tokens of earlier calls on which its place rests; watched: tokens of any call, earlier or later.
+    words: linking's own, opaque to everybody else.
+    """
+
+    asked: tuple[int, ...] = ()
+    watched: tuple[int, ...] = ()
+    words: bytes = b""
+
+
+NO_PASSING = Passing()
+
+
+class Candidate(NamedTuple):
     """A stored call as linking sees it: what it left behind and where it stands now. Each call is found once per look-up."""
 
     call_id: str
-    matched: tuple[int, ...]
-    """The tokens by which it was found."""
     facts: bytes
     """As `Indexed.facts` were given; linking's own, opaque to everybody else."""
     trace_id: str
@@ -57,24 +78,24 @@ class Candidate:
     root_id: str
     opener_id: str | None
     agent_name: str | None
-    passing_facts: bytes = b""
-    """As `Indexed.passing_facts` were given; empty when they have been dropped."""
+    passing: Passing | None = None
+    """None when the call is no longer among the latest: it is not placed anew."""
+    live: object = None
+    """As `Indexed.live` was given, when the store still has it."""
 
 
-@quick
-@dataclass(frozen=True, slots=True)
-class Indexed:
+class Indexed(NamedTuple):
     """What a call leaves behind: the tokens by which it is found and the facts that linking reads when it was.
 
-    What is `passing` serves calls that arrive late, or out of order, and may be dropped `LATE_NS` after the call began.
+    passing: None leaves what an earlier version of the call left.
+    live: whatever `facts` and `passing.words` say, not encoded: the store may keep it in memory and give it back.
     """
 
     tokens: tuple[int, ...] = ()
     facts: bytes = b""
-    passing_tokens: tuple[int, ...] | None = ()
-    """None: those that an earlier version of the call left stay."""
-    passing_facts: bytes | None = b""
-    """None: likewise."""
+    recent: tuple[int, ...] = ()
+    passing: Passing | None = NO_PASSING
+    live: object = None
 
 
 @quick
@@ -118,9 +139,7 @@ class LinkChanges:
     moves: tuple[ThreadMove, ...] = ()
 
 
-@quick
-@dataclass(frozen=True, slots=True)
-class Linked:
+class Linked(NamedTuple):
     """All that linking says about a call before it is stored."""
 
     placement: Placement

@@ -61,8 +61,8 @@ class Rooms:
     start: Callable[[Exchange], Reads]
     link: Callable[[Call, Callable[[Lookup], Sequence[Candidate]]], Linked]
     price: Callable[[Call], Cost]
-    revise: Callable[[str, Sequence[str], Callable[[Lookup], Sequence[Candidate]], Callable[[LinkChanges], None]], None]
-    """(call, loose traces, find, relink): changes what a stored call shows in another light."""
+    revise: Callable[[Linked, Callable[[Lookup], Sequence[Candidate]], Callable[[LinkChanges], None]], None]
+    """(as stored, find, relink): changes what a call shows in another light."""
 
 
 @dataclass(slots=True)
@@ -236,7 +236,7 @@ class Pipeline:
         linked = guarded(call.call_id, lambda: rooms.link(call, transaction.find), lambda: alone(call))
         cost = guarded(call.call_id, lambda: rooms.price(call), lambda: Cost(None, why="pricing failed on this call"))
         transaction.put_call(call, version.exchange, linked.placement, cost, linked.indexed)
-        guarded(call.call_id, lambda: rooms.revise(call.call_id, linked.loose, transaction.find, transaction.relink), lambda: None)
+        guarded(call.call_id, lambda: rooms.revise(linked, transaction.find, transaction.relink), lambda: None)
 
     def _spare(self, batch: _Batch, current: Version | None) -> bool:
         """Change what the store failed on, so that the batch can be tried again; False when there is nothing left to change."""

@@ -16,7 +16,7 @@ from modular_agents.proxy.model.call import Call, Cost, Delta
 from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.event import Event, EventKind, RemovedRow
 from modular_agents.proxy.model.exchange import Exchange
-from modular_agents.proxy.model.link import CALLS_PER_THREAD, CALLS_PER_TOKEN, Candidate, Indexed, LinkChanges, Lookup
+from modular_agents.proxy.model.link import CALLS_PER_THREAD, CALLS_PER_TOKEN, NO_PASSING, Candidate, Indexed, LinkChanges, Lookup
 from modular_agents.proxy.model.trace import Edge, Evidence, Placement
 from modular_agents.proxy.ports import JournalPosition
 from modular_agents.proxy.store.memory.reader import MemoryReader
@@ -85,24 +85,22 @@ class MemoryBatch:
 
     def find(self, lookup: Lookup) -> Sequence[Candidate]:
         """Return the calls that the look-up finds, each once, in any order."""
-        calls = self.state.calls
-        matched: dict[str, list[int]] = {}
-        for tokens, sign in ((lookup.earlier, -1), (lookup.later, 1)):
+        calls, at_ns = self.state.calls, lookup.at_ns
+        found: list[Stored] = []
+        for tokens, sign in ((lookup.earlier, -1), (lookup.ever, -1), (lookup.later, 1), (lookup.ever_later, 1)):
             for token in tokens:
-                holding = (
-                    stored for stored in calls.values() if token in stored.indexed.tokens or token in (stored.indexed.passing_tokens or ())
-                )
-                for stored in _near(holding, lookup.at_ns, sign, CALLS_PER_TOKEN):
-                    matched.setdefault(stored.call.call_id, []).append(token)
-        found = [calls[call_id] for call_id in lookup.calls if call_id in calls]
-        for thread, sign in ((lookup.before, -1), (lookup.after, 1)):
-            found += _near(self._members(thread), lookup.at_ns, sign, CALLS_PER_THREAD) if thread is not None else []
+                holding = (one for one in calls.values() if token in one.indexed.tokens or token in one.indexed.recent)
+                found += _near(holding, at_ns, sign, CALLS_PER_TOKEN)
+        if lookup.thread is not None:
+            found += _near(self._members(lookup.thread), at_ns, -1, CALLS_PER_THREAD)
+        if lookup.asking:
+            asking = set(lookup.asking)
+            found += [one for one in calls.values() if _asks(one, asking, at_ns)]
+        found += [calls[call_id] for call_id in (*lookup.calls, lookup.new or "") if call_id in calls]
         for thread in lookup.members:
             found += self._members(thread)
         found += [stored for stored in calls.values() if stored.trace_id in lookup.roots and stored.record.root_id == stored.call.call_id]
-        for stored in found:
-            matched.setdefault(stored.call.call_id, [])
-        return [_candidate(calls[call_id], tokens) for call_id, tokens in matched.items()]
+        return [_candidate(one) for one in {one.call.call_id: one for one in found}.values()]
 
     def put_call(self, call: Call, exchange: Exchange, placement: Placement, cost: Cost, indexed: Indexed) -> None:
         """Write a version of a call (see `ports.Transaction`)."""
@@ -255,29 +253,30 @@ def _near(calls: Iterable[Stored], at_ns: int, sign: int, limit: int) -> list[St
     return [stored for stored in in_order if sign * (stored.call.started_ns - at_ns) >= 0][:limit]
 
 
-def _candidate(stored: Stored, tokens: Sequence[int]) -> Candidate:
+def _asks(one: Stored, tokens: set[int], at_ns: int) -> bool:
+    passing = one.indexed.passing or NO_PASSING
+    return not tokens.isdisjoint(passing.watched) or (one.call.started_ns >= at_ns and not tokens.isdisjoint(passing.asked))
+
+
+def _candidate(stored: Stored) -> Candidate:
     record = stored.record
     return Candidate(
         record.call_id,
-        tuple(tokens),
         stored.indexed.facts,
         stored.trace_id,
         record.thread_id,
         record.root_id,
         record.opener_id,
         record.agent_name,
-        stored.indexed.passing_facts or b"",
+        stored.indexed.passing,
     )
 
 
 def _kept(indexed: Indexed, before: Stored | None) -> Indexed:
     """Let what was passing stay where a later version says nothing of it. Nothing is ever dropped here."""
-    tokens, facts = (before.indexed.passing_tokens, before.indexed.passing_facts) if before else ((), b"")
-    return replace(
-        indexed,
-        passing_tokens=tokens if indexed.passing_tokens is None else indexed.passing_tokens,
-        passing_facts=facts if indexed.passing_facts is None else indexed.passing_facts,
-    )
+    if indexed.passing is not None:
+        return indexed
+    return indexed._replace(passing=before.indexed.passing if before else NO_PASSING)
 
 
 def _free(taken: set[int], time_ns: int) -> int:

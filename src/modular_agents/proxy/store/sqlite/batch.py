@@ -50,7 +50,7 @@ class SqliteBatch:
         self._hours = Hours(db)
         self.words = Words(db, monotonic_ns)
         self.progress = Progress(db)
-        self._placements: dict[str, tuple[Placement, Indexed]] = {}
+        self._placements: dict[str, Placement] = {}
         """Of open calls, as they were put."""
         self._deleted: list[tuple[int, str, str]] = []
         """Calls that this batch deleted, with their traces."""
@@ -84,7 +84,7 @@ class SqliteBatch:
             number = self._calls.add(trace, record, request)
             self._traces.add(trace, number, record)
             self._edges.add(trace, number, placement.trace_id, placement.edges)
-            self._links.put(number, record.started_ns, indexed, None)
+            self._links.put(number, record, placement.trace_id, indexed)
         else:
             number = before.number
             self._calls.finish(before, record, request)
@@ -93,7 +93,7 @@ class SqliteBatch:
             self._db.execute(self._sql["put_asked"], (number, request.recipe, request.body, asked))
         self._events.announce(EventKind.CALL, trace, number)
         if answer is None:
-            self._placements[call.call_id] = (placement, indexed)
+            self._placements[call.call_id] = placement
             return
         answers = self._contents.messages(f"message {call.format}", call.answers)
         self._contents.hold(answers)
@@ -150,7 +150,7 @@ class SqliteBatch:
             self._contents.release(answer[0])
         self._requests.release(stored.request)
         self._edges.drop(number)
-        self._links.drop(number, stored.record.started_ns)
+        self._links.drop(number, call_id, stored.record.started_ns)
         self.words.drop(number)
         for statement in ("drop_asked", "drop_answer"):
             self._db.execute(self._sql[statement], (number,))
@@ -191,12 +191,17 @@ class SqliteBatch:
 
     def forget(self) -> None:
         """Read again what the file says: the batch was rolled back."""
+        self._links.forget()
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Read again what another process may have written."""
+        self._links.look_again()
         self._placements.clear()
         self._deleted.clear()
         self._contents.forget()
         self._calls.forget()
         self._hours.forget()
-        self._links.forget()
         self.words.forget()
         self._traces.forget()
         self._events.forget()
@@ -213,10 +218,9 @@ class SqliteBatch:
         """Let a call's next version stand where its placement says, if that is elsewhere."""
         known = self._placements.pop(record.call_id, None)
         self._recount(before, trace, placement.trace_id, record)
-        if known is None or known[0].edges != placement.edges:
+        if known is None or known.edges != placement.edges:
             self._edges.replace(trace, before.number, placement.trace_id, placement.edges)
-        was = known[1] if known else self._links.stored(before.number)
-        self._links.put(before.number, record.started_ns, indexed, was)
+        self._links.put(before.number, record, placement.trace_id, indexed)
 
     def _recount(self, before: Stored, trace: int, trace_id: str, record: CallRecord) -> None:
         """Count a call as `record` in `trace`, no longer as it was."""
@@ -233,10 +237,11 @@ class SqliteBatch:
         if before is None:
             return
         placement = storable(change.placement)
-        self._place(before, placed(before.record, placement), placement.trace_id, placement.trace_evidence, placement.trace_name)
+        record = placed(before.record, placement)
+        self._place(before, record, placement.trace_id, placement.trace_evidence, placement.trace_name)
         trace = self._traces.enter(placement.trace_id, before.record.started_ns, placement.trace_evidence, None)
         self._edges.replace(trace, before.number, placement.trace_id, placement.edges)
-        self._links.put(before.number, before.record.started_ns, change.indexed, self._links.stored(before.number))
+        self._links.put(before.number, record, placement.trace_id, change.indexed)
         self._placements.pop(change.call_id, None)
 
     def _move_thread(self, move: ThreadMove) -> None:
@@ -263,6 +268,7 @@ class SqliteBatch:
             self._hours.count(before.record, -1)
             self._hours.count(record, 1)
         self._recount(before, trace, trace_id, record)
+        self._links.moved(before.number)
         self._events.announce(EventKind.CALL, trace, before.number)
 
     def _announce_gone(self, gone: Sequence[Gone]) -> None:

@@ -1,24 +1,34 @@
-"""Linking finds earlier calls by tokens, threads and traces; each question is a range of one index.
+"""Linking finds earlier calls by tokens, threads and traces: the latest in memory (`store/recent.py`), all others by one index each.
 
-Tokens and facts mean nothing here: they are kept for linking and given back.
+Tokens and facts mean nothing here: they are kept for linking and given back. What is in memory is only ever a copy of what the file says.
 """
 
 import sys
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import apsw
 
-from modular_agents.proxy.model.link import CALLS_PER_THREAD, CALLS_PER_TOKEN, LATE_NS, Candidate, Indexed, Lookup
+from modular_agents.proxy.model.link import (
+    CALLS_PER_THREAD,
+    CALLS_PER_TOKEN,
+    NO_PASSING,
+    RECENT_TOKENS,
+    Candidate,
+    Indexed,
+    Lookup,
+    Passing,
+)
+from modular_agents.proxy.store.recent import Entry, Recent
+from modular_agents.proxy.store.rows import CallRecord
 from modular_agents.proxy.store.sqlite.engine import statements
 
-Found = tuple[int, str, bytes, bytes, str, str, str, str | None, str | None]
-"""number, call, facts, passing facts, trace, thread, root, opener, agent"""
-_FEW = 4
-"""So many tokens are asked about one by one."""
+LIVE = 1000
+"""Calls whose facts are kept decoded, once more as many that were asked for lately: some 10 MB."""
 DROPPED_PER_CALL = 4
-"""How many calls lose what was `passing` for each call that is new: more than come, so that none is left behind."""
+"""How many calls lose what was passing for each call that is new: more than come, so that none is left behind."""
+LOADED_AT_ONCE = 500
 
 
 class Links:
@@ -27,99 +37,252 @@ class Links:
     def __init__(self, db: apsw.Connection) -> None:
         self._db = db
         self._sql = statements()
-        self._new = self._newest_ns = 0
+        self._recent = Recent()
+        self._live: dict[int, Candidate] = {}
+        self._lived: dict[int, Candidate] = {}
+        self._is_loaded = False
+        self._new = self._drop_below = self._batches = 0
+        self._has_changed = False
 
     def find(self, lookup: Lookup) -> Sequence[Candidate]:
         """Return the calls that a look-up finds, each once."""
-        found: dict[int, Found] = {}
-        matched: dict[int, list[int]] = {}
-        for row, token in self._by_token(lookup):
-            found[row[0]] = row
-            matched.setdefault(row[0], []).append(token)
-        for row in self._by_place(lookup):
-            found.setdefault(row[0], row)
-        return [_candidate(row, matched.get(number, ())) for number, row in found.items()]
+        if not self._is_loaded:
+            self._load()
+        recent, at_ns = self._recent, lookup.at_ns
+        if lookup.new is not None:
+            return self._candidates(self._new_call(lookup.new, at_ns))
+        found: list[Entry] = []
+        if lookup.earlier:
+            found += recent.earlier(lookup.earlier, at_ns)
+        if lookup.later:
+            found += recent.later(lookup.later, at_ns)
+        if lookup.asking:
+            found += recent.asking(lookup.asking, at_ns)
+        numbers = [entry.number for entry in found]
+        if lookup.ever or lookup.ever_later:
+            numbers += self._lasting(lookup)
+        if lookup[5:10] != _NO_PLACES:
+            numbers += self._by_place(lookup)
+        return self._candidates(dict.fromkeys(numbers)) if numbers else ()
 
-    def put(self, number: int, started_ns: int, indexed: Indexed, before: Indexed | None) -> None:
-        """Let call `number` be found by `indexed`, and no longer by what it was put with `before`."""
-        if before == indexed:
+    def put(self, number: int, record: CallRecord, trace_id: str, indexed: Indexed) -> None:
+        """Let the call `number` be found by `indexed` from now on, and no longer by what it was put with before."""
+        if not self._is_loaded:
+            self._load()
+        entry = self._recent.get(record.call_id)
+        passing = indexed.passing
+        self._has_changed = True
+        if entry is None and passing is None:
+            self._put_old(number, record, indexed)
             return
-        passing = indexed.passing_tokens if indexed.passing_tokens is not None else before.passing_tokens or () if before else ()
-        old, new = _all_tokens(before), {*indexed.tokens, *passing}
-        self._db.executemany(self._sql["drop_token"], [(token, started_ns, number) for token in old - new])
-        self._db.executemany(self._sql["add_token"], [(token, started_ns, number) for token in new - old])
-        self._db.execute(
-            self._sql["put_standing"], (number, _pack(indexed.tokens), indexed.facts, _pack(passing), indexed.passing_facts or b"")
+        if entry is None:
+            entry = self._first_put(number, record, indexed)
+        else:
+            self._put_again(entry, indexed)
+        entry.lasting = indexed.tokens
+        self._recent.put(entry, indexed.tokens + indexed.recent, passing[:2] if passing is not None else None)
+        words = passing.words if passing is not None else self._words_of(number)
+        self._live[number] = Candidate(
+            record.call_id,
+            indexed.facts,
+            trace_id,
+            record.thread_id,
+            record.root_id,
+            record.opener_id,
+            record.agent_name,
+            Passing(entry.asked, entry.watched, words),
+            indexed.live,
         )
-        if indexed.passing_facts is not None:
-            self._db.execute(self._sql["put_passing_facts"], (indexed.passing_facts, number))
-        if before is None:
-            self._new += 1
-            self._newest_ns = max(self._newest_ns, started_ns)
+        self._bound()
+
+    def moved(self, number: int) -> None:
+        """Read again where a call stands: it was moved."""
+        self._live.pop(number, None)
+        self._lived.pop(number, None)
 
     def flush(self) -> None:
-        """Drop what calls left for those that come late, when nobody will come any more."""
-        if not self._new:
+        """Drop what served calls that are no longer among the latest."""
+        if not self._has_changed:
             return
-        before = (self._newest_ns - LATE_NS) // 1_000_000
-        passed: Any = self._db.execute(self._sql["passed"], (before, DROPPED_PER_CALL * self._new)).fetchall()
-        for number, started_ns, tokens, packed in passed:
-            gone = set(_unpack(packed)) - set(_unpack(tokens))
-            self._db.executemany(self._sql["drop_token"], [(token, started_ns, number) for token in gone])
-            self._db.execute(self._sql["drop_passing"], (number,))
-        self.forget()
+        self._batches += 1
+        self._db.execute(self._sql["count_links"])
+        if self._recent.turned:
+            self._recent.turned, self._drop_below = False, self._recent.oldest_number
+            self._live.clear()
+            self._lived.clear()
+        if self._drop_below:
+            self._db.execute(self._sql["drop_passed"], (self._drop_below, DROPPED_PER_CALL * max(self._new, 1)))
+            if not self._db.changes():
+                self._drop_below = 0
+        self._new, self._has_changed = 0, False
 
     def forget(self) -> None:
-        """Begin a batch."""
-        self._new = self._newest_ns = 0
+        """Read again what the file says: the batch was rolled back."""
+        self._is_loaded = False
 
-    def drop(self, number: int, started_ns: int) -> None:
+    def look_again(self) -> None:
+        """Another process has written. What it deleted is not found any more; if it linked calls, everything is read again."""
+        self._live.clear()
+        self._lived.clear()
+        if self._is_loaded and self._db.execute(self._sql["links_count"]).get != self._batches:
+            self._is_loaded = False
+
+    def drop(self, number: int, call_id: str, started_ns: int) -> None:
         """Let a call be found no more."""
-        tokens = _all_tokens(self.stored(number))
+        tokens = self._standing_tokens(number)
         self._db.executemany(self._sql["drop_token"], [(token, started_ns, number) for token in tokens])
         self._db.execute(self._sql["drop_standing"], (number,))
+        self._db.execute(self._sql["drop_passing"], (number,))
+        self._recent.drop(call_id)
+        self.moved(number)
 
-    def stored(self, number: int) -> Indexed:
-        """Return the tokens of a stored call, without its facts."""
-        row: Any = self._db.execute(self._sql["stood"], (number,)).fetchone()
-        return Indexed(_unpack(row[0]), b"", _unpack(row[1])) if row else Indexed()
+    def _first_put(self, number: int, record: CallRecord, indexed: Indexed) -> Entry:
+        """Write what a call leaves that is not among the latest; nearly always it is new."""
+        db, sql, started_ns = self._db, self._sql, record.started_ns
+        entry = Entry(number, record.call_id, started_ns)
+        before = self._standing_tokens(number) if started_ns <= self._recent.horizon_ns else ()
+        self._put_tokens(entry, before, indexed.tokens)
+        db.execute(sql["put_standing"], (number, _pack(indexed.tokens), indexed.facts))
+        asked, watched, words = indexed.passing or NO_PASSING
+        db.execute(sql["put_passing"], (number, _pack(indexed.recent), _pack(asked), _pack(watched), words))
+        self._new += 1
+        return entry
 
-    def _by_token(self, lookup: Lookup) -> Iterator[tuple[Found, int]]:
-        for statement, wanted in (("found_earlier", lookup.earlier), ("found_later", lookup.later)):
-            for token in self._left_by_any(wanted):
-                for row in self._ask(statement, token, lookup.at_ns, CALLS_PER_TOKEN):
-                    yield row, token
+    def _put_old(self, number: int, record: CallRecord, indexed: Indexed) -> None:
+        """Write where a call stands now that has left the latest."""
+        self._put_tokens(Entry(number, record.call_id, record.started_ns), self._standing_tokens(number), indexed.tokens)
+        self._db.execute(self._sql["put_standing"], (number, _pack(indexed.tokens), indexed.facts))
+        self.moved(number)
 
-    def _left_by_any(self, tokens: Sequence[int]) -> Sequence[int]:
-        """Return the tokens that some call left: one statement for all, for of hundreds that are asked about few are there."""
-        if len(tokens) <= _FEW:
-            return tokens
-        rows: Any = self._db.execute(self._sql["left_tokens"], (str(list(tokens)),)).fetchall()
-        return [token for (token,) in rows]
+    def _standing_tokens(self, number: int) -> tuple[int, ...]:
+        packed: bytes | None = self._db.execute(self._sql["standing_tokens"], (number,)).get
+        return _unpack(packed) if packed else ()
 
-    def _by_place(self, lookup: Lookup) -> Iterator[Found]:
+    def _put_again(self, entry: Entry, indexed: Indexed) -> None:
+        db, sql, number = self._db, self._sql, entry.number
+        if entry.lasting != indexed.tokens:
+            self._put_tokens(entry, entry.lasting, indexed.tokens)
+        db.execute(sql["put_standing"], (number, _pack(indexed.tokens), indexed.facts))
+        if indexed.passing is None:
+            db.execute(sql["put_recent"], (_pack(indexed.recent), number))
+        else:
+            asked, watched, words = indexed.passing
+            db.execute(sql["put_passing"], (number, _pack(indexed.recent), _pack(asked), _pack(watched), words))
+
+    def _put_tokens(self, entry: Entry, old: Sequence[int], new: Sequence[int]) -> None:
+        key = (entry.started_ns, entry.number)
+        for statement, tokens in (("drop_token", set(old).difference(new)), ("add_token", set(new).difference(old))):
+            for token in tokens:
+                self._db.execute(self._sql[statement], (token, *key))
+
+    def _words_of(self, number: int) -> bytes:
+        known = self._live.get(number) or self._lived.get(number)
+        if known is not None and known.passing is not None:
+            return known.passing.words
+        words: bytes | None = self._db.execute(self._sql["passing_words"], (number,)).get
+        return words or b""
+
+    def _new_call(self, call_id: str, started_ns: int) -> list[int]:
+        entry = self._recent.get(call_id)
+        if entry is None and started_ns > self._recent.horizon_ns:
+            return []
+        return [entry.number] if entry else self._numbers("call_number", (call_id,))
+
+    def _lasting(self, lookup: Lookup) -> list[int]:
+        recent, at_ns = self._recent, lookup.at_ns
+        found: list[int] = []
+        if lookup.ever:
+            found += [entry.number for entry in recent.earlier(lookup.ever, at_ns)]
+            if not found:
+                found += self._of_long_ago("left_before", lookup.ever, at_ns)
+        if lookup.ever_later:
+            found += [entry.number for entry in recent.later(lookup.ever_later, at_ns)]
+            if at_ns <= recent.horizon_ns:
+                found += self._of_long_ago("left_after", lookup.ever_later, at_ns)
+        return found
+
+    def _of_long_ago(self, statement: str, tokens: Collection[int], at_ns: int) -> list[int]:
+        return self._numbers(statement, (apsw.carray(array("q", tokens)), at_ns, CALLS_PER_TOKEN - 1))
+
+    def _by_place(self, lookup: Lookup) -> list[int]:
+        found: list[int] = []
         for call_id in lookup.calls:
-            yield from self._ask("found_call", call_id)
-        for statement, thread in (("found_before", lookup.before), ("found_after", lookup.after)):
-            if thread is not None:
-                yield from self._ask(statement, thread, lookup.at_ns, CALLS_PER_THREAD)
+            entry = self._recent.get(call_id)
+            found += (entry.number,) if entry else self._numbers("call_number", (call_id,))
+        if lookup.thread is not None:
+            found += self._numbers("thread_before", (lookup.thread, lookup.at_ns, CALLS_PER_THREAD))
         for thread in lookup.members:
-            yield from self._ask("found_members", thread)
+            found += self._numbers("thread_numbers", (thread,))
         for trace in lookup.roots:
-            yield from self._ask("found_roots", trace)
+            found += self._numbers("root_numbers", (trace,))
+        return found
 
-    def _ask(self, statement: str, *values: Any) -> list[Found]:  # noqa: ANN401 - values of SQLite
-        rows: Any = self._db.execute(self._sql[statement], values).fetchall()
-        return list(rows)
+    def _numbers(self, statement: str, values: tuple[Any, ...]) -> list[int]:
+        return [number for (number,) in self._db.execute(self._sql[statement], values)]
+
+    def _candidates(self, numbers: Iterable[int]) -> list[Candidate]:
+        live = self._live
+        found: list[Candidate] = []
+        missing: list[int] = []
+        for number in numbers:
+            candidate = live.get(number)
+            if candidate is None and (candidate := self._lived.get(number)) is not None:
+                live[number] = candidate
+            if candidate is None:
+                missing.append(number)
+            else:
+                found.append(candidate)
+        if missing:
+            found += self._read(missing)
+        return found
+
+    def _read(self, numbers: Sequence[int]) -> list[Candidate]:
+        found = []
+        rows: Any = self._db.execute(self._sql["found_calls"], (apsw.carray(array("q", numbers)),))
+        for number, words, call_id, *standing in rows:
+            entry = self._recent.get(call_id)
+            passing = Passing(entry.asked, entry.watched, words) if entry is not None and words is not None else None
+            facts, trace_id, thread_id, root_id, opener_id, agent_name = standing
+            candidate = Candidate(call_id, facts, trace_id, thread_id, root_id, opener_id, agent_name, passing)
+            self._live[number] = candidate
+            found.append(candidate)
+        self._bound()
+        return found
+
+    def _bound(self) -> None:
+        if len(self._live) > LIVE:
+            self._lived, self._live = self._live, {}
+
+    def _load(self) -> None:
+        """Read the latest calls from the file: they are those that still have something passing."""
+        recent, db = self._recent, self._db
+        recent.clear()
+        self._live.clear()
+        self._lived.clear()
+        self._is_loaded = True
+        self._new = self._drop_below = 0
+        self._has_changed = False
+        self._batches = db.execute(self._sql["links_count"]).get
+        rows: list[Any] = []
+        tokens, before = 0, _ANY_NUMBER
+        while tokens < 2 * RECENT_TOKENS:
+            some: list[Any] = db.execute(self._sql["passing_before"], (before, LOADED_AT_ONCE)).fetchall()
+            rows += some
+            if len(some) < LOADED_AT_ONCE:
+                break
+            before = some[-1][0]
+            tokens += sum(len(row[4]) for row in some) // _TOKEN_BYTES
+        oldest = rows[-1][0] if rows else _ANY_NUMBER
+        recent.horizon_ns = db.execute(self._sql["started_before"], (oldest,)).get or 0
+        for number, call_id, started_ns, lasting, left, asked, watched in reversed(rows):
+            entry = Entry(number, call_id, started_ns)
+            entry.lasting = _unpack(lasting)
+            recent.put(entry, entry.lasting + _unpack(left), (_unpack(asked), _unpack(watched)))
 
 
-def _candidate(row: Found, matched: Iterable[int]) -> Candidate:
-    _, call_id, facts, passing, trace_id, thread_id, root_id, opener_id, agent_name = row
-    return Candidate(call_id, tuple(matched), facts, trace_id, thread_id, root_id, opener_id, agent_name, passing)
-
-
-def _all_tokens(indexed: Indexed | None) -> set[int]:
-    return {*indexed.tokens, *(indexed.passing_tokens or ())} if indexed else set()
+_NO_PLACES: tuple[object, ...] = Lookup()[5:10]
+_TOKEN_BYTES = 8
+_ANY_NUMBER = 1 << 62
 
 
 def _pack(tokens: tuple[int, ...]) -> bytes:

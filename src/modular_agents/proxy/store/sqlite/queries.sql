@@ -306,43 +306,62 @@ WHERE trace = ? AND kind NOT IN (SELECT value FROM json_each(?)) AND ended_ns IS
 SELECT id, task_description FROM call
 WHERE trace = ? AND root_id = call_id AND task_description IS NOT NULL ORDER BY id LIMIT 1
 
--- name: left_tokens
-SELECT asked.value FROM json_each(?) asked WHERE EXISTS (SELECT 1 FROM token WHERE token = asked.value)
+-- name: left_before
+SELECT DISTINCT k.call FROM carray(?1) AS w CROSS JOIN token AS k
+WHERE k.token = w.value AND k.started_ns <= ?2 AND k.started_ns >= coalesce(
+  (SELECT started_ns FROM token WHERE token = w.value AND started_ns <= ?2 ORDER BY started_ns DESC LIMIT 1 OFFSET ?3), 0)
 
--- name: found_earlier
-SELECT c.id, c.call_id, coalesce(s.facts, x''), coalesce(s.passing_facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
-FROM token AS k JOIN call AS c ON c.id = k.call LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
-WHERE k.token = ? AND k.started_ns <= ? ORDER BY k.started_ns DESC, k.call DESC LIMIT ?
+-- name: left_after
+SELECT DISTINCT k.call FROM carray(?1) AS w CROSS JOIN token AS k
+WHERE k.token = w.value AND k.started_ns >= ?2 AND k.started_ns <= coalesce(
+  (SELECT started_ns FROM token WHERE token = w.value AND started_ns >= ?2 ORDER BY started_ns LIMIT 1 OFFSET ?3), 1 << 62)
 
--- name: found_later
-SELECT c.id, c.call_id, coalesce(s.facts, x''), coalesce(s.passing_facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
-FROM token AS k JOIN call AS c ON c.id = k.call LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
-WHERE k.token = ? AND k.started_ns >= ? ORDER BY k.started_ns, k.call LIMIT ?
+-- name: thread_before
+SELECT id FROM call WHERE thread_id = ? AND started_ns <= ? ORDER BY started_ns DESC, id DESC LIMIT ?
 
--- name: found_call
-SELECT c.id, c.call_id, coalesce(s.facts, x''), coalesce(s.passing_facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
-FROM call AS c LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
-WHERE c.call_id = ?
+-- name: thread_numbers
+SELECT id FROM call WHERE thread_id = ?
 
--- name: found_before
-SELECT c.id, c.call_id, coalesce(s.facts, x''), coalesce(s.passing_facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
-FROM call AS c LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
-WHERE c.thread_id = ? AND c.started_ns <= ? ORDER BY c.started_ns DESC, c.id DESC LIMIT ?
+-- name: root_numbers
+SELECT id FROM call WHERE trace = (SELECT id FROM trace WHERE trace_id = ?) AND root_id = call_id
 
--- name: found_after
-SELECT c.id, c.call_id, coalesce(s.facts, x''), coalesce(s.passing_facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
-FROM call AS c LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
-WHERE c.thread_id = ? AND c.started_ns >= ? ORDER BY c.started_ns, c.id LIMIT ?
+-- name: found_calls
+SELECT
+  c.id, p.words, c.call_id, coalesce(s.facts, x''),
+  (SELECT trace_id FROM trace WHERE id = c.trace), c.thread_id, c.root_id, c.opener_id, c.agent_name
+FROM carray(?) AS w CROSS JOIN call AS c ON c.id = w.value
+LEFT JOIN standing AS s ON s.call = c.id LEFT JOIN passing AS p ON p.call = c.id
 
--- name: found_members
-SELECT c.id, c.call_id, coalesce(s.facts, x''), coalesce(s.passing_facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
-FROM call AS c LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
-WHERE c.thread_id = ?
+-- name: passing_before
+SELECT p.call, c.call_id, c.started_ns, s.tokens, p.recent, p.asked, p.watched
+FROM passing AS p CROSS JOIN call AS c ON c.id = p.call CROSS JOIN standing AS s ON s.call = p.call
+WHERE p.call < ? ORDER BY p.call DESC LIMIT ?
 
--- name: found_roots
-SELECT c.id, c.call_id, coalesce(s.facts, x''), coalesce(s.passing_facts, x''), t.trace_id, c.thread_id, c.root_id, c.opener_id, c.agent_name
-FROM call AS c LEFT JOIN standing AS s ON s.call = c.id JOIN trace AS t ON t.id = c.trace
-WHERE c.trace = (SELECT id FROM trace WHERE trace_id = ?) AND c.root_id = c.call_id
+-- name: started_before
+SELECT started_ns FROM call WHERE id < ? ORDER BY id DESC LIMIT 1
+
+-- name: passing_words
+SELECT words FROM passing WHERE call = ?
+
+-- name: put_passing
+INSERT INTO passing (call, recent, asked, watched, words) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (call) DO UPDATE SET
+  recent = excluded.recent, asked = excluded.asked, watched = excluded.watched, words = excluded.words
+
+-- name: put_recent
+UPDATE passing SET recent = ? WHERE call = ?
+
+-- name: drop_passing
+DELETE FROM passing WHERE call = ?
+
+-- name: drop_passed
+DELETE FROM passing WHERE call IN (SELECT call FROM passing WHERE call < ? ORDER BY call LIMIT ?)
+
+-- name: count_links
+UPDATE number SET value = value + 1 WHERE name = 'links'
+
+-- name: links_count
+SELECT value FROM number WHERE name = 'links'
 
 -- name: add_token
 INSERT OR IGNORE INTO token (token, started_ns, call) VALUES (?, ?, ?)
@@ -350,22 +369,12 @@ INSERT OR IGNORE INTO token (token, started_ns, call) VALUES (?, ?, ?)
 -- name: drop_token
 DELETE FROM token WHERE token = ? AND started_ns = ? AND call = ?
 
--- name: stood
-SELECT tokens, passing FROM standing WHERE call = ?
+-- name: standing_tokens
+SELECT tokens FROM standing WHERE call = ?
 
 -- name: put_standing
-INSERT INTO standing (call, tokens, facts, passing, passing_facts) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (call) DO UPDATE SET tokens = excluded.tokens, facts = excluded.facts, passing = excluded.passing
-
--- name: put_passing_facts
-UPDATE standing SET passing_facts = ?1 WHERE call = ?2 AND passing_facts <> ?1
-
--- name: passed
-SELECT s.call, c.started_ns, s.tokens, s.passing FROM standing AS s JOIN call AS c ON c.id = s.call
-WHERE s.passing <> x'' AND s.call < ? ORDER BY s.call LIMIT ?
-
--- name: drop_passing
-UPDATE standing SET passing = x'', passing_facts = x'' WHERE call = ?
+INSERT INTO standing (call, tokens, facts) VALUES (?, ?, ?)
+ON CONFLICT (call) DO UPDATE SET tokens = excluded.tokens, facts = excluded.facts
 
 -- name: edges_to
 SELECT a.call_id, e.edge_type, e.evidence, e.detail, e.confidence FROM edge AS e JOIN call AS a ON a.id = e.from_call WHERE e.to_call = ?

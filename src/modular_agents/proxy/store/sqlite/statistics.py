@@ -18,7 +18,7 @@ _KINDS = {
     "search index": ("search_data", "search_idx", "search_docsize", "search_config", "search_content", "unsearched"),
     "calls": ("call",),
     "traces": ("trace", "thread", "trace_trace_id", "trace_cost"),
-    "links between calls": ("edge", "edge_from", "token", "standing", "standing_passing"),
+    "links between calls": ("edge", "edge_from", "token", "standing", "passing"),
     "live events": ("event", "event_delta"),
     "statistics": ("hour", "latency"),
 }

@@ -154,7 +154,7 @@ class SqliteStore:
         others = db.pragma("data_version")
         if others != self._others:
             self._others = others
-            self._batch.forget()
+            self._batch.look_again()
 
     def _roll_back(self, db: apsw.Connection) -> None:
         if db.in_transaction:
