@@ -23,12 +23,13 @@ BUSY_S = 0.02
 """Pause after a batch: what arrives meanwhile shares the next commit. Nobody sees 20 ms; every commit costs an fsync."""
 LOADED_S = 0.12
 LOADED_CHANGES = 4
-"""Under load the pause is longer: a batch costs about as much as two calls, whatever it holds. `LOADED_CHANGES` of calls or of
+"""Under load batches begin this far apart: a batch costs about as much as two calls, whatever it holds. `LOADED_CHANGES` of calls or of
 their text in one batch are load; one agent at work never makes them."""
 IDLE_S = 0.05
 """Longest pause: with it a call is in the store well within 100 ms of its frames, for 20 cheap looks a second."""
 SLOWER = 1.25
 """Each look in vain makes the next pause this much longer, up to the longest."""
+NS = 1_000_000_000
 RETRY_S, RETRY_MAX_S = 0.05, 1.0
 """Pauses while the store is away, doubling: it is in use again within a second of being back."""
 REOPEN_NS = 5_000_000_000
@@ -83,11 +84,13 @@ class Recorder:
         """Work until `pause`, which waits for the given seconds, says that it is time to stop. Raises `UsageError`."""
         stopping, wait_s = False, BUSY_S
         while True:
+            began_ns = self._clock.monotonic_ns()
             turn = self.turn()
             if stopping and turn is not Turn.WORKED:
                 break
             if turn is Turn.WORKED:
-                wait_s = LOADED_S if self._is_loaded() else BUSY_S
+                took_s = (self._clock.monotonic_ns() - began_ns) / NS
+                wait_s = max(BUSY_S, LOADED_S - took_s) if self._is_loaded() else BUSY_S
             elif turn is Turn.IDLE:
                 wait_s = min(wait_s * SLOWER, IDLE_S)
             else:
