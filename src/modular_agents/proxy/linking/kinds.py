@@ -27,6 +27,7 @@ _TITLE = re.compile(
     r"|\bnew conversation topic\b",
     re.IGNORECASE,
 )
+_TITLE_WORDS = ("title", "summari", "new conversation topic")
 _ROUTER = re.compile(r"\bspecialized Task Routing AI\b")
 """Gemini CLI asks a small model how hard the task is, to choose the model that does it."""
 _COMPACTION = re.compile(
@@ -34,6 +35,7 @@ _COMPACTION = re.compile(
     r"|\b(?:conversation|context|session|history|transcript)\b[^\n]{0,60}\b(?:summary|summari[sz]e|compact(?:ed|ion)?|condense)\b",
     re.IGNORECASE,
 )
+_COMPACTION_WORDS = ("summar", "compact", "condense", "handoff", "hand-off")
 
 
 def kind_of(call: Call, identity: Identity, system: str, asked: Sequence[str]) -> str:
@@ -47,14 +49,20 @@ def kind_of(call: Call, identity: Identity, system: str, asked: Sequence[str]) -
         return "probe"
     if len(call.messages) == 1 and last.lower() == "warmup":
         return "warmup"
-    if not call.tools and len(call.messages) <= _TITLE_MESSAGES and _TITLE.search(f"{system[:_HEAD_CHARS]}\n{_heads(asked)}"):
+    if not call.tools and len(call.messages) <= _TITLE_MESSAGES and _says(_TITLE, _TITLE_WORDS, f"{system[:_HEAD_CHARS]}\n{_heads(asked)}"):
         return "title"
     if not call.tools and _ROUTER.search(system[:_HEAD_CHARS]):
         return "router"
     is_long = len(call.messages) > _TITLE_MESSAGES or call.previous_response_id is not None
-    if (is_long or not call.tools) and _COMPACTION.search(last[:_HEAD_CHARS]):
+    if (is_long or not call.tools) and _says(_COMPACTION, _COMPACTION_WORDS, last[:_HEAD_CHARS]):
         return "compaction"
     return "turn"
+
+
+def _says(pattern: re.Pattern[str], words: Sequence[str], text: str) -> bool:
+    """Return whether a pattern stands in a text; it is looked for only where one of its words does, which takes a tenth of the time."""
+    folded = text.casefold()
+    return any(word in folded for word in words) and pattern.search(text) is not None
 
 
 def _heads(asked: Sequence[str]) -> str:
