@@ -12,6 +12,7 @@ from modular_agents.proxy.cli import (
     link,
     ls,
     prices,
+    relink,
     reprice,
     search,
     show,
@@ -48,6 +49,7 @@ add(proxy, verify.verify, verify.EXAMPLES)
 add(proxy, link.link, link.EXAMPLES)
 add(proxy, stats.stats, stats.EXAMPLES)
 add(proxy, prices.prices, prices.EXAMPLES)
+add(proxy, relink.relink, relink.EXAMPLES)
 add(proxy, reprice.reprice, reprice.EXAMPLES)
 add(proxy, gc.gc, gc.EXAMPLES)
 add(proxy, export.export, export.EXAMPLES)

@@ -4,6 +4,6 @@
 `revise(call_id, loose, transaction.find, transaction.relink)` changes what it shows in another light.
 """
 
-from modular_agents.proxy.linking.link import revise, settle
+from modular_agents.proxy.linking.link import revise, settle, standing
 
-__all__ = ["revise", "settle"]
+__all__ = ["revise", "settle", "standing"]

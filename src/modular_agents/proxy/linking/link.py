@@ -13,7 +13,8 @@ from modular_agents.proxy.linking.revision import Revision, indexed_of
 from modular_agents.proxy.linking.sight import Find, Known, Sight, known
 from modular_agents.proxy.linking.tokens import CALL, MEMBER, mark
 from modular_agents.proxy.model.call import Call, Status
-from modular_agents.proxy.model.link import LinkChanges, Linked, Lookup
+from modular_agents.proxy.model.link import Candidate, Indexed, LinkChanges, Linked, Lookup
+from modular_agents.proxy.model.trace import Placement
 
 _RUNNING = Status.RUNNING
 
@@ -53,3 +54,12 @@ def revise(linked: Linked, find: Find, relink: Callable[[LinkChanges], None]) ->
     concerned = find(Lookup(me.started_ns, asking=tokens))
     if concerned or linked.loose:
         Revision(find, relink, linked.loose).of(me.call_id, concerned)
+
+
+def standing(candidate: Candidate) -> tuple[Placement, Indexed] | None:
+    """Return where a stored call stands and what it leaves behind; None when linking knows nothing of it."""
+    if (one := known(candidate)) is None:
+        return None
+    placed = Placed(one.facts, one.words, one.stand, one.trace_id, one.root_id, one.opener_id, one.agent_name)
+    placement = placed.placement
+    return placement, indexed_of(placed, one.passing, placement)
