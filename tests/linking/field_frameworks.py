@@ -1,7 +1,8 @@
 """Frameworks in the field: LangGraph, LangChain, pydantic-ai, OpenAI Agents, CrewAI.
 
 Held out: written from how these frameworks build their prompts, before looking at how linking would treat them. Frameworks send
-no ids of their own, so with native headers they say X-Trace-ID, as our documentation asks.
+no ids of their own, so with native headers they say X-Trace-ID, as our documentation asks. Where an agent gets the whole conversation
+of another and goes on with it (handoffs, supervisors), that is one conversation, as docs/call-graph.md has it.
 """
 # ruff: noqa: E501 - prompts stand here as they are sent
 
@@ -39,7 +40,7 @@ def langgraph_supervisor(house: House) -> None:
     boss.history += boss.results({first.uses[0]: "Successfully transferred to research_expert"})
     research = Chat(
         job,
-        "research",
+        "supervisor",
         "You are a world class researcher with access to web search. Do not do any math.",
         first.key,
         boss,
@@ -52,14 +53,14 @@ def langgraph_supervisor(house: House) -> None:
         reply("The headcounts are: Crumb 67,317, Loaf 164,000, Rye 1,551,000, Bun 14,000, Oat 181,269."),
     )
     back_to_supervisor(boss, research, "research_expert", found)
-    second = boss.ask(reply(tools=[{"name": "transfer_to_math_expert", "input": {}}]), brings=[found.key])
+    second = boss.ask(reply(tools=[{"name": "transfer_to_math_expert", "input": {}}]))
     boss.history += boss.results({second.uses[0]: "Successfully transferred to math_expert"})
-    maths = Chat(job, "math", "You are a math expert. Always use one tool at a time.", second.key, boss, tools=("add", "multiply"))
+    maths = Chat(job, "supervisor", "You are a math expert. Always use one tool at a time.", second.key, boss, tools=("add", "multiply"))
     maths.history = list(boss.history)
     summed = maths.ask(reply(tools=[{"name": "add", "input": {"a": 67317, "b": 164000}}]))
     total = maths.give({summed.uses[0]: "1977586"}, reply("The combined headcount is 1,977,586."))
     back_to_supervisor(boss, maths, "math_expert", total)
-    boss.ask(reply("The five largest bakeries had 1,977,586 people in 2024."), brings=[total.key])
+    boss.ask(reply("The five largest bakeries had 1,977,586 people in 2024."))
 
 
 def langchain_tool_agent(house: House) -> None:
@@ -145,7 +146,7 @@ def agents_sdk_handoff(house: House) -> None:
     triage.history += triage.results({first.uses[0]: json.dumps({"assistant": "Refund agent"})})
     refund = Responses(
         job,
-        "refund",
+        "triage",
         "You are a refund agent. Find the order and refund it.",
         first.key,
         triage,
@@ -184,7 +185,7 @@ def agents_as_tools(house: House) -> None:
     last = lead.give({use: done[n].text for n, use in enumerate(first.uses)}, reply("Both are ready."), brings=[done[0].key, done[1].key])
     judge = Responses(
         job,
-        "synthesizer",
+        "orchestrator",
         "You inspect translations, correct them if needed, and produce a final concatenated response.",
         tools=(),
         model="gpt-5-mini",

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from modular_agents.proxy.linking.facts import Facts
 from modular_agents.proxy.linking.identity import MAIN
-from modular_agents.proxy.linking.kinds import NOISE
+from modular_agents.proxy.linking.kinds import COMPACTION, NOISE
 from modular_agents.proxy.linking.offers import Offer
 from modular_agents.proxy.linking.returns import followers_of, heard_by, opened_by
 from modular_agents.proxy.linking.sight import HOUR_NS, MINUTE_NS, Known, Link, Sight
@@ -26,6 +26,7 @@ from modular_agents.proxy.linking.tokens import BRANCH, THREAD, TOOK, mark, turn
 
 DELEGATION = "delegation"
 RETURN = "return"
+PLAN = "plan"
 MAX_OPENERS = 8
 """Calls with the same words that are weighed against each other; the newest."""
 OPEN_WINDOW_NS = 24 * HOUR_NS
@@ -78,7 +79,7 @@ def taken(piece: int) -> int:
 
 def _match(me: Facts, reading: Reading, other: Known) -> Match | None:
     """Return the offers of `other` that stand in the prompt."""
-    if not other.facts.offers or not said_alike(me, other.facts):
+    if not other.facts.offers or other.facts.kind == COMPACTION or not said_alike(me, other.facts):
         return None
     handed = other.facts.handed
     # A prompt that repeats a whole answer was handed it; that the answer's parts stand in it as well says nothing.
@@ -181,7 +182,7 @@ def _is_named(me: Facts, facts: Facts) -> bool:
 
 def _link(match: Match, rivals: int, sure: float, why: str = "") -> Link:
     offer = match.offers[0]
-    rule = "tool_input" if offer.tool_id else "plan"
+    rule = "tool_input" if offer.tool_id else PLAN
     size = offer.piece.size
     where = f"an argument of {offer.tool}" if offer.tool else "a part of its plan"
     if match.is_whole:

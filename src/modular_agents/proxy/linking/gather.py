@@ -11,7 +11,7 @@ import msgspec
 
 from modular_agents.proxy.linking.facts import NO_WORDS, Facts, Heard, Words
 from modular_agents.proxy.linking.identity import Identity, identify
-from modular_agents.proxy.linking.kinds import NOISE, kind_of
+from modular_agents.proxy.linking.kinds import COMPACTION, NOISE, kind_of
 from modular_agents.proxy.linking.names import SYSTEM_HEAD_CHARS, heading, named_agent, task_of
 from modular_agents.proxy.linking.offers import handed_text, offers, unnamed_use, wrapped
 from modular_agents.proxy.linking.text import MIN_CHARS, head_of, heads_in, said, short_lines, squeezed, unwrapped
@@ -95,7 +95,7 @@ def completed(facts: Facts, call: Call) -> Facts:
     answer = call.answers[0] if call.answers else None
     if answer is None:
         return msgspec.structs.replace(facts, status=str(call.status), ended_ns=call.ended_ns)
-    text = handed_text(answer)
+    text = handed_text(answer, is_summary=facts.kind == COMPACTION)
     return msgspec.structs.replace(
         facts,
         status=str(call.status),
@@ -258,8 +258,8 @@ def _instructions(leading: Sequence[Message], tools: int) -> int:
 
 
 def _request(call: Call, identity: Identity, history: bytes) -> int:
-    """Name what makes two requests the same: all that the model reads, and who asks as far as they say."""
-    who = f"{call.operation}\n{call.model}\n{len(call.tools)}\n{call.previous_response_id}\n{identity.trace}\n{identity.thread}"
+    """Name what makes two requests the same: all that a model reads, and who asks as far as they say. A fallback asks another model."""
+    who = f"{call.operation}\n{len(call.tools)}\n{call.previous_response_id}\n{identity.trace}\n{identity.thread}"
     instructions = b"".join([message.digest for message in call.system])
     return named(REQUEST, _digest(history + instructions + who.encode("utf-8", "surrogatepass")))
 

@@ -14,6 +14,9 @@ from modular_agents.proxy.model.trace import HELPERS
 NOISE = frozenset(HELPERS)
 """Calls that are no turns: they open no conversation of their own and follow whatever they stand beside."""
 
+COMPACTION = "compaction"
+"""A call that has a conversation summed up."""
+
 _OPERATIONS = {"count_tokens": "count", "models": "list", "embeddings": "embedding", "batch": "batch"}
 _REQUEST_KINDS = {"prewarm": "warmup", "compact": "compaction", "compaction": "compaction", "title": "title"}
 _HEAD_CHARS = 600

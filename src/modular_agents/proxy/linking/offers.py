@@ -26,6 +26,11 @@ _NAMES = ("subagent_type", "agent", "agent_name", "agent_type", "role", "module"
 """Arguments that name who shall do it, most telling first."""
 _FINISHING = frozenset({"complete_task", "final_answer", "final_result", "attempt_completion", "task_complete", "submit_result", "finish"})
 """Tools by which an agent hands in its result: Gemini CLI, smolagents, pydantic-ai, Cline, and names people give."""
+_SUMMARY = re.compile(r"<summary>(.*?)</summary>", re.DOTALL)
+"""Claude Code has its summary written between these; what stands before them is thrown away."""
+_FINAL = "Final Answer:"
+"""Ends an answer in ReAct form (LangChain, CrewAI): what stands before it stays with the agent."""
+_CODE = ("<code>", "```")
 _WRAPS = ("{", "[", "<")
 _QUOTED = re.compile(r"\"([^\"\n]{12,})\"|'([^'\n]{12,})'")
 _FENCED = re.compile(r"```(?:json|JSON)?\s*\n(.*?)```", re.DOTALL)
@@ -64,11 +69,17 @@ def unnamed_use(tool: str, nth: int) -> str:
     return f"{tool}#{nth}"
 
 
-def handed_text(answer: Message) -> str | None:
-    """Return what an answer may hand on: its text, or what a tool that ends the work was given; None while it asks for more."""
+def handed_text(answer: Message, *, is_summary: bool = False) -> str | None:
+    """Return what an answer may hand on: its text, or what a tool that ends the work was given; None while it asks for more.
+
+    Of a summary of a conversation, and of an answer in ReAct form, only the part that is marked as such is handed on.
+    """
     uses = [part for part in answer.parts if part.kind == "tool_use"]
     if not uses:
-        return "".join(part.text for part in answer.parts if part.kind in {"text", "refusal"})
+        text = "".join([part.text for part in answer.parts if part.kind in {"text", "refusal"}])
+        if is_summary and (marked := _SUMMARY.search(text)):
+            return marked[1]
+        return text.rpartition(_FINAL)[2] if _FINAL in text else text
     if len(uses) > 1 or (uses[0].name or "").lower() not in _FINISHING:
         return None
     return max((text for text, _ in _strings(_json(uses[0].arguments or ""), "", 0)), key=len, default="")
@@ -100,6 +111,9 @@ def _planned(text: str) -> Iterator[tuple[str, str]]:
         return
     for item in _ITEM.finditer(text):
         yield item[1], ""
+    if any(mark in text for mark in _CODE):  # an agent that writes code calls others with quoted words
+        for double, single in _QUOTED.findall(text):
+            yield double or single, ""
 
 
 def _embedded(text: str) -> object:

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from modular_agents.proxy.linking.delegation import opener, taken
+from modular_agents.proxy.linking.delegation import PLAN, opener, taken
 from modular_agents.proxy.linking.facts import Came, Facts, Stand, Words
 from modular_agents.proxy.linking.grouping import is_given, trace_after
 from modular_agents.proxy.linking.identity import CLAUDE_SESSION, MAIN
 from modular_agents.proxy.linking.kin import kin, kin_keys
-from modular_agents.proxy.linking.kinds import NOISE
+from modular_agents.proxy.linking.kinds import COMPACTION, NOISE
 from modular_agents.proxy.linking.returns import NOTHING, Returns, came_back, handed_over, heads_of, may_tell, opened_by, told_to
 from modular_agents.proxy.linking.sight import ANY_READING, Known, Link, Sight
 from modular_agents.proxy.linking.text import Reading
@@ -23,7 +23,6 @@ from modular_agents.proxy.linking.threads import REQUEST, Recall, predecessor, s
 from modular_agents.proxy.linking.tokens import BRANCH, FOLLOWING, HISTORY, SESSION, THREAD, TIED, TIP, mark, named, turned
 from modular_agents.proxy.model.trace import HELPERS, Edge, EdgeType, Evidence, Placement
 
-COMPACTION = "compaction"
 PEERS = 4
 """Calls of the same session that are asked for their trace."""
 _CLAUDE = f"header.{CLAUDE_SESSION}"
@@ -168,7 +167,9 @@ def _opened(me: Facts, words: Words, sight: Sight, reading: Reading, found: Sequ
         beside = kin(me, words, sight)
     else:
         link = opener(me, sight, reading, found)
-        links = ([link] if link else []) + handed_over(me, reading, found)
+        links = handed_over(me, reading, found)
+        if link and not (link.rule == PLAN and _is_done(link.source, links, sight)):
+            links.insert(0, link)
         beside = None if links else _brought(me, sight)
     first = links[0] if links else None
     agent = me.agent or (first.agent if first else None) or HELPERS.get(me.kind) or me.intro
@@ -191,6 +192,14 @@ def _opened(me: Facts, words: Words, sight: Sight, reading: Reading, found: Sequ
     trace_id = _trace(me, links, sorted(touched))
     opened = first.source.call_id if first and first.type != "response" else None
     return Placed(me, words, stand, trace_id, me.call_id, opened, agent, _loose(me, trace_id, touched))
+
+
+def _is_done(plan: Known, handed: Sequence[Link], sight: Sight) -> bool:
+    """Return whether every part of a plan had its agent, and their answers are here: who reads those is none of them."""
+    opened = sight.since(plan.facts, (opened_by(plan.call_id, ""),), lasting=True)
+    roots = {root.call_id for root in opened if root.opener_id == plan.call_id and root.is_root}
+    parts = {offer.piece.whole for offer in plan.facts.offers}
+    return len(roots) >= len(parts) and any(link.source.root_id in roots for link in handed)
 
 
 def _brought(me: Facts, sight: Sight) -> tuple[Known, str] | None:

@@ -101,7 +101,11 @@ def _told(me: Facts, mine: str, reading: Reading | None, found: Sequence[Known])
     if not telling:
         return
     for result in me.heard:
-        if said := [other for other in telling if other.facts.head in result.heads]:
+        alike: dict[int, list[Known]] = {}
+        for other in telling:
+            if other.facts.head in result.heads:
+                alike.setdefault(other.facts.head, []).append(other)
+        for said in alike.values():
             yield said, "tool_result", result.tool_id
     equal: dict[int, list[Known]] = {}
     for other in telling:
@@ -113,12 +117,18 @@ def _told(me: Facts, mine: str, reading: Reading | None, found: Sequence[Known])
 
 
 def _one_of(me: Facts, said: Sequence[Known], rule: str, tool_id: str) -> Link:
-    near = [other for other in said if same(me.session, other.facts.session)] or said
+    near = _near(me, said, 1)
     count = len(near)
     detail = f"its answer comes back as the result of {tool_id}" if tool_id else "its answer, word for word"
     if count > 1:
         return Link(near[-1], RESPONSE, rule, f"ambiguous: {count} calls said this; {detail}", 0.9 / count, is_doubtful=True)
     return Link(near[-1], RESPONSE, rule, detail, 0.9)
+
+
+def _near(me: Facts, said: Sequence[Known], count: int) -> Sequence[Known]:
+    """Of more than `count` equal answers return those given to the same session, else to the same client connection, else all."""
+    near = [other for other in said if same(me.session, other.facts.session)] or said
+    return near if len(near) <= count else [other for other in near if other.facts.connection == me.connection] or near
 
 
 def heads_of(me: Facts) -> list[int]:
@@ -143,9 +153,9 @@ def handed_over(me: Facts, reading: Reading, found: Sequence[Known]) -> list[Lin
             equal.setdefault(handed.whole, []).append(other)
     links: list[Link] = []
     for said in equal.values():
-        near = [other for other in said if same(me.session, other.facts.session)] or said
-        handed = near[-1].facts.handed
+        handed = said[-1].facts.handed
         count = reading.count(handed) if handed else 1
+        near = _near(me, said, count)
         doubt = len(near) > count
         detail = f"its answer stands in the prompt, {handed.size if handed else 0} characters, word for word"
         links += [

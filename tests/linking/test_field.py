@@ -1,0 +1,88 @@
+"""Programs in the manner of clients and frameworks in the field, all through one proxy at once: how well the graph agrees with theirs.
+
+They were written before anybody looked at what linking would make of them. What they found wrong then stands in the report of the
+change that added them; what still cannot be found is named here.
+"""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from tests.linking.answer_key import AnswerKey
+from tests.linking.apps import Mode
+from tests.linking.field_clients import FIELD_CLIENTS
+from tests.linking.field_frameworks import FIELD_FRAMEWORKS
+from tests.linking.field_shapes import FIELD_SHAPES
+from tests.linking.runs import Recording, graph, linked, recorded, scored
+from tests.linking.test_programs import in_any_order
+from tests.linking.voices import House
+from tests.support.provider_server import ProviderServer
+from tests.support.relay_thread import RelayThread
+
+PROGRAMS: tuple[Callable[[House], None], ...] = (*FIELD_CLIENTS, *FIELD_FRAMEWORKS, *FIELD_SHAPES)
+UNSAID = {"pydantic_delegation"}
+"""Neither its prompt nor its answer is repeated as a text: only an id could tie the agent to who asked."""
+PRECISION, RECALL = 0.98, 0.95
+REQUEST_PRECISION = 0.95
+"""After a worker had the conversation, LangGraph's supervisor goes on from its own last turn here, and from the worker's there."""
+
+
+@pytest.fixture(scope="module", params=list(Mode))
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Mode, dict[str, AnswerKey], Recording]:
+    mode, directory = request.param, tmp_path_factory.mktemp("field")
+    keys = {program.__name__: AnswerKey(f"{program.__name__}:") for program in PROGRAMS}
+    failures: list[BaseException] = []
+    upstreams = ("anthropic", "openai", "gemini")
+    with (
+        ProviderServer(unique_ids=True) as provider,
+        RelayThread(dict.fromkeys(upstreams, provider.url), directory, default="openai") as relay,
+    ):
+
+        def one(program: Callable[[House], None]) -> None:
+            try:
+                with House(relay.url, mode, keys[program.__name__], program.__name__) as house:
+                    program(house)
+            except BaseException as error:  # noqa: BLE001 - handed to the test's thread
+                failures.append(error)
+
+        threads = [threading.Thread(target=one, args=(program,)) for program in PROGRAMS]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    if failures:
+        raise failures[0]
+    return mode, keys, recorded(directory / "journal")
+
+
+def whole(keys: dict[str, AnswerKey]) -> AnswerKey:
+    key = AnswerKey()
+    for one in keys.values():
+        key.known.update(one.known)
+    return key
+
+
+def test_the_graph_is_theirs(run: tuple[Mode, dict[str, AnswerKey], Recording]) -> None:
+    _, keys, recording = run
+    said = {name: key for name, key in keys.items() if name not in UNSAID}
+    calls = Recording([call for name in said for call in recording.of(keys[name].prefix).versions])
+    scores = scored(whole(said), linked(sorted(calls.versions, key=recording.versions.index)), calls)
+    for name in ("trace", "thread", "delegation"):
+        assert (scores[name].precision, scores[name].recall) == (1, 1), (name, scores[name])
+    assert scores["request"].precision >= REQUEST_PRECISION, scores["request"]
+    assert scores["response"].precision >= PRECISION
+    assert scores["response"].recall >= RECALL
+
+
+def test_nothing_is_silently_wrong(run: tuple[Mode, dict[str, AnswerKey], Recording]) -> None:
+    _, keys, recording = run
+    known = whole(keys).known
+    _, edges = graph(linked(recording.versions), recording.versions)
+    wrong = [edge for edge in edges if edge.type == "delegation" and known[edge.target].opened_by != edge.source and not edge.is_doubtful]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("program", [program.__name__ for program in PROGRAMS])
+def test_in_any_order(run: tuple[Mode, dict[str, AnswerKey], Recording], program: str) -> None:
+    _, keys, recording = run
+    in_any_order(recording.of(keys[program].prefix), program, 6)
