@@ -4,13 +4,14 @@
 new light (it came late, its answer was still to come, its id joins two traces) and says what changes of them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from modular_agents.proxy.linking.facts import Told, encode_words
 from modular_agents.proxy.linking.gather import completed, gather, recall
 from modular_agents.proxy.linking.place import Placed, late_of, place
 from modular_agents.proxy.linking.revision import Revision, indexed_of
 from modular_agents.proxy.linking.sight import Find, Known, Sight, known
+from modular_agents.proxy.linking.text import Said
 from modular_agents.proxy.linking.tokens import CALL, MEMBER, mark
 from modular_agents.proxy.model.call import Call, Status
 from modular_agents.proxy.model.link import Candidate, Indexed, LinkChanges, Linked, Lookup
@@ -50,10 +51,21 @@ def revise(linked: Linked, find: Find, relink: Callable[[LinkChanges], None]) ->
         return
     me = told.facts
     own = (mark(CALL, me.call_id), mark(MEMBER, linked.placement.thread_id))
-    tokens = (*leaves.tokens, *leaves.recent, *late_of(me), *own)
-    concerned = find(Lookup(me.started_ns, asking=tokens))
+    concerned = list(find(Lookup(me.started_ns, asking=(*leaves.tokens, *leaves.recent, *own))))
+    if late := late_of(me):
+        pieces = [offer.piece for offer in me.offers] + ([me.handed] if me.handed else [])
+        concerned += [one for one in find(Lookup(me.started_ns, asking=late)) if _holds(one, pieces)]
     if concerned or linked.loose:
         Revision(find, relink, linked.loose).of(me.call_id, concerned)
+
+
+def _holds(candidate: Candidate, pieces: Sequence[Said]) -> bool:
+    """Return whether one of the pieces stands in what a call was told: words that are common may be all they share."""
+    one = known(candidate)
+    if one is None or not one.words:
+        return False
+    reading = one.words.reading
+    return any(reading.holds(piece) for piece in pieces)
 
 
 def standing(candidate: Candidate) -> tuple[Placement, Indexed] | None:

@@ -112,16 +112,15 @@ def said(text: str) -> Said | None:
 def _anchored(inner: Sequence[str], start: int) -> tuple[int, int, int]:
     """Choose a pair of these words, which begin at `start`, that is likely to stand nowhere else: one with a number, else a long one.
 
-    Return its mark, where it begins, and the mark of a sampled one (0: there is none).
+    Return its mark, where it begins, and the mark of the longest that is sampled (0: there is none).
     """
     flat = " ".join(inner)
     marks, sizes = _pairs(flat), list(map(len, inner))
-    if number := _NUMBER.search(flat):
-        at = max(flat.count(" ", 0, number.start()) - 1, 0)
-    else:
-        weights = list(map(add, sizes, sizes[1:]))
-        at = weights.index(max(weights))
-    return marks[at], start + at + sum(sizes[:at]), next(filterfalse(_SAMPLED.__and__, marks), 0)
+    weights = list(map(add, sizes, sizes[1:]))
+    number = _NUMBER.search(flat)
+    at = max(flat.count(" ", 0, number.start()) - 1, 0) if number else weights.index(max(weights))
+    late = max((one for one in zip(weights, marks, strict=True) if not one[1] & _SAMPLED), default=(0, 0))
+    return marks[at], start + at + sum(sizes[:at]), late[1]
 
 
 def _pairs(flat: str) -> list[int]:
