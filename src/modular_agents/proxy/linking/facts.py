@@ -3,6 +3,7 @@
 Facts are made from a call once and never from another call. Where a call stands (`Stand`) is kept beside them and may change.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -13,6 +14,8 @@ from modular_agents.proxy.model.trace import Placement
 
 COMPLETED = "completed"
 UNANSWERED = frozenset({"failed", "cancelled", "interrupted"})
+READINGS = 256
+"""Readings that are remembered, some 20 KB each: calls that run side by side are placed anew in each other's light."""
 CHOSEN_BY_WORDS = frozenset({"tool_input", "plan", "said.parent", "header.parent-thread"})
 
 
@@ -107,11 +110,14 @@ class Words(msgspec.Struct, array_like=True, frozen=True, gc=False):
     @property
     def reading(self) -> Reading:
         """The words as a text in which others may stand."""
-        return Reading(self.texts, self.lines, self.briefing)
+        return _reading(self.texts, self.lines, self.briefing)
 
     def __bool__(self) -> bool:
         """Return whether anything was said."""
         return bool(self.texts or self.briefing)
+
+
+_reading = lru_cache(maxsize=READINGS)(Reading)
 
 
 class Came(NamedTuple):

@@ -8,7 +8,7 @@ then compares the whole piece at that place. A piece of three words or fewer has
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import filterfalse, islice
 from operator import add
 from zlib import crc32
@@ -151,7 +151,7 @@ class Reading:
         for pairs in self._pairs:
             self.keys += _ends(pairs)
 
-    @property
+    @cached_property
     def remembered(self) -> list[int]:
         """Those of the `keys` by which it is found when a piece comes late."""
         return [*filterfalse(_SAMPLED.__and__, self.keys), *self._lines]
