@@ -7,8 +7,6 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-import msgspec
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -36,12 +34,16 @@ def _escape(match: re.Match[str]) -> str:
 
 def print_json(shape: object) -> None:
     """Print a shape as one JSON document. Characters that a terminal obeys are escaped the JSON way, so it stays the same document."""
+    import msgspec
+
     text = msgspec.json.format(msgspec.json.encode(shape)).decode()
     sys.stdout.write(_CONTROLS.sub(lambda match: _json_escape(match[0]), text) + "\n")
 
 
 def print_json_line(shape: object) -> None:
     """Print a shape as one line of JSON, at once."""
+    import msgspec
+
     sys.stdout.write(_CONTROLS.sub(lambda match: _json_escape(match[0]), msgspec.json.encode(shape).decode()) + "\n")
     sys.stdout.flush()
 

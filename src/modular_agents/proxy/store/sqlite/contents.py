@@ -18,7 +18,7 @@ from modular_agents.proxy.store.sqlite.engine import statements
 NO_NODE = 0
 """The empty list."""
 HASH_BYTES = 16
-LONG_STRING_BYTES = 1024
+LONG_STRING_BYTES = 384
 """A JSON string of this length stands alone: a picture, a file that was read, a long answer that comes back. Storing a shorter one
 twice, when its message comes back with another cache mark, takes less than a row, two index entries and a hash for each piece."""
 CUT_FROM_BYTES = LONG_STRING_BYTES
