@@ -2,6 +2,7 @@
 
 A session is a JSON object: `client`, `tasks` (one for each trace), `calls` as they began (times in ms from the
 session's start; calls that share a `connection` name it), and `expected`: for each call its kind, agent, thread and incoming edges.
+Codex's agents have paths for names; here they stand without the first slash, so that they look like no folder of a machine.
 """
 
 import json
