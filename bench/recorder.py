@@ -120,7 +120,7 @@ def measured(
         writer = JournalWriter(folder / "journal", "be01", clock, durability="none")
         rooms = build_rooms()
         if told.links == "none":
-            rooms = replace(rooms, link=link_by_first_message, revise=lambda *_: None)
+            rooms = replace(rooms, link=link_by_first_message, revise=lambda *_: None, gather=lambda *_: None)
         redactor = Redactor(bytes(32))
         recorder = Recorder(
             folder / "journal", lambda: build_store(db, RETENTION), lambda: db, rooms, redactor, clock, folder / "recorder.json", db
@@ -137,7 +137,7 @@ def measured(
     return pace.spent_ns / told.calls / 1000, others
 
 
-def link_by_first_message(call: Call, _find: object) -> Linked:
+def link_by_first_message(call: Call, _find: object, _read: object) -> Linked:
     """Place a call in the thread of its first message; it leaves as much as linking should: a few tokens, some facts."""
     first = call.messages[0].digest if call.messages else call.call_id.encode()
     thread = first.hex()

@@ -98,12 +98,12 @@ def writing(settings: "Settings", instead: str) -> Iterator["Store"]:
 
 def build_rooms(aliases: Mapping[str, str] = _NO_ALIASES) -> "Rooms":
     """Return the pure rooms that the recorder works with. aliases: as `Settings.price_aliases`."""
-    from modular_agents.proxy.linking import revise, settle
+    from modular_agents.proxy.linking import read, revise, settle
     from modular_agents.proxy.recorder.pipeline import Rooms
     from modular_agents.proxy.wire.memo import Memo
     from modular_agents.proxy.wire.reader import CallReader
 
-    return Rooms(partial(CallReader, memo=Memo()), settle, build_price(aliases), revise)
+    return Rooms(partial(CallReader, memo=Memo()), settle, build_price(aliases), revise, read)
 
 
 def build_price(aliases: Mapping[str, str]) -> "Callable[[Call], Cost]":

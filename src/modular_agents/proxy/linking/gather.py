@@ -12,9 +12,9 @@ import msgspec
 from modular_agents.proxy.linking.facts import NO_WORDS, Facts, Heard, Words
 from modular_agents.proxy.linking.identity import Identity, identify
 from modular_agents.proxy.linking.kinds import COMPACTION, NOISE, kind_of
-from modular_agents.proxy.linking.names import SYSTEM_HEAD_CHARS, heading, named_agent, task_of
+from modular_agents.proxy.linking.names import SYSTEM_HEAD_CHARS, named_agent, task_of
 from modular_agents.proxy.linking.offers import handed_text, offers, unnamed_use, wrapped
-from modular_agents.proxy.linking.text import MIN_CHARS, head_of, heads_in, said, short_lines, squeezed, unwrapped
+from modular_agents.proxy.linking.text import MIN_CHARS, ends_of, head_of, heads_in, said, short_lines, squeezed, unwrapped
 from modular_agents.proxy.linking.tokens import ANSWER, ASKED, REQUEST, RESPONSE, SYSTEM, named, token
 from modular_agents.proxy.model.call import Call, Message
 from modular_agents.proxy.model.chain import CHAIN_BYTES
@@ -76,7 +76,7 @@ def gather(call: Call) -> tuple[Facts, Words]:
         replay_of=identity.replay_of,
         agent=identity.agent,
         intro=named_agent(system) if system else None,
-        task=None if answered else heading(words.texts[0]) if words.texts else task_of(asked),
+        task=None if answered else task_of(words.texts or asked),
         trace_name=identity.trace_name,
         system=_instructions(leading, len(call.tools)),
         request=_request(call, identity, history) if messages else 0,
@@ -107,6 +107,22 @@ def completed(facts: Facts, call: Call) -> Facts:
         offers=offers(answer, ids=call.format not in _WITHOUT_IDS),
         handed=said(text) if text else None,
         head=head_of(text) if text else 0,
+    )
+
+
+def answered_as(facts: Facts, other: Facts) -> Facts:
+    """Return the facts with what `other`, a later version of the same call, knows of its answer."""
+    return msgspec.structs.replace(
+        facts,
+        status=other.status,
+        ended_ns=other.ended_ns,
+        tip=other.tip,
+        answer=other.answer,
+        asked=other.asked,
+        response=other.response,
+        offers=other.offers,
+        handed=other.handed,
+        head=other.head,
     )
 
 
@@ -201,14 +217,14 @@ def _words(asked: Sequence[str], leading: Sequence[Message]) -> Words:
         if len(text) < MIN_CHARS or room <= 0:
             continue
         for one in (text, *wrapped(text)):
-            texts.append(squeezed(one)[:room])
+            texts.append(ends_of(one)[:room])
             room -= len(texts[-1])
         lines.update(dict.fromkeys(short_lines(text)))
     briefing = ""
     if leading:
         parts = [part.text for message in leading for part in message.parts if part.text]
         whole = parts[0] if len(parts) == 1 else "\n".join(parts)
-        briefing = squeezed(whole if len(whole) <= 2 * BRIEFING_CHARS else f"{whole[:BRIEFING_CHARS]} {whole[-BRIEFING_CHARS:]}")
+        briefing = whole if len(whole) <= 2 * BRIEFING_CHARS else f"{whole[:BRIEFING_CHARS]} {whole[-BRIEFING_CHARS:]}"
     return Words(tuple(texts), tuple(lines), briefing) if texts or briefing else NO_WORDS
 
 
@@ -216,7 +232,7 @@ def _helper_words(asked: Sequence[str]) -> Words:
     """Return the words of a helper: what it was told, whole and by line."""
     texts = asked[:MAX_TEXTS]
     lines = dict.fromkeys(squeezed(line) for text in texts for line in text.splitlines()[:HELPER_LINES])
-    return Words(tuple(map(squeezed, texts)), (), "", tuple(line for line in lines if len(line) >= MIN_CHARS))
+    return Words(tuple(map(ends_of, texts)), (), "", tuple(line for line in lines if len(line) >= MIN_CHARS))
 
 
 def _question(messages: Sequence[Message], end: int) -> bytes:

@@ -17,8 +17,6 @@ KIN_WINDOW_NS = 5 * MINUTE_NS
 """A helper's call stands this near to what it helps."""
 SAME_PROMPT = "same-prompt"
 BY_CONNECTION = "connection"
-MAX_PROMPTS = 4
-"""User texts of a first turn that a helper may repeat."""
 
 
 def kin_keys(me: Facts, words: Words) -> tuple[int, ...]:
@@ -28,7 +26,8 @@ def kin_keys(me: Facts, words: Words) -> tuple[int, ...]:
 
 def prompts(words: Words) -> tuple[int, ...]:
     """Return marks of a call's own user texts."""
-    return tuple([mark(PROMPT, text) for text in (*words.texts[:MAX_PROMPTS], *words.prompts)])
+    own = words.reading.prompts if words.texts else ()
+    return (*own, *[mark(PROMPT, line) for line in words.prompts])
 
 
 def kin(me: Facts, words: Words, sight: Sight) -> tuple[Known, str] | None:

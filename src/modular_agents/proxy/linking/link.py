@@ -5,9 +5,11 @@ new light (it came late, its answer was still to come, its id joins two traces) 
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from modular_agents.proxy.linking.facts import Told, encode_words
-from modular_agents.proxy.linking.gather import completed, gather, recall
+from modular_agents.proxy.linking.facts import Facts, Told, Words, encode_words
+from modular_agents.proxy.linking.gather import answered_as, completed, gather, recall
+from modular_agents.proxy.linking.kinds import NOISE
 from modular_agents.proxy.linking.place import Placed, late_of, place
 from modular_agents.proxy.linking.revision import Revision, indexed_of
 from modular_agents.proxy.linking.sight import Find, Known, Sight, known
@@ -20,14 +22,30 @@ from modular_agents.proxy.model.trace import Placement
 _RUNNING = Status.RUNNING
 
 
-def settle(call: Call, find: Find) -> Linked:
-    """Place a version of a call among what `find` finds."""
+class Read(NamedTuple):
+    """A call as linking reads it, before anything is known of others."""
+
+    facts: Facts
+    words: Words
+
+
+def read(call: Call, before: object = None) -> Read:
+    """Read a version of a call; `before` is what was read of an earlier one. It rests on the call alone, so a batch is read at once."""
+    if isinstance(before, Read):
+        facts, words = before
+    else:
+        facts, words = gather(call)
+        if words and facts.kind not in NOISE:
+            words.reading  # noqa: B018 - made now, where the next call's is made, and remembered
+    return Read(facts if call.status is _RUNNING else completed(facts, call), words)
+
+
+def settle(call: Call, find: Find, was_read: object = None) -> Linked:
+    """Place a version of a call among what `find` finds. `was_read`: what `read` made of it, if it has been read."""
+    facts, words = was_read if isinstance(was_read, Read) else read(call)
     for candidate in find(Lookup(call.started_ns, new=call.call_id)):
         if (stored := known(candidate)) is not None:
-            return _again(call, stored)
-    facts, words = gather(call)
-    if call.status is not _RUNNING:
-        facts = completed(facts, call)
+            return _again(facts, stored)
     sight = Sight(find, facts)
     placed = place(facts, words, sight, lambda one: recall(one, call))
     placement = placed.placement
@@ -35,10 +53,9 @@ def settle(call: Call, find: Find) -> Linked:
     return Linked(placement, indexed_of(placed, sight.passing(encode_words(words)), placement), loose)
 
 
-def _again(call: Call, at: Known) -> Linked:
+def _again(facts: Facts, at: Known) -> Linked:
     """A later version of a call stands where the first one was put: what it goes on from has not changed."""
-    facts = completed(at.facts, call) if call.status is not _RUNNING else at.facts
-    placed = Placed(facts, at.words, at.stand, at.trace_id, at.root_id, at.opener_id, at.agent_name)
+    placed = Placed(answered_as(at.facts, facts), at.words, at.stand, at.trace_id, at.root_id, at.opener_id, at.agent_name)
     placement = at.placement or placed.placement
     return Linked(placement, indexed_of(placed, None, placement))
 

@@ -87,12 +87,11 @@ class Sight:
         asked, moment = self.asked, self._me.moment
         asked += tokens
         asked += ever
-        found = list(self._find(Lookup(moment[0], tokens, ever))) if tokens or ever else []
         if reading is not None:
             asked += reading.remembered
             asked.append(ANY_READING)
-            there = {one.call_id for one in found}
-            found += [one for one in self._find(Lookup(moment[0], reading.keys)) if one.call_id not in there]
+            tokens = [*tokens, *reading.keys]
+        found = self._find(Lookup(moment[0], tokens, ever)) if tokens or ever else ()
         return [other for other in self._known(found) if other.facts.moment < moment] if found else []
 
     def since(self, other: Facts, tokens: Sequence[int], *, lasting: bool = False) -> list[Known]:

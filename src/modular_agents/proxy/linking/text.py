@@ -15,7 +15,7 @@ from zlib import crc32
 
 import msgspec
 
-from modular_agents.proxy.linking.tokens import HEAD, SHORT, TEXT, mark, token
+from modular_agents.proxy.linking.tokens import HEAD, PROMPT, SHORT, TEXT, mark, mark_of, token
 
 MIN_CHARS = 8
 """Shortest text that is looked for. Shorter ones (names, file names, `yes`) are said everywhere."""
@@ -23,17 +23,20 @@ HEAD_CHARS, TAIL_CHARS = 8000, 4000
 """Of a longer text only the beginning and the end are read: a task stands at one of them. Bounds time and size per call."""
 READ_WORDS = 250
 """Words at either end of a text whose pairs are looked for: some 1,500 characters."""
-_SAMPLED = 3
-"""A pair whose mark has none of these bits is *sampled*: a quarter. Readings remember for which of those they looked."""
-ANCHOR_WORDS = 16
-"""Words of a piece among which its anchor is chosen."""
+_SAMPLED = 7
+"""A pair whose mark has none of these bits is *sampled*: an eighth. Readings remember for which of those they looked."""
+ANCHOR_WORDS, LATE_WORDS = 16, 32
+"""Words of a piece among which its anchor is chosen, and a sampled pair."""
 _INSIDE = 4
 """A piece of so many words has a pair that touches neither end."""
-_PAIR_SHIFT = (1 << 27).__mul__
+MAX_PROMPTS = 4
+"""User texts of a first turn that a helper may repeat."""
 _NUMBER = re.compile(r"\d")
 """What tells one task from the next is often its number."""
 _QUOTES = " \"'`“”"
 _BULLET = re.compile(r"^(?:[-*•>]+|\d{1,3}[.)])\s+")
+_ADORNED = frozenset(" \t\"'`“”-*•>0123456789")
+"""How lines begin that have a bullet or quotes around them."""
 _LABEL_CHARS = 40
 """Longest `label:` that may stand before a piece of text in its line."""
 _SHORTEST_LABEL = 3
@@ -63,6 +66,8 @@ class Said(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Where the anchor stands; -1 when it has no inside."""
     late: int
     """Mark by which readings are found that began before it was said: of a pair that they remember; 0 when it has none."""
+    words: str = ""
+    """The anchor itself."""
 
 
 def unwrapped(text: str) -> str:
@@ -86,51 +91,60 @@ def unwrapped(text: str) -> str:
     return " ".join((*kept, text[at:]))
 
 
+def ends_of(text: str) -> str:
+    """Return a text, cut to its beginning and end when it is long."""
+    return text if len(text) <= HEAD_CHARS + TAIL_CHARS else f"{text[:HEAD_CHARS]} {text[-TAIL_CHARS:]}"
+
+
 def squeezed(text: str) -> str:
     """Return `text` with every run of white space made one space, cut to its beginning and end."""
-    return " ".join(_words(text))
+    return " ".join(ends_of(text).split())
 
 
-def _words(text: str) -> list[str]:
-    if len(text) <= HEAD_CHARS + TAIL_CHARS:
-        return text.split()
-    return text[:HEAD_CHARS].split() + text[-TAIL_CHARS:].split()
+def _split(text: str) -> list[bytes]:
+    """Return the words of a text. Nearly all texts are ASCII, and bytes are split and marked in half the time."""
+    if text.isascii():
+        return text.encode().split()
+    return " ".join(text.split()).encode("utf-8", "surrogatepass").split(b" ")
 
 
 def said(text: str) -> Said | None:
     """Return `text` as a piece that may be repeated; None when it is too short to mean anything."""
-    words = _words(text)
+    words = ends_of(text).split()
     flat = " ".join(words)
     if len(flat) < MIN_CHARS:
         return None
     if len(words) < _INSIDE:
         short = mark(SHORT, flat)
         return Said(len(flat), token(TEXT, flat), short, -1, short)
-    return Said(len(flat), token(TEXT, flat), *_anchored(words[1 : min(len(words) - 1, ANCHOR_WORDS + 1)], len(words[0]) + 1))
+    return Said(len(flat), token(TEXT, flat), *_anchored(words[1 : min(len(words) - 1, LATE_WORDS + 1)], len(words[0]) + 1))
 
 
-def _anchored(inner: Sequence[str], start: int) -> tuple[int, int, int]:
+def _anchored(inner: Sequence[str], start: int) -> tuple[int, int, int, str]:
     """Choose a pair of these words, which begin at `start`, that is likely to stand nowhere else: one with a number, else a long one.
 
-    Return its mark, where it begins, and the mark of the longest that is sampled (0: there is none).
+    Return its mark, where it begins, the mark of the longest that is sampled (0: there is none), and the pair.
     """
-    flat = " ".join(inner)
-    marks, sizes = _pairs(flat), list(map(len, inner))
-    weights = list(map(add, sizes, sizes[1:]))
+    marks, sizes = _pairs(_split(" ".join(inner))), list(map(len, inner))
+    weights = list(map(add, sizes, islice(sizes, 1, None)))
+    near = inner[:ANCHOR_WORDS]
+    flat = " ".join(near)
     number = _NUMBER.search(flat)
-    at = max(flat.count(" ", 0, number.start()) - 1, 0) if number else weights.index(max(weights))
-    late = max((one for one in zip(weights, marks, strict=True) if not one[1] & _SAMPLED), default=(0, 0))
-    return marks[at], start + at + sum(sizes[:at]), late[1]
+    at = max(flat.count(" ", 0, number.start()) - 1, 0) if number else weights.index(max(weights[: len(near) - 1]))
+    late = max([one for one in zip(weights, marks, strict=True) if not one[1] & _SAMPLED], default=(0, 0))
+    return marks[at], start + at + sum(sizes[:at]), late[1], f"{inner[at]} {inner[at + 1]}"
 
 
-def _pairs(flat: str) -> list[int]:
+def _pairs(words: Sequence[bytes]) -> list[int]:
     """Return the mark of every pair of neighbouring words."""
-    marks = list(map(crc32, flat.encode("utf-8", "surrogatepass").split(b" ")))
-    return list(map(add, map(_PAIR_SHIFT, marks), islice(marks, 1, None)))
+    return list(map(crc32, islice(words, 1, None), map(crc32, words)))
 
 
-_pairs_again = lru_cache(maxsize=64)(_pairs)
-"""For briefings: thousands of calls have the same."""
+@lru_cache(maxsize=64)
+def _briefing(text: str) -> tuple[bytes, list[int]]:
+    """Return a system prompt's ends with their pairs: thousands of calls have the same."""
+    words = _split(text)
+    return b" ".join(words), _pairs(words)
 
 
 def _ends(pairs: list[int]) -> list[int]:
@@ -138,18 +152,31 @@ def _ends(pairs: list[int]) -> list[int]:
 
 
 class Reading:
-    """Texts (squeezed) in which earlier pieces may stand. `lines`: of them, those that may be short pieces. `briefing`: one more text."""
+    """Texts in which earlier pieces may stand. `lines`: of them, those that may be short pieces. `briefing`: one more text."""
 
     def __init__(self, texts: Sequence[str], lines: Sequence[str] = (), briefing: str = "") -> None:
-        self._own, self._lines = texts, {mark(SHORT, line): line for line in lines}
-        self._texts = [*texts, briefing] if briefing else [*texts]
-        self._pairs = [_pairs(text) for text in texts]
-        if briefing:
-            self._pairs.append(_pairs_again(briefing))
+        self._lines = {mark(SHORT, line): line for line in lines}
+        self._own: list[bytes] = []
+        self._briefing = b""
         self.keys: list[int] = [*self._lines]
         """Everything to look for."""
-        for pairs in self._pairs:
-            self.keys += _ends(pairs)
+        for text in texts:
+            words = _split(text)
+            self._own.append(b" ".join(words))
+            self.keys += _ends(_pairs(words))
+        if briefing:
+            self._briefing, pairs = _briefing(briefing)
+            self.keys += pairs
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        """All of them, squeezed."""
+        return [text.decode("utf-8", "surrogatepass") for text in (*self._own, self._briefing) if text]
+
+    @cached_property
+    def prompts(self) -> tuple[int, ...]:
+        """Marks of the first texts, by which a helper that repeats them is found."""
+        return tuple([mark_of(PROMPT, text) for text in self._own[:MAX_PROMPTS]])
 
     @cached_property
     def remembered(self) -> list[int]:
@@ -169,7 +196,8 @@ class Reading:
 
     def equals(self, piece: Said) -> bool:
         """Return whether one of the texts, or all together, is this piece and nothing else."""
-        wholes = (*self._own, " ".join(self._own)) if len(self._own) > 1 else self._own
+        own = self._texts[: len(self._own)]
+        wholes = (*own, " ".join(own)) if len(own) > 1 else own
         return any(len(text) == piece.size and token(TEXT, text) == piece.whole for text in wholes)
 
     @property
@@ -179,25 +207,15 @@ class Reading:
 
     def _places(self, piece: Said) -> Iterator[tuple[int, int]]:
         """Yield (text, offset) of every place where the piece stands."""
-        for at, pairs in enumerate(self._pairs):
-            if piece.anchor not in pairs:
-                continue
-            text = self._texts[at]
-            for place in _all(pairs, piece.anchor):
-                start = len(text) - len(text.split(" ", place)[-1]) - piece.offset
+        anchor = f" {piece.words} "
+        for at, text in enumerate(self._texts):
+            found = text.find(anchor)
+            while found >= 0:
+                start = found + 1 - piece.offset
                 words = text[start : start + piece.size] if start >= 0 else ""
                 if len(words) == piece.size and token(TEXT, words) == piece.whole:
                     yield at, start
-
-
-def _all(pairs: Sequence[int], key: int) -> Iterator[int]:
-    at = -1
-    try:
-        while True:
-            at = pairs.index(key, at + 1)
-            yield at
-    except ValueError:
-        return
+                found = text.find(anchor, found + 1)
 
 
 def short_lines(text: str) -> Iterator[str]:
@@ -208,10 +226,12 @@ def short_lines(text: str) -> Iterator[str]:
     if len(lines) > MAX_LINES:
         lines = [*lines[: MAX_LINES // 2], *lines[-MAX_LINES // 2 :]]
     for line in lines:
-        for spelling in _spellings(line):
-            words = spelling.split(None, _INSIDE - 1)
-            if len(words) < _INSIDE and len(short := " ".join(words)) >= MIN_CHARS:
-                yield short
+        words = line.split(None, _INSIDE - 1)
+        if len(words) < _INSIDE or line[:1] in _ADORNED or ":" in (start := line[: _LABEL_CHARS + 1]) or "：" in start:  # noqa: RUF001
+            for spelling in _spellings(line):
+                words = spelling.split(None, _INSIDE - 1)
+                if len(words) < _INSIDE and len(short := " ".join(words)) >= MIN_CHARS:
+                    yield short
 
 
 def _spellings(line: str) -> Iterator[str]:

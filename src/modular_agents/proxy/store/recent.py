@@ -40,11 +40,12 @@ class Postings:
         self.now: dict[int, Entry | list[Entry]] = {}
         self.before: dict[int, Entry | list[Entry]] = {}
 
-    def add(self, tokens: Iterable[int], entry: Entry) -> None:
+    def add(self, tokens: Collection[int], entry: Entry) -> None:
         """Let an entry be found by these tokens."""
         now = self.now
-        for token in tokens:
-            there = now.setdefault(token, entry)
+        shared = [(token, now[token]) for token in filter(now.__contains__, tokens)]
+        now.update(dict.fromkeys(tokens, entry))
+        for token, there in shared:  # hardly ever more than one
             if there is not entry:
                 now[token] = _with(there, entry)
 
