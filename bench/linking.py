@@ -25,7 +25,7 @@ from tests.support.talks import SECOND, Talk, World, result, running, text, use
 
 from bench.counting import instructions
 from bench.store import Talker
-from modular_agents.proxy.linking import revise, settle
+from modular_agents.proxy.linking import read, revise, settle
 from modular_agents.proxy.model.call import Call, Cost
 from modular_agents.proxy.model.exchange import Exchange, RequestSide
 from modular_agents.proxy.store.sqlite import SqliteStore
@@ -83,27 +83,35 @@ def measured(db: Path, calls: Sequence[Call], kinds: dict[str, str]) -> list[Tim
     store = SqliteStore(db)
     linking, keeping, counted = (dict.fromkeys((call.call_id for call in calls), 0.0) for _ in range(3))
     counter = instructions()
-    read = counter.read if counter else lambda: 0
+    instructions_now = counter.read if counter else lambda: 0
+    was_read: dict[str, object] = {}
     kept = clock(Links, "put")
     moments = sorted(
         [(call.started_ns, running(call)) for call in calls] + [(call.ended_ns or 0, call) for call in calls], key=lambda one: one[0]
     )
     waiting = [version for _, version in moments]
     while waiting:
+        reads: list[object] = []
+        for version in waiting[:BATCH]:  # as the recorder does: a batch is read before any of it is placed
+            count, begun = instructions_now(), time.thread_time()
+            reads.append(read(version, was_read.get(version.call_id)))
+            was_read[version.call_id] = reads[-1]
+            linking[version.call_id] += time.thread_time() - begun
+            counted[version.call_id] += instructions_now() - count
         with store.batch() as batch:
-            for version in waiting[:BATCH]:
+            for version, was in zip(waiting[:BATCH], reads, strict=True):
                 call_id = version.call_id
-                count, begun = read(), time.thread_time()
-                linked = settle(version, batch.find)
+                count, begun = instructions_now(), time.thread_time()
+                linked = settle(version, batch.find, was)
                 linking[call_id] += time.thread_time() - begun
-                counted[call_id] += read() - count
+                counted[call_id] += instructions_now() - count
                 kept[0] = 0.0
                 batch.put_call(version, crossed(version), linked.placement, Cost(None), linked.indexed)
                 keeping[call_id] += kept[0]
-                count, begun = read(), time.thread_time()
+                count, begun = instructions_now(), time.thread_time()
                 revise(linked, batch.find, batch.relink)
                 linking[call_id] += time.thread_time() - begun
-                counted[call_id] += read() - count
+                counted[call_id] += instructions_now() - count
         del waiting[:BATCH]
     store.close()
     return [Timed(kinds[one.call_id], linking[one.call_id] * 1e6, keeping[one.call_id] * 1e6, counted[one.call_id] / 1000) for one in calls]

@@ -45,7 +45,7 @@ def recorded(journal: Path) -> Recording:
     store = MemoryStore()
     memory = LinkMemory()
 
-    def link(call: Call, _find: object) -> Linked:
+    def link(call: Call, _find: object, _read: object) -> Linked:
         recording.versions.append(call)
         return settle(call, memory.find)
 

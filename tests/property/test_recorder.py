@@ -15,14 +15,14 @@ from tests.support.segments import Worker
 from modular_agents.proxy.errors import StoreUnavailable
 from modular_agents.proxy.journal.frames import Kind, encode
 from modular_agents.proxy.journal.reader import JournalReader
-from modular_agents.proxy.linking import revise, settle
+from modular_agents.proxy.linking import read, revise, settle
 from modular_agents.proxy.model.call import Cost, Status
 from modular_agents.proxy.recorder.pipeline import Pipeline, Rooms
 from modular_agents.proxy.recorder.redact import Redactor
 from modular_agents.proxy.wire.reader import CallReader
 
 REDACTOR = Redactor(b"dummy")
-ROOMS = Rooms(CallReader, settle, lambda _call: Cost(None), revise)
+ROOMS = Rooms(CallReader, settle, lambda _call: Cost(None), revise, read)
 TEXTS = st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=9), min_size=1, max_size=5)
 
 

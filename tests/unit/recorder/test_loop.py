@@ -6,7 +6,7 @@ from tests.support.fake_store import FakeStore
 from tests.support.segments import Worker
 
 from modular_agents.proxy.errors import StoreDamaged, StoreTooNew, StoreUnavailable, UsageError
-from modular_agents.proxy.linking import revise, settle
+from modular_agents.proxy.linking import read, revise, settle
 from modular_agents.proxy.model.call import Cost
 from modular_agents.proxy.recorder.loop import IDLE_S, REOPEN_NS, RETRY_MAX_S, Recorder, Turn
 from modular_agents.proxy.recorder.pipeline import Rooms
@@ -15,7 +15,7 @@ from modular_agents.proxy.recorder.report import read_report
 from modular_agents.proxy.wire.reader import CallReader
 
 REDACTOR = Redactor(b"dummy")
-ROOMS = Rooms(CallReader, settle, lambda _call: Cost(None), revise)
+ROOMS = Rooms(CallReader, settle, lambda _call: Cost(None), revise, read)
 
 
 class Bench:

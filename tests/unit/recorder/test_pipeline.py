@@ -11,7 +11,7 @@ from tests.support.segments import Worker
 from modular_agents.proxy.errors import StoreUnavailable
 from modular_agents.proxy.journal.frames import Kind
 from modular_agents.proxy.journal.reader import JournalReader
-from modular_agents.proxy.linking import revise, settle
+from modular_agents.proxy.linking import read, revise, settle
 from modular_agents.proxy.model.call import Call, Cost, Status
 from modular_agents.proxy.recorder.live import Reads
 from modular_agents.proxy.recorder.pipeline import LAZY_NS, Pipeline, Rooms
@@ -19,7 +19,7 @@ from modular_agents.proxy.recorder.redact import Redactor
 from modular_agents.proxy.wire.reader import CallReader
 
 REDACTOR = Redactor(b"dummy")
-ROOMS = Rooms(CallReader, settle, lambda _call: Cost(0.5), revise)
+ROOMS = Rooms(CallReader, settle, lambda _call: Cost(0.5), revise, read)
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
 
 

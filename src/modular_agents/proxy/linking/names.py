@@ -6,6 +6,8 @@ from functools import lru_cache
 
 MAX_TASK_CHARS = 500
 """A task description is a heading, not the prompt."""
+_SPACES = 50
+"""White space that a heading may lose and still be long enough."""
 MAX_NAME_CHARS = 60
 MAX_REMEMBERED = 256
 """System prompts whose name is remembered: an app uses a few dozen, in every turn again."""
@@ -35,8 +37,10 @@ def named_agent(system: str) -> str | None:
 def task_of(asked: Sequence[str]) -> str | None:
     """Return the first of the user texts (reminders already stripped), cut to a heading."""
     for text in asked:
-        words = heading(" ".join(text[: 2 * MAX_TASK_CHARS].split()))
-        if words:
+        words = " ".join(text[: MAX_TASK_CHARS + _SPACES].split())
+        if len(words) < MAX_TASK_CHARS < len(text):  # much of it is white space
+            words = " ".join(text[: 2 * MAX_TASK_CHARS].split())
+        if words := heading(words):
             return words
     return None
 

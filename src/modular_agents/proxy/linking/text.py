@@ -63,11 +63,11 @@ class Said(msgspec.Struct, array_like=True, frozen=True, gc=False):
     anchor: int
     """Mark of its anchor, or of all of it when it has no inside."""
     offset: int
-    """Where the anchor stands; -1 when it has no inside."""
+    """Where `words` stand; -1 when it has no inside."""
     late: int
     """Mark by which readings are found that began before it was said: of a pair that they remember; 0 when it has none."""
     words: str = ""
-    """The anchor itself."""
+    """The anchor itself, with the words about it."""
 
 
 def unwrapped(text: str) -> str:
@@ -123,7 +123,7 @@ def said(text: str) -> Said | None:
 def _anchored(inner: Sequence[str], start: int) -> tuple[int, int, int, str]:
     """Choose a pair of these words, which begin at `start`, that is likely to stand nowhere else: one with a number, else a long one.
 
-    Return its mark, where it begins, the mark of the longest that is sampled (0: there is none), and the pair.
+    Return its mark, where it and the words about it begin, the mark of the longest that is sampled (0: there is none), and those words.
     """
     marks, sizes = _pairs(_split(" ".join(inner))), list(map(len, inner))
     weights = list(map(add, sizes, islice(sizes, 1, None)))
@@ -132,7 +132,8 @@ def _anchored(inner: Sequence[str], start: int) -> tuple[int, int, int, str]:
     number = _NUMBER.search(flat)
     at = max(flat.count(" ", 0, number.start()) - 1, 0) if number else weights.index(max(weights[: len(near) - 1]))
     late = max([one for one in zip(weights, marks, strict=True) if not one[1] & _SAMPLED], default=(0, 0))
-    return marks[at], start + at + sum(sizes[:at]), late[1], f"{inner[at]} {inner[at + 1]}"
+    begin = max(at - 1, 0)
+    return marks[at], start + begin + sum(sizes[:begin]), late[1], " ".join(inner[begin : at + 3])
 
 
 def _pairs(words: Sequence[bytes]) -> list[int]:
@@ -188,11 +189,11 @@ class Reading:
         if piece.offset < 0:
             line = self._lines.get(piece.anchor)
             return line is not None and token(TEXT, line) == piece.whole
-        return next(self._places(piece), None) is not None
+        return self._count(piece, 1) > 0
 
     def count(self, piece: Said) -> int:
         """Return how often the piece stands in here."""
-        return int(self.holds(piece)) if piece.offset < 0 else sum(1 for _ in self._places(piece))
+        return int(self.holds(piece)) if piece.offset < 0 else self._count(piece, self.size)
 
     def equals(self, piece: Said) -> bool:
         """Return whether one of the texts, or all together, is this piece and nothing else."""
@@ -205,17 +206,18 @@ class Reading:
         """Characters in all."""
         return sum(map(len, self._texts))
 
-    def _places(self, piece: Said) -> Iterator[tuple[int, int]]:
-        """Yield (text, offset) of every place where the piece stands."""
-        anchor = f" {piece.words} "
-        for at, text in enumerate(self._texts):
+    def _count(self, piece: Said, most: int) -> int:
+        """Return how often the piece stands in here, `most` at most."""
+        anchor, size, offset = f" {piece.words} ", piece.size, piece.offset - 1
+        count = 0
+        for text in self._texts:
             found = text.find(anchor)
-            while found >= 0:
-                start = found + 1 - piece.offset
-                words = text[start : start + piece.size] if start >= 0 else ""
-                if len(words) == piece.size and token(TEXT, words) == piece.whole:
-                    yield at, start
+            while found >= 0 and count < most:
+                if found >= offset:
+                    words = text[found - offset : found - offset + size]
+                    count += len(words) == size and token(TEXT, words) == piece.whole
                 found = text.find(anchor, found + 1)
+        return count
 
 
 def short_lines(text: str) -> Iterator[str]:
