@@ -229,7 +229,7 @@ def short_lines(text: str) -> Iterator[str]:
         lines = [*lines[: MAX_LINES // 2], *lines[-MAX_LINES // 2 :]]
     for line in lines:
         words = line.split(None, _INSIDE - 1)
-        if len(words) < _INSIDE or line[:1] in _ADORNED or ":" in (start := line[: _LABEL_CHARS + 1]) or "：" in start:  # noqa: RUF001
+        if len(words) < _INSIDE or line[:1] in _ADORNED or ":" in (start := line[: _LABEL_CHARS + 1]) or "：" in start:  # noqa: RUF001 - the full-width colon
             for spelling in _spellings(line):
                 words = spelling.split(None, _INSIDE - 1)
                 if len(words) < _INSIDE and len(short := " ".join(words)) >= MIN_CHARS:
