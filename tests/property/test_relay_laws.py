@@ -107,7 +107,7 @@ def test_an_answer_reaches_the_client_as_it_was_given(response: tuple[bytes, Bod
     assert taken.end is not None
     assert (taken.end.outcome, taken.end.response_size) == ("complete", len(body.payload))
     assert taken.end.trailers.encode("latin-1") == body.trailers
-    assert len(relay.pool._idle[relay.pool.made[0].destination]) == 1, "and the connection is used again"
+    assert len(relay.pool._idle[relay.pool.made[0].way]) == 1, "and the connection is used again"
 
 
 @settings(max_examples=200, deadline=None)

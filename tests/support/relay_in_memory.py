@@ -128,7 +128,7 @@ class MemoryPool(Pool):
         waiting = self.waiting.pop(0)
         if waiting.cancelled:
             return
-        connection = UpstreamConnection(self, waiting.destination)
+        connection = UpstreamConnection(self, (waiting.destination, waiting.exchange.client.hops))
         connection.connection_made(cast("asyncio.Transport", MemoryTransport()))
         self.made.append(connection)
         waiting.exchange.connected(connection)

@@ -48,6 +48,7 @@ class Limits:
     connect_s: float = 10.0
     first_byte_s: float = 600.0
     stream_silence_s: float = 900.0
+    vanished_s: float = 120.0
     client_keepalive_s: float = 75.0
     upstream_keepalive_s: float = 15.0
     drain_s: float = 120.0

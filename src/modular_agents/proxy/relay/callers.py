@@ -9,7 +9,9 @@ def is_local(host: str) -> bool:
 
 
 def announce(pipe: int, connection_id: str, host: str, port: int, own_port: int) -> None:
-    """Write one line (`callers.asked.read_lines` reads it). The pipe does not block."""
+    """Write one line (`callers.asked.read_lines` reads it). The pipe does not block; -1: nobody wants to know."""
+    if pipe < 0:
+        return
     try:
         os.write(pipe, b"%b %b %d %d\n" % (connection_id.encode(), host.encode(), port, own_port))
     except OSError:

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from itertools import chain, zip_longest
 from typing import Any, TypeVar
 
+from modular_agents.proxy.relay.hops import mark
+
 STAGGER_S = 0.25
 """Head start of each address before the next is tried beside it (RFC 8305, 5)."""
 MAX_ADDRESSES = 8
@@ -21,15 +23,21 @@ Address = tuple[int, Any]
 Item = TypeVar("Item")
 
 
-async def dial(loop: asyncio.AbstractEventLoop, host: str, port: int) -> socket.socket:
-    """Return a connected socket. Raises OSError (what the first address answered, when none took us) or UnicodeError."""
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+async def dial(loop: asyncio.AbstractEventLoop, host: str, port: int, hops: int) -> socket.socket:
+    """Return a connected socket. `hops`: as `hops.mark` takes it.
+
+    Raises OSError (what the first address answered, when none took us), Circle or UnicodeError.
+    """
+    if is_literal(host):
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    else:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = interleaved([(family, address) for family, _, _, _, address in found])[:MAX_ADDRESSES]
-    return await first(addresses, lambda address: _connect(loop, address), lambda late: late.close())
+    return await first(addresses, lambda address: _connect(loop, address, hops), lambda late: late.close())
 
 
 def is_literal(host: str) -> bool:
-    """Return whether a host is an IP address, so that nothing has to be looked up or chosen."""
+    """Return whether a host is an IP address, so that nothing has to be looked up: that would cost a thread."""
     return ":" in host or host.replace(".", "").isdigit()
 
 
@@ -71,10 +79,11 @@ async def first(
     raise errors[0] if errors else OSError("the name has no address")
 
 
-async def _connect(loop: asyncio.AbstractEventLoop, address: Address) -> socket.socket:
+async def _connect(loop: asyncio.AbstractEventLoop, address: Address, hops: int) -> socket.socket:
     family, place = address
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
+        mark(sock, place[0], hops)
         sock.setblocking(False)  # noqa: FBT003 - its only parameter
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await loop.sock_connect(sock, place)

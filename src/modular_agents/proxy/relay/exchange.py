@@ -11,6 +11,7 @@ from modular_agents.proxy.model.exchange import Outcome
 from modular_agents.proxy.relay.answers import Answer
 from modular_agents.proxy.relay.headers import Response
 from modular_agents.proxy.relay.plan import Plan
+from modular_agents.proxy.relay.sockets import has_vanished
 from modular_agents.proxy.relay.tap import Record
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ OUTBOX_BYTES = 256 * 1024
 """Request bytes held while the connection to the provider is being made; more stops reading the client."""
 JOIN_BYTES = 16 * 1024
 """Up to here head and body are copied into one write; above, two writes are cheaper than the copy."""
+LOOKS = 12
+"""How often a side is looked at within the time that makes one that acknowledges nothing a vanished one."""
 MAX_INFORMATIONAL = 32
 """1xx heads per answer; a provider that sends more is flooding."""
 
@@ -31,6 +34,8 @@ class Side(Protocol):
     """The client as an exchange sees it."""
 
     transport: "asyncio.Transport"
+    hops: int
+    """Proxies of this machine that its calls came through."""
     stalled: bool
     """It does not take the answer at the moment."""
     held_back: bool
@@ -74,6 +79,8 @@ class Exchange:
     _held: list[bytes] | None = None
     _held_bytes = 0
     _informational = 0
+    _look_ns = 0
+    """When to see next whether both sides are still there."""
 
     def __init__(self, shared: "Shared", client: Side, plan: Plan, record: Record) -> None:
         self._shared = shared
@@ -90,7 +97,7 @@ class Exchange:
         counters = shared.counters
         counters.requests_total += 1
         counters.requests_open += 1
-        upstream = shared.pool.take(plan.destination)
+        upstream = shared.pool.take(plan.destination, self.client.hops)
         if upstream is None:
             head = plan.out_before + digits + plan.out_after
             self._held = [head, raw] if raw else [head]
@@ -256,13 +263,32 @@ class Exchange:
         """Look at the clock: a side that is silent for too long ends the call."""
         if self.client.stalled:
             self.record.now_ns = now_ns  # the client does not take the answer: nobody's silence, and its own time
-        if self._connecting is not None or self.tunneled:
+        if now_ns >= self._look_ns:
+            self._look(now_ns)
+        if self.done or self._connecting is not None or self.tunneled:
             return
         limits = self._shared.limits
         waited_for_head = self.request_done and not self.answering
         limit_s = limits.first_byte_s if waited_for_head else limits.stream_silence_s
         if now_ns - self.record.now_ns > limit_s * 1e9:
             self.fail(*self._silence(limit_s))
+
+    def _look(self, now_ns: int) -> None:
+        """See whether a side vanished without a word while bytes are on their way to it: TCP by itself tries for 15 minutes."""
+        limit_s = self._shared.limits.vanished_s
+        begins, self._look_ns = not self._look_ns, now_ns + int(limit_s / LOOKS * 1e9)
+        if begins:
+            return
+        upstream = self.upstream
+        if has_vanished(self.client.transport, limit_s):
+            self.client_lost(f"the client vanished: for {limit_s:g} s nothing that was sent to it has been acknowledged")
+            self.client.transport.abort()
+        elif upstream is not None and has_vanished(upstream.transport, limit_s):
+            message = f"the provider {self.plan.destination.name} vanished: for {limit_s:g} s nothing sent to it has been acknowledged"
+            if self.tunneled:
+                self.tunnel_ended(Outcome.UPSTREAM_TIMEOUT, message)
+            else:
+                self.fail(Answer(504, "upstream", "upstream_vanished", message), Outcome.UPSTREAM_TIMEOUT)
 
     def _silence(self, limit_s: float) -> tuple[Answer, Outcome]:
         """Return what to say of a silence: it is the fault of the side whose bytes are next."""

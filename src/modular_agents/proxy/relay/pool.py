@@ -7,15 +7,16 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from modular_agents.proxy.config import Limits
 from modular_agents.proxy.model.exchange import Outcome
 from modular_agents.proxy.relay.answers import Answer
 from modular_agents.proxy.relay.counters import Counters
-from modular_agents.proxy.relay.dialing import dial, is_literal
+from modular_agents.proxy.relay.dialing import dial
 from modular_agents.proxy.relay.framing import ChunkedReader, ChunkSizes
 from modular_agents.proxy.relay.headers import Heads, Response
+from modular_agents.proxy.relay.hops import MOST, Circle
 from modular_agents.proxy.relay.routing import Destination
 from modular_agents.proxy.relay.sockets import OURS_TO_BLAME
 from modular_agents.proxy.relay.upstream import UpstreamConnection
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 IDLE_PER_UPSTREAM = 256
 """Idle connections kept to one provider; more are closed. Bounds descriptors."""
+Way = tuple[Destination, int]
+"""A provider, and through how many proxies of this machine its calls came here: they must not meet on one connection (`hops`)."""
 USUAL_HEADS = 4
 """Heads remembered per provider: a whole answer, a stream, a refusal, and one more."""
 
@@ -50,7 +53,7 @@ class Pool:
         self._monotonic_ns = monotonic_ns
         self._own_addresses = own_addresses
         self._sizes = ChunkSizes(lenient=True)
-        self._idle: dict[Destination, list[UpstreamConnection]] = {}
+        self._idle: dict[Way, list[UpstreamConnection]] = {}
         self._connecting: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -58,9 +61,9 @@ class Pool:
         """Return a reader for a chunked answer."""
         return ChunkedReader(self._sizes, self.heads.table.trailer, self.limits.chunk_line_bytes, self.limits.trailer_bytes)
 
-    def take(self, destination: Destination) -> UpstreamConnection | None:
+    def take(self, destination: Destination, hops: int) -> UpstreamConnection | None:
         """Return an idle connection that the provider has not closed, the youngest first; None when there is none."""
-        idle = self._idle.get(destination)
+        idle = self._idle.get((destination, hops))
         while idle:
             connection = idle.pop()
             self._counters.upstream_idle -= 1
@@ -81,7 +84,7 @@ class Pool:
 
     def release(self, connection: UpstreamConnection, idle_s: int) -> None:
         """Keep a connection for the next call, one second less than the provider says it will."""
-        idle = self._idle.setdefault(connection.destination, [])
+        idle = self._idle.setdefault(connection.way, [])
         keep_s = self.limits.upstream_keepalive_s
         if idle_s:
             keep_s = min(keep_s, idle_s - 1)
@@ -94,7 +97,7 @@ class Pool:
 
     def forget(self, connection: UpstreamConnection) -> None:
         """Take a lost connection out."""
-        idle = self._idle.get(connection.destination)
+        idle = self._idle.get(connection.way)
         if idle and connection in idle:
             idle.remove(connection)
             self._counters.upstream_idle -= 1
@@ -124,22 +127,22 @@ class Pool:
     async def _connect(self, destination: Destination, exchange: "Exchange") -> None:
         upstream = destination.upstream
         tls = self._tls if upstream.scheme == "https" else None
+        hops = exchange.client.hops
         try:
             async with asyncio.timeout(self.limits.connect_s):
-                place: dict[str, Any]
-                if is_literal(upstream.host):
-                    place = {"host": upstream.host, "port": upstream.port}
-                else:
-                    place = {"sock": await dial(self._loop, upstream.host, upstream.port)}
                 transport, connection = await self._loop.create_connection(
-                    lambda: UpstreamConnection(self, destination),
-                    **place,
+                    lambda: UpstreamConnection(self, (destination, hops)),
+                    sock=await dial(self._loop, upstream.host, upstream.port, hops),
                     ssl=tls,
                     server_hostname=upstream.host.rstrip(".") if tls else None,  # RFC 6066, 3: without the root's dot
                 )
         except TimeoutError:
             message = f"no connection to {destination.url} within {self.limits.connect_s:g} s; check the network or the upstream's URL"
             exchange.unreachable(Answer(504, "upstream", "connect_timeout", message), Outcome.UPSTREAM_TIMEOUT)
+        except Circle:
+            where = f"upstream {destination.name} ({destination.url})"
+            message = f"{where} leads back here: {MOST} proxies in a row passed this call on; give one of them the provider's own URL"
+            exchange.unreachable(Answer(508, "proxy", "loop", message), Outcome.REFUSED)
         except OSError as error:
             exchange.unreachable(*_failure(destination, error))
         except UnicodeError as error:

@@ -17,6 +17,7 @@ from modular_agents.proxy.relay.exchange import Exchange
 from modular_agents.proxy.relay.fields import TOKEN_OURS
 from modular_agents.proxy.relay.framing import CRLF, HEAD_END, MAX_LEADING_CRLF, ChunkedReader, FramingError, HeadReader, check_head_size
 from modular_agents.proxy.relay.headers import Request
+from modular_agents.proxy.relay.hops import hops_of
 from modular_agents.proxy.relay.own import own_answer
 from modular_agents.proxy.relay.plan import Plan
 from modular_agents.proxy.relay.routing import OPENAI
@@ -39,7 +40,7 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "_ahead", "_body_bytes", "_chunks", "_eof", "_exchange", "_head", "_left", "_plan", "_shared", "_state",
-        "deadline_ns", "held_back", "origin", "stalled", "transport",
+        "deadline_ns", "held_back", "hops", "origin", "stalled", "transport",
     )  # fmt: skip
 
     def __init__(self, shared: Shared) -> None:
@@ -70,10 +71,10 @@ class ClientConnection(asyncio.Protocol):
         counters.connections_total += 1
         counters.connections_open += 1
         peer = transport.get_extra_info("peername")
-        client = f"[{peer[0]}]:{peer[1]}" if peer and ":" in peer[0] else f"{peer[0]}:{peer[1]}" if peer else ""
         connection_id = f"{shared.worker_id}-{counters.connections_total}"
-        self.origin = pack_origin(connection_id, client)
-        if shared.callers_pipe >= 0 and peer and is_local(peer[0]):
+        self.origin = pack_origin(connection_id, peer[:2] if peer else None)
+        self.hops = hops_of(transport)
+        if peer and is_local(peer[0]):
             announce(shared.callers_pipe, connection_id, peer[0], peer[1], shared.own_port)
         self._wait(shared.limits.client_keepalive_s)
 
@@ -210,11 +211,10 @@ class ClientConnection(asyncio.Protocol):
 
     def _take_head(self, data: bytes) -> None:
         plan = self._plan
-        if plan is not None and self._head is None and plan.template is not None:
-            found = plan.template.match(data)
-            if found is not None:
-                self._begin(plan, found[1], data, found[0])
-                return
+        template = plan.template if plan is not None and self._head is None else None
+        if plan is not None and template is not None and (found := template.match(data)) is not None:
+            self._begin(plan, found[1], data, found[0])
+            return
         self._state = _READING_HEAD
         limits = self._shared.limits
         if self._head is None:

@@ -11,6 +11,7 @@ import resource
 import select
 import socket
 import struct
+import sys
 
 from modular_agents.proxy.kernel import socket_inode
 
@@ -21,6 +22,8 @@ OURS_TO_BLAME = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOM
 KEEPALIVE_PROBE_S = 60
 """TCP keep-alive: a peer that vanished is noticed after two minutes, and a NAT box does not forget a silent connection."""
 _PROBE_INTERVAL_S, _PROBES = 15, 4
+_TCP_INFO = struct.Struct("=2xBB52xI")
+"""The part of `tcp_info` asked for (linux/tcp.h): retransmissions and probes without an answer, ms since the last acknowledgement."""
 
 _FIN = getattr(select, "POLLRDHUP", 0)
 """Linux tells of a FIN behind bytes that nobody has read; elsewhere it is seen when they are."""
@@ -66,6 +69,22 @@ def is_gone_unread(transport: asyncio.BaseTransport) -> bool:
     poll.register(sock.fileno(), _FIN)
     events = sum(event for _, event in poll.poll(0))
     return bool(events & ~_FIN) or (bool(events) and peer_has_closed(transport) is not False)
+
+
+def has_vanished(transport: asyncio.BaseTransport, limit_s: float) -> bool:
+    """Return whether what was sent to a peer is being sent again in vain and nothing at all has come back for `limit_s` seconds.
+
+    A living peer that takes its time to read answers the kernel's probes; TCP_USER_TIMEOUT would end it all the same.
+    """
+    sock = transport.get_extra_info("socket")
+    if sock is None or not sys.platform.startswith("linux"):
+        return False
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO.size)
+    except OSError:  # not TCP
+        return False
+    again, probes, silent_ms = map(int, _TCP_INFO.unpack(info))
+    return (again > 0 or probes > 1) and silent_ms >= limit_s * 1000
 
 
 def peer_has_closed(transport: asyncio.BaseTransport) -> bool | None:

@@ -289,6 +289,8 @@ class Record:
         return -1
 
 
-def pack_origin(connection_id: str, client: str) -> bytes:
+def pack_origin(connection_id: str, peer: tuple[str, int] | None) -> bytes:
     """Return the two fields of a REQUEST_HEAD that belong to a client connection."""
+    host, port = peer or ("", 0)
+    client = f"[{host}]:{port}" if ":" in host else f"{host}:{port}" if peer else ""
     return pack_fields(connection_id.encode(), client.encode())

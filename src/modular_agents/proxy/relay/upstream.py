@@ -47,11 +47,13 @@ class UpstreamConnection(asyncio.Protocol):
         "idle_until_ns",
         "reused",
         "transport",
+        "way",
     )  # fmt: skip
 
-    def __init__(self, pool: "Pool", destination: Destination) -> None:
+    def __init__(self, pool: "Pool", way: tuple[Destination, int]) -> None:
         self._pool = pool
-        self.destination = destination
+        self.way = way
+        self.destination = way[0]
         self.reused = False
         self.idle_until_ns = 0
         self._exchange: Exchange | None = None

@@ -25,6 +25,7 @@ from modular_agents.proxy.journal.writer import JournalWriter
 from modular_agents.proxy.model.status import RECORDER_NUMBERS_NAME, TROUBLES_NAME, Trouble, read_numbers, read_troubles
 from modular_agents.proxy.relay.counters import Counters, add_up, prometheus
 from modular_agents.proxy.relay.headers import Heads
+from modular_agents.proxy.relay.hops import keep_opening
 from modular_agents.proxy.relay.plan import Plans
 from modular_agents.proxy.relay.pool import Pool
 from modular_agents.proxy.relay.redaction import Redactor
@@ -83,6 +84,7 @@ class Worker:
             servers = []
             for sock in self._sockets:
                 keep_probing(sock)
+                keep_opening(sock)
                 servers.append(await loop.create_server(lambda: ClientConnection(shared), sock=sock, backlog=settings.limits.backlog))
             self._sweep_s = min(SWEEP_S, *(limit / 4 for limit in _times(settings)))
             self._sweep()
@@ -218,7 +220,7 @@ class Worker:
 
 def _times(settings: RelaySettings) -> tuple[float, ...]:
     limits = settings.limits
-    waits = (limits.request_head_s, limits.connect_s, limits.first_byte_s, limits.stream_silence_s)
+    waits = (limits.request_head_s, limits.connect_s, limits.first_byte_s, limits.stream_silence_s, limits.vanished_s)
     return (*waits, limits.client_keepalive_s, limits.upstream_keepalive_s)
 
 
