@@ -1,6 +1,6 @@
-"""Forty secrets that must leave no trace, made afresh for each run, and the search for them in everything that was written.
+"""Fifty secrets that must leave no trace, made afresh for each run, and the search for them in everything that was written.
 
-Twenty-four stand in heads (their names say that they are secret, their values are plain random text), sixteen in bodies
+Thirty-four stand in heads (their names say that they are secret, their values are plain random text), sixteen in bodies
 (their shape says it). None is written in this file: they are put together from pieces and a seed.
 """
 
@@ -44,9 +44,19 @@ REQUEST_HEADERS = (
     ("x-client-secret", "{}"),
     ("x-db-password", "{}"),
     ("x-service-credential", "{}"),
+    ("x-functions-key", "{}"),
+    ("Referer", "https://app.example/chat?page=2&access_token={}"),
+    ("X-Original-URL", "/v1/messages?key={}#top"),
+    ("X-Forwarded-For-User", "https://me:{}@gateway.example/"),
 )
-RESPONSE_HEADERS = (("Set-Cookie", "sid={}; HttpOnly"), ("x-session-token", "{}"))
-QUERY_KEYS = ("key", "api_key", "access_token", "token", "sig", "X-Amz-Signature", "X-Amz-Security-Token")
+RESPONSE_HEADERS = (
+    ("Set-Cookie", "sid={}; HttpOnly"),
+    ("x-session-token", "{}"),
+    ("Location", "https://files.example/f?X-Amz-Signature={}&page=2"),
+    ("Link", '<https://api.example/v1/files?api_key={}>; rel="next"'),
+    ("Operation-Location", "https://azure.example/op?sig={}"),
+)
+QUERY_KEYS = ("key", "api_key", "access_token", "token", "sig", "X-Amz-Signature", "X-Amz-Security-Token", "X-Goog-Signature", "code", "meta[token]")
 
 
 def head_canaries(seed: int) -> list[Canary]:

@@ -1,5 +1,6 @@
 """Credentials of a connection never reach the disk: by name, by shape, in headers, targets and trailers."""
 
+import re
 import time
 
 import pytest
@@ -13,9 +14,11 @@ CANARY = "CANARY0123456789abcdef"
 
 SECRET_NAMES = """authorization proxy-authorization x-api-key api-key x-goog-api-key x-amz-security-token x-amz-signature cookie set-cookie
     helicone-auth x-portkey-api-key ocp-apim-subscription-key x-my-token x_secret db-password x-credential x-auth-token private-key
-    cf-access-client-secret aws-access-key-id x-forwarded-authorization x-anton-token"""
+    cf-access-client-secret aws-access-key-id x-forwarded-authorization x-anton-token
+    x-functions-key x-api-keys x-auth authentication x-passcode set-cookie2 x-master-key x-user-jwt"""
 HARMLESS_NAMES = """anthropic-ratelimit-tokens-remaining x-ratelimit-limit-token max-tokens x-max-token content-type idempotency-key
-    sec-websocket-key x-tokenizer secretary x-token-count anthropic-version x-amz-date etag keep-alive"""
+    sec-websocket-key x-cache-key surrogate-key author x-authored-by keyboard
+    x-tokenizer secretary x-token-count anthropic-version x-amz-date etag keep-alive"""
 
 
 @pytest.mark.parametrize("name", SECRET_NAMES.split())
@@ -50,14 +53,59 @@ def test_fingerprints_tell_keys_apart_and_schemes_stay() -> None:
         (b"/x?max_tokens=5&monkey=1&keyboard=2&key=", b"/x?max_tokens=5&monkey=1&keyboard=2&key="),
         (b"/x?client_secret=CANARY&a=b=c", b"/x?client_secret=*&a=b=c"),
         (b"/u/x/sk-ant-CANARY000/y?z=sk-proj-CANARY00", b"/u/x/*/y?z=*"),
+        (b"/x?X-Goog-Signature=CANARY&Signature=CANARY&code=CANARY", b"/x?X-Goog-Signature=*&Signature=*&code=*"),
+        (b"/x?key[]=CANARY&[token]=CANARY&a%5Bsecret%5D=CANARY", b"/x?key[]=*&[token]=*&a%5Bsecret%5D=*"),
+        (b"/x?next=/a?token=CANARY&b#token=CANARY", b"/x?next=/a?token=*&b#token=*"),
+        (b"/x?next=https%3A%2F%2Fx%2F%3Fpage%3D2%26token%3DCANARY&a=%3D", b"/x?next=*&a=%3D"),
+        (b"/x#token=CANARY", b"/x#token=*"),
         (b"/plain", b"/plain"),
         (b"/?", b"/?"),
     ],
 )
 def test_targets(target: bytes, shown: bytes) -> None:
-    import re  # noqa: PLC0415 - only here
-
     assert re.sub(rb"\[redacted:[0-9a-f]{8}\]", b"*", R.target(target)) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("location", "https://b.example/f?page=2&X-Amz-Signature=CANARY&a=1", "https://b.example/f?page=2&X-Amz-Signature=*&a=1"),
+        ("content-location", "/a?token=CANARY#x", "/a?token=*#x"),
+        (
+            "link",
+            '<https://x/?token=CANARY>; rel="next", </b?key=CANARY>; rel="last"',
+            '<https://x/?token=*>; rel="next", </b?key=*>; rel="last"',
+        ),
+        ("refresh", "0; url=/x?token=CANARY", "0; url=/x?token=*"),
+        ("referer", "https://user:CANARY@x/y?z=1", "https://*@x/y?z=1"),
+        ("origin", "http://CANARY@x", "http://*@x"),
+        ("x-original-url", "/a?b=1&access_token=CANARY", "/a?b=1&access_token=*"),
+        ("operation-location", "https://x/?api-key=CANARY", "https://x/?api-key=*"),
+        ("report-to", '{"url":"https://x/?token=CANARY"}', '{"url":"https://x/?token=*"}'),
+        ("sec-websocket-protocol", "realtime, openai-insecure-api-key.CANARY, beta.v1", "realtime, openai-insecure-api-key.*, beta.v1"),
+        ("content-type", "multipart/form-data; boundary=----abc=1", "multipart/form-data; boundary=----abc=1"),
+        ("strict-transport-security", "max-age=31536000; includeSubDomains", "max-age=31536000; includeSubDomains"),
+        ("sec-websocket-extensions", "permessage-deflate; client_max_window_bits=15", "permessage-deflate; client_max_window_bits=15"),
+        ("nel", '{"success_fraction":0.01,"report_to":"a=b"}', '{"success_fraction":0.01,"report_to":"a=b"}'),
+    ],
+)
+def test_parameters_in_the_value_of_a_header(name: str, value: str, shown: str) -> None:
+    assert re.sub(rb"\[redacted:[0-9a-f]{8}\]", b"*", R.value(name.encode(), value.encode())) == shown.encode()
+
+
+def test_every_value_of_an_oauth_query_goes() -> None:
+    assert b"CANARY" not in R.target(b"/oauth/token?state=CANARY&client_id=CANARY;x=CANARY", private=True)
+    assert R.target(b"/oauth/token", private=True) == b"/oauth/token"
+
+
+def test_what_a_refusal_repeats_of_the_path_is_redacted() -> None:
+    relay = MemoryRelay()
+    relay.send(b"GET /u/sk-CANARY08CANARY08/v1/models HTTP/1.1\r\nHost: x\r\n\r\n")
+    (taken,) = relay.journal.exchanges()
+    assert b"sk-CANARY08CANARY08" in relay.received, "the client is told what it wrote"
+    assert b"CANARY" not in b"".join(relay.journal.appends)
+    assert taken.end is not None
+    assert taken.end.detail.startswith("no upstream is called '[redacted:")
 
 
 SHAPES = """sk-ant-oat01-* sk-proj-* sk-or-v1-* AIza* ya29.* AKIA^ ASIA^ gsk_* xai-* hf_* ghp_* xoxb-* eyJhbGciOiJI.*.* github_pat_*
@@ -86,7 +134,23 @@ def test_ordinary_words_are_left_alone() -> None:
 
 
 def test_redaction_is_linear() -> None:
-    for pattern in (b"sk-", b"eyJa", b"-eyJ", b"a=", b"-----BEGIN ", b"&key", b"AKIA", b"eyJaaaaaaaaa."):
+    for pattern in (
+        b"sk-",
+        b"eyJa",
+        b"-eyJ",
+        b"a=",
+        b"-----BEGIN ",
+        b"&key",
+        b"AKIA",
+        b"eyJaaaaaaaaa.",
+        b"a.",
+        b"://",
+        b"%3D",
+        b"a=1 ",
+        b"?a=",
+        b"[a",
+        b"api-key.",
+    ):
         short, long = (min(cost(pattern * (size // len(pattern))) for _ in range(3)) for size in (20_000, 160_000))
         assert long < 40 * short + 0.05, pattern
 
@@ -96,6 +160,8 @@ def cost(text: bytes) -> float:
     began = time.thread_time()
     R.target(b"/x?" + text)
     R.text(text)
+    R.value(b"sec-websocket-protocol", text)
+    R.value(b"link", b"=" + text)
     return time.thread_time() - began
 
 

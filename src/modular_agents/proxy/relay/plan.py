@@ -129,7 +129,8 @@ def _around(head: bytes, line: bytes) -> tuple[bytes, bytes]:
 
 
 def _targets(request: Request, route: Route, redactor: Redactor) -> bytes:
-    return pack_fields(request.method, _utf8(redactor.target(request.target)), _utf8(redactor.target(route.target)))
+    came, goes = (redactor.target(target, private=route.private) for target in (request.target, route.target))
+    return pack_fields(request.method, _utf8(came), _utf8(goes))
 
 
 def _hints(request: Request, route: Route, redactor: Redactor) -> bytes:

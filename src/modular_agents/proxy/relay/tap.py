@@ -107,8 +107,8 @@ class Tap:
         payload = b"".join((_CALL_ID_SIZE, call_id, origin, no_upstream_no_hints, pack_fields(method, shown, shown, b"")))
         add(record.parts, _REQUEST_HEAD, number, record.now_ns, payload, FLAG_LAST)
         record.response_head(answer_head, last=False, hashed=False)
-        record.response_body(answer_body, last=True)
-        record.end(Outcome.REFUSED, why)
+        record.response_body(self._redactor.text(answer_body), last=True)  # it may repeat what stood in the path
+        record.end(Outcome.REFUSED, self._redactor.text(why.encode("utf-8", "replace")).decode())
         record.flush()
 
 
