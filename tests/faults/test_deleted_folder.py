@@ -1,5 +1,6 @@
 """Somebody deletes the journal's folder under a running proxy: calls go on, and what was acknowledged is recorded all the same."""
 
+import contextlib
 import shutil
 import signal
 import threading
@@ -11,6 +12,7 @@ from tests.integration.test_supervisor import ask
 from tests.support.provider_server import ProviderServer
 from tests.support.running_proxy import RunningProxy, wait_for
 from tests.support.script import Script
+from tests.support.stopping import stopped
 
 from modular_agents.proxy.app import status
 
@@ -38,16 +40,16 @@ def test_a_deleted_folder_is_made_again_and_no_call_is_lost(tmp_path: Path, prov
         asking = threading.Thread(target=lambda: answers.append(ask(port, "open", Script(stall_at=1, chunks=4), stream=True)))
         asking.start()
         proxy.wait_for_calls("completed", "running")
-        if recorder != "reads":
-            proxy.kill(proxy.recorder_pid, signal.SIGSTOP)
-        shutil.rmtree(proxy.paths.journal_dir)
-        shutil.rmtree(proxy.paths.control_dir)
-        proxy.paths.runtime_file.unlink()
-        assert [ask(port, f"meanwhile {n}") for n in range(4)] == [200] * 4
-        wait_for(lambda: is_whole(proxy))
-        wait_for(lambda: len(list(proxy.paths.journal_dir.glob("*.seg"))) == 2)
-        if recorder != "reads":
-            proxy.kill(proxy.recorder_pid, signal.SIGKILL)
+        pid = proxy.recorder_pid
+        with stopped(pid) if recorder != "reads" else contextlib.nullcontext():
+            shutil.rmtree(proxy.paths.journal_dir)
+            shutil.rmtree(proxy.paths.control_dir)
+            proxy.paths.runtime_file.unlink()
+            assert [ask(port, f"meanwhile {n}") for n in range(4)] == [200] * 4
+            wait_for(lambda: is_whole(proxy))
+            wait_for(lambda: len(list(proxy.paths.journal_dir.glob("*.seg"))) == 2)
+            if recorder != "reads":
+                proxy.kill(pid, signal.SIGKILL)
         provider.release()
         asking.join()
         assert (answers, ask(port, "last")) == ([200], 200)

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.support.product import Product
 from tests.support.provider_server import ProviderServer
 from tests.support.raw_client import RawClient, request_bytes
 from tests.support.running_proxy import RunningProxy, wait_for
+from tests.support.stopping import stopped
 
 from modular_agents.proxy.app import REPORT_NAME, status
 from modular_agents.proxy.journal.frames import Kind, decode
@@ -47,20 +47,19 @@ def metric(port: int, name: str) -> int:
 def test_what_the_cap_drops_is_counted_exactly_and_shown_everywhere(tmp_path: Path, provider: ProviderServer) -> None:
     with Product(tmp_path, provider.url, environment={"ANTON_JOURNAL_CAP_BYTES": str(CAP_BYTES)}) as product:
         (recorder,) = product.pids("recorder")
-        os.kill(recorder, signal.SIGSTOP)
-        for number in range(CALLS):
-            assert ask(product.port, f"call {number} {'x' * 40_000}") == 200
-        product.wait_until(lambda: not metric(product.port, "journal_degraded") + metric(product.port, "journal_queued_bytes"), 60)
-        dropped = metric(product.port, "journal_dropped_frames_total")
-        segments = list(product.db.with_name(product.db.name + ".journal").glob("*.seg"))
-        kinds = [frame.kind for segment in segments for frame in decode(segment.read_bytes())]
-        kept = sum(kind not in {Kind.SEGMENT, Kind.SEALED, Kind.DROPPED} for kind in kinds)
-        assert 0 < dropped == CALLS * FRAMES - kept
-        assert sum(segment.stat().st_size for segment in segments) <= CAP_BYTES
-        shown = anton(tmp_path, "proxy", "status", "--db", str(product.db)).stdout
-        assert f"{dropped:,} records (the calls themselves were relayed)" in shown
-        assert product.get("/api/status")["records_dropped"] == dropped
-        os.kill(recorder, signal.SIGCONT)
+        with stopped(recorder):
+            for number in range(CALLS):
+                assert ask(product.port, f"call {number} {'x' * 40_000}") == 200
+            product.wait_until(lambda: not metric(product.port, "journal_degraded") + metric(product.port, "journal_queued_bytes"), 60)
+            dropped = metric(product.port, "journal_dropped_frames_total")
+            segments = list(product.db.with_name(product.db.name + ".journal").glob("*.seg"))
+            kinds = [frame.kind for segment in segments for frame in decode(segment.read_bytes())]
+            kept = sum(kind not in {Kind.SEGMENT, Kind.SEALED, Kind.DROPPED} for kind in kinds)
+            assert 0 < dropped == CALLS * FRAMES - kept
+            assert sum(segment.stat().st_size for segment in segments) <= CAP_BYTES
+            shown = anton(tmp_path, "proxy", "status", "--db", str(product.db)).stdout
+            assert f"{dropped:,} records (the calls themselves were relayed)" in shown
+            assert product.get("/api/status")["records_dropped"] == dropped
         report = product.db.with_name(product.db.name + ".control") / REPORT_NAME
 
         def is_told() -> bool:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import pytest
 from tests.support.ledger import Clients, compare
 from tests.support.provider_server import ProviderServer
 from tests.support.running_proxy import RunningProxy, wait_for
+from tests.support.stopping import stopped
 
 from modular_agents.proxy.app import REPORT_NAME
 from modular_agents.proxy.recorder.report import Report, read_report
@@ -91,13 +91,11 @@ def test_a_locked_store_is_only_lag(tmp_path: Path, provider: ProviderServer, se
 @pytest.mark.parametrize("seconds", [3.0, pytest.param(LONG_S, marks=pytest.mark.soak)])
 def test_a_stopped_recorder_is_only_lag(tmp_path: Path, provider: ProviderServer, seconds: float) -> None:
     with RunningProxy(tmp_path, {"openai": provider.url}) as proxy:
-        with calling(proxy) as clients:
-            proxy.kill(proxy.recorder_pid, signal.SIGSTOP)
+        with calling(proxy) as clients, stopped(proxy.recorder_pid):
             until, made = time.monotonic() + seconds, clients.made
             while time.monotonic() < until:
                 time.sleep(0.05)
             assert clients.made > made + 5
-            proxy.kill(proxy.recorder_pid, signal.SIGCONT)
         took_s = wait_until_caught_up(proxy, clients)
         assert took_s < CAUGHT_UP_WITHIN_S or seconds < LONG_S
         compare(clients, provider, proxy)
@@ -177,12 +175,13 @@ def test_a_database_that_a_crash_left_damaged_is_set_aside_while_calls_go_on(tmp
     with RunningProxy(tmp_path, {"openai": provider.url}) as proxy:
         with calling(proxy) as clients:
             wait_for(lambda: len(proxy.calls()) > 10)
-            proxy.kill(proxy.recorder_pid, signal.SIGSTOP)
-            for suffix in ("", "-wal"):
-                path = proxy.db.with_name(proxy.db.name + suffix)
-                with path.open("r+b") as file:
-                    file.write(os.urandom(path.stat().st_size))
-            proxy.kill(proxy.recorder_pid)
+            recorder = proxy.recorder_pid
+            with stopped(recorder):
+                for suffix in ("", "-wal"):
+                    path = proxy.db.with_name(proxy.db.name + suffix)
+                    with path.open("r+b") as file:
+                        file.write(os.urandom(path.stat().st_size))
+                proxy.kill(recorder)
             wait_for(lambda: len(list(tmp_path.glob("traces.db.damaged-*[0-9]"))) == 1)
             before = clients.made
             wait_for(lambda: clients.made > before + 10)

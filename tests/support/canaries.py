@@ -56,7 +56,18 @@ RESPONSE_HEADERS = (
     ("Link", '<https://api.example/v1/files?api_key={}>; rel="next"'),
     ("Operation-Location", "https://azure.example/op?sig={}"),
 )
-QUERY_KEYS = ("key", "api_key", "access_token", "token", "sig", "X-Amz-Signature", "X-Amz-Security-Token", "X-Goog-Signature", "code", "meta[token]")
+QUERY_KEYS = (
+    "key",
+    "api_key",
+    "access_token",
+    "token",
+    "sig",
+    "X-Amz-Signature",
+    "X-Amz-Security-Token",
+    "X-Goog-Signature",
+    "code",
+    "meta[token]",
+)
 
 
 def head_canaries(seed: int) -> list[Canary]:
