@@ -1,6 +1,6 @@
 """What a worker counts, kept in a small file so that any worker can add up all of them for `/-/metrics`.
 
-`<control dir>/<worker id>.counters`: one unsigned 64-bit little-endian number per name in `NAMES`, written whole twice
+`<control dir>/<worker id>.counters`: one unsigned 64-bit little-endian number per name in `NAMES`, written whole once
 a second. The worker holds an exclusive flock on the file while it lives: numbers of the dead still count, except the
 gauges, which describe the present.
 """

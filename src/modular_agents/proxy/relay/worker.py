@@ -37,6 +37,8 @@ from modular_agents.proxy.relay.tap import Tap
 
 SWEEP_S = 0.25
 """How often clocks are looked at: a client that went away is noticed within this, a limit passes at most this late."""
+CHORES_S = 1.0
+"""How often what is not a connection's is seen to: the journal's folder and segment, the numbers that others add up, the supervisor."""
 FAREWELL_S = 0.2
 """Time for last bytes to leave after an interruption."""
 
@@ -54,6 +56,7 @@ class Worker:
         self._changed = asyncio.Event()
         self._parent = os.getppid()
         self._next_sweep: asyncio.TimerHandle | None = None
+        self._next_chores_ns = 0
         self._put_back = 0
         nonce = secrets.randbits(48)
         self.worker_id = f"{nonce:012x}"
@@ -166,13 +169,18 @@ class Worker:
         for client in list(shared.clients):
             client.tick(now_ns)
         shared.pool.sweep(now_ns)
+        if now_ns >= self._next_chores_ns:
+            self._next_chores_ns = now_ns + int(CHORES_S * 1e9)
+            self._do_chores()
+        self._next_sweep = shared.loop.call_later(self._sweep_s, self._sweep)
+
+    def _do_chores(self) -> None:
         self._journal.turn_over()
         self._count()
         self.counters.publish()
         if os.getppid() != self._parent and not self._stops:
             _log.warning("the supervisor is gone: this worker finishes its calls and stops")
             self.stop()
-        self._next_sweep = shared.loop.call_later(self._sweep_s, self._sweep)
 
     def _count(self) -> None:
         """Take the journal's counts over into the worker's."""
