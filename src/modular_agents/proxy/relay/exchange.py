@@ -276,9 +276,11 @@ class Exchange:
     def _look(self, now_ns: int) -> None:
         """See whether a side vanished without a word while bytes are on their way to it: TCP by itself tries for 15 minutes."""
         limit_s = self._shared.limits.vanished_s
-        begins, self._look_ns = not self._look_ns, now_ns + int(limit_s / LOOKS * 1e9)
-        if begins:
+        pause_ns = int(limit_s / LOOKS * 1e9)
+        if not self._look_ns:  # thousands may have begun at once: they are not all looked at in the same sweep
+            self._look_ns = now_ns + pause_ns + pause_ns * (id(self) >> 6 & 255) // 256
             return
+        self._look_ns = now_ns + pause_ns
         upstream = self.upstream
         if has_vanished(self.client.transport, limit_s):
             self.client_lost(f"the client vanished: for {limit_s:g} s nothing that was sent to it has been acknowledged")
