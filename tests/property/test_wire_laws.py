@@ -188,7 +188,7 @@ def test_garbage_in_a_request(case: tuple[str, bytes]) -> None:
 TARGETS = [
     "/v1/messages", "/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/completions", "/v1beta/models/x:generateContent",
     "/api/chat", "/api/generate", "/api/embed", "/model/anthropic.claude/invoke-with-response-stream", "/model/m/converse",
-    "/model/m/converse-stream", "/v1/models", "/", "", "*", "/%2F%ff?a=%zz",
+    "/model/m/converse-stream", "/model/m/invoke", "/model/m/invoke-with-response-stream", "/v1/models", "/", "", "*", "/%2F%ff?a=%zz",
 ]  # fmt: skip
 TYPES = ["application/json", "text/event-stream", "application/x-ndjson", "application/vnd.amazon.eventstream", "", "text/html"]
 

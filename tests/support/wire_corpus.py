@@ -1,6 +1,7 @@
 """Captures of real clients and servers (tests/corpus/wire), as exchanges; and one helper that feeds them in every way."""
 
 import json
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -12,7 +13,7 @@ from modular_agents.proxy.wire.reader import CallReader
 
 CORPUS = Path(__file__).parent.parent / "corpus" / "wire"
 START_NS = 1_795_333_500_000_000_000
-UPSTREAMS = {"/v1/messages": "anthropic", "/v1beta": "gemini", "/api/": "ollama"}
+UPSTREAMS = {"/v1/messages": "anthropic", "/v1beta": "gemini", "/api/": "ollama", "/model/": "bedrock"}
 
 
 def names() -> list[str]:
@@ -59,7 +60,8 @@ def load(name: str) -> Exchange:
     method, target, _ = capture["request_line"].split(" ")
     head = capture["response_head"]
     headers = [tuple(line.split(": ", 1)) if ": " in line else (line.rstrip(":"), "") for line in head[1:]]
-    wire = capture["response_body_as_on_wire"].encode()
+    body = capture["response_body_as_on_wire"]
+    wire = b64decode(body) if capture.get("response_body_encoding") == "base64" else body.encode()
     chunked = any(name.lower() == "transfer-encoding" for name, _ in headers)
     upstream = next((found for start, found in UPSTREAMS.items() if start in target), "openai")
     made = exchange(

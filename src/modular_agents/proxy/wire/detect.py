@@ -74,12 +74,16 @@ _VERBS: dict[str, Route] = {
 _BEDROCK: dict[str, Route] = {
     "converse": Route("bedrock.converse", "chat"),
     "converse-stream": Route("bedrock.converse", "chat"),
-    "invoke": Route("raw", "invoke"),
-    "invoke-with-response-stream": Route("raw", "invoke"),
+    "invoke": Route("bedrock.invoke", "chat"),
+    "invoke-with-response-stream": Route("bedrock.invoke", "chat"),
     "count-tokens": Route("raw", "count_tokens"),
 }
 """What stands behind the model in Bedrock's paths."""
 _CLAUDE_ON_BEDROCK = Route("anthropic.messages", "chat")
+_EMBEDDING_ON_BEDROCK = Route("bedrock.invoke", "embeddings")
+_PICTURE_ON_BEDROCK = Route("raw", "images")
+_PICTURES = ("stability.", "image", "canvas", "reel")
+"""In names of models that make pictures and films."""
 _POLLED = Route("openai.responses", "stored")
 """A stored response: one made in the background is fetched so."""
 _OTHER = Route("raw", "other")
@@ -111,8 +115,19 @@ def _of_google(segments: tuple[str, ...]) -> Route | None:
 def _of_bedrock(segments: tuple[str, ...]) -> Route | None:
     if segments[-3:-2] != ("model",):
         return None
-    route = _BEDROCK.get(segments[-1])
-    return _CLAUDE_ON_BEDROCK if route and route.operation == "invoke" and "anthropic." in segments[-2] else route
+    route, model = _BEDROCK.get(segments[-1]), segments[-2]
+    if route is None or route.format != "bedrock.invoke":
+        return route
+    if "anthropic." in model:
+        return _CLAUDE_ON_BEDROCK
+    if "embed" in model:
+        return _EMBEDDING_ON_BEDROCK
+    return _PICTURE_ON_BEDROCK if any(word in model for word in _PICTURES) else route
+
+
+def told_by_body(route: Route, written_in: str) -> Route:
+    """Return the route of a request that its path leaves open, when the format of its body is known (see `bedrock.format_of`)."""
+    return route if route.format == written_in or route.operation != "chat" else Route(written_in, "chat")
 
 
 def _collection(segment: str) -> str | None:

@@ -2,11 +2,12 @@
 
 `cached_tokens` is part of the input, `reasoning_tokens` part of the output. Exceptions, told by the numbers themselves:
 xAI counts reasoning beside the completion (the total says so); DeepSeek splits the prompt into cache hits and misses;
-llama.cpp gives `timings` instead. Source: platform.openai.com/docs/api-reference, docs/formats/openai-chat.md.
+llama.cpp gives `timings` instead, Bedrock its metrics. Source: platform.openai.com/docs/api-reference, docs/formats/openai-chat.md.
 """
 
 from modular_agents.proxy.model.call import Usage, UsageSource
 from modular_agents.proxy.wire import jsonvalue as js
+from modular_agents.proxy.wire.bedrock import METRICS, metrics_usage
 from modular_agents.proxy.wire.reading import NO_USAGE
 
 
@@ -16,7 +17,7 @@ def chat_usage(usage: object, raw: bytes | None, top: js.Json, *, ended: bool) -
     fields = js.obj(usage)
     sent, got = js.count(fields.get("prompt_tokens")), js.count(fields.get("completion_tokens"))
     if sent is None and got is None:
-        return _timings(js.obj(top.get("timings")), source)
+        return _timings(js.obj(top.get("timings")), source) if METRICS not in top else metrics_usage(js.obj(top[METRICS]), source)
     sent_details, got_details = js.obj(fields.get("prompt_tokens_details")), js.obj(fields.get("completion_tokens_details"))
     read = js.count(sent_details.get("cached_tokens"))
     if read is None:

@@ -8,17 +8,19 @@ from urllib.parse import unquote
 
 from modular_agents.proxy.model.call import Call, CallError, Delta, Status, Unreadable, Usage
 from modular_agents.proxy.model.exchange import Exchange, Headers, ResponseSide
-from modular_agents.proxy.wire.detect import detect, provider_of
+from modular_agents.proxy.wire.bedrock import format_of, head_usage
+from modular_agents.proxy.wire.detect import detect, provider_of, told_by_body
 from modular_agents.proxy.wire.encodings import ContentDecoder, codings, decode_body
 from modular_agents.proxy.wire.estimate import estimate
-from modular_agents.proxy.wire.formats import anthropic, chat, completions, converse, embeddings, gemini, ollama, other, responses
+from modular_agents.proxy.wire.formats import anthropic, chat, completions, converse, embeddings, gemini, invoke, ollama, other, responses
 from modular_agents.proxy.wire.framing import Body
 from modular_agents.proxy.wire.memo import Memo
 from modular_agents.proxy.wire.outcome import judge
 from modular_agents.proxy.wire.reading import NO_USAGE, NOT_ANSWERED, Answered, Asked, Asking, Format, Piece
 
 FORMATS: dict[str, Format] = {
-    module.FORMAT.name: module.FORMAT for module in (anthropic, chat, responses, gemini, ollama, embeddings, completions, converse, other)
+    module.FORMAT.name: module.FORMAT
+    for module in (anthropic, chat, responses, gemini, ollama, embeddings, completions, converse, invoke, other)
 }
 _REQUEST_IDS = {name: rank for rank, name in enumerate(("request-id", "x-request-id", "apim-request-id", "x-amzn-requestid", "cf-ray"))}
 """Response headers that carry the provider's id of a request, by how telling they are."""
@@ -44,6 +46,7 @@ class CallReader:
         self._path = exchange_start.request.target.partition("?")[0]
         self._route = detect(exchange_start.request.method, self._path)
         self._format = FORMATS[self._route.format]
+        self._is_bedrock = "/model/" in self._path
         self._asked = Asked()
         self._fold = self._format.fold(self._asked)
         self._decoder: ContentDecoder | None = None
@@ -54,6 +57,9 @@ class CallReader:
     def request(self, exchange: Exchange) -> Call:
         """Return the running call. The request must be complete, or as complete as it will get."""
         body, failure = decode_body(exchange.request.body, exchange.request.headers)
+        if self._route.format == invoke.FORMAT.name:
+            self._route = told_by_body(self._route, format_of(body))
+            self._format = FORMATS[self._route.format]
         self._asked = self._ask(body) if failure is None else Asked(unreadable=failure)
         self._fold = self._format.fold(self._asked)
         return self._call(exchange, None, NOT_ANSWERED, Status.RUNNING, None)
@@ -161,7 +167,7 @@ class CallReader:
             params=asked.params,
             answers=answered.answers,
             finish_reason=answered.finish_reason,
-            usage=self._usage(answered),
+            usage=self._usage(answered, response),
             error=error,
             unreadable=self._unreadable(response, answered),
             http_status=None if response is None else response.status,
@@ -174,8 +180,10 @@ class CallReader:
             flags=exchange.flags,
         )
 
-    def _usage(self, answered: Answered) -> Usage:
+    def _usage(self, answered: Answered, response: ResponseSide | None) -> Usage:
         known = answered.usage
+        if self._is_bedrock and response is not None and known.input_total is None and known.output_total is None:
+            known = head_usage(response.headers)
         if self._route.operation == "stored" and not answered.is_late:
             return NO_USAGE  # told when the answer was made, and counted then
         if known.input_total is not None or known.output_total is not None or not answered.answers:

@@ -1,12 +1,12 @@
 """Requests of the Messages API. The model may stand in the path instead (Vertex AI, Bedrock)."""
 
 from dataclasses import replace
-from urllib.parse import unquote
 
 import msgspec
 
 from modular_agents.proxy.model.call import Message, Part
 from modular_agents.proxy.wire import jsonvalue as js
+from modular_agents.proxy.wire.bedrock import model_in_path
 from modular_agents.proxy.wire.content import Draft, Entries, seal
 from modular_agents.proxy.wire.formats.anthropic.blocks import parts_of, read_blocks
 from modular_agents.proxy.wire.reading import Asked, Asking
@@ -49,7 +49,7 @@ def _model_in_path(path: str) -> str | None:
     """Return the model of `…/publishers/anthropic/models/MODEL:rawPredict` (Vertex AI) or `/model/MODEL/invoke` (Bedrock)."""
     if "/models/" in path:
         return path.rpartition("/models/")[2].rpartition(":")[0] or None
-    return unquote(path.rpartition("/model/")[2].rpartition("/")[0]) or None if "/model/" in path else None
+    return model_in_path(path)
 
 
 def _system(raw: bytes) -> list[bytes]:

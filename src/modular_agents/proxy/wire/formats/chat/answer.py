@@ -7,6 +7,7 @@ import msgspec
 
 from modular_agents.proxy.model.call import Message, Part
 from modular_agents.proxy.wire import jsonvalue as js
+from modular_agents.proxy.wire.bedrock import METRICS
 from modular_agents.proxy.wire.content import Draft, digest
 from modular_agents.proxy.wire.formats.chat.entries import read_entry
 from modular_agents.proxy.wire.growing import Growing
@@ -21,13 +22,15 @@ MAX_TOOL_CALLS = 1024
 _REASONING = ("reasoning_content", "reasoning")
 
 
-_BESIDE = ("id", "model", "service_tier", "timings")
+_BESIDE = ("id", "model", "service_tier", "timings", METRICS)
 """Members of an answer that stand beside its choices and are read."""
 
 
 class _Answer(msgspec.Struct):
     message: msgspec.Raw = ABSENT
     finish_reason: str | None = None
+    stop_reason: str | None = None
+    """Mistral's name for it on Bedrock."""
 
 
 class _Whole(msgspec.Struct):
@@ -141,7 +144,7 @@ class ChatFold:
             return
         self._top = {"id": whole.id, "model": whole.model, "service_tier": whole.service_tier, "timings": timings}
         self._messages = [raw for choice in choices if (raw := bytes(choice.message))[:1] == b"{"]
-        self._finish = [choice.finish_reason for choice in choices]
+        self._finish = [choice.finish_reason or choice.stop_reason for choice in choices]
         self._done = whole.choices is not None
 
     def answered(self) -> Answered:
@@ -179,7 +182,7 @@ class ChatFold:
         if index not in self._choices and len(self._choices) >= MAX_CHOICES:
             return []
         choice = self._choices.setdefault(index, _Choice())
-        choice.finish = js.string(fields.get("finish_reason")) or choice.finish
+        choice.finish = js.string(fields.get("finish_reason") or fields.get("stop_reason")) or choice.finish
         pieces = _grow(choice, js.obj(fields.get("delta") or fields.get("message")))
         return pieces if index == 0 else []
 

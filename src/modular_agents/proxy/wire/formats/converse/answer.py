@@ -1,4 +1,7 @@
-"""Answers of Converse: one object, or events named by their type (`contentBlockDelta` …), the counts in the last one."""
+"""Answers of Converse: one object, or events named by their type (`contentBlockDelta` …), the counts in the last one.
+
+When Nova is invoked its events have no name of their own: each is the one member of an object.
+"""
 
 from modular_agents.proxy.model.call import Message, Part, Usage, UsageSource
 from modular_agents.proxy.wire import jsonvalue as js
@@ -8,6 +11,9 @@ from modular_agents.proxy.wire.reading import NO_USAGE, Answered, Asked, Fault, 
 
 MAX_BLOCKS = 10_000
 """More blocks than any answer has; bounds what an index in a hostile stream may make us keep."""
+_EVENTS = ("contentBlockDelta", "contentBlockStart", "messageStop", "metadata")
+_READ, _WRITTEN = ("cacheReadInputTokens", "cacheReadInputTokenCount"), ("cacheWriteInputTokens", "cacheWriteInputTokenCount")
+"""As Converse spells them, and as Nova does."""
 
 
 class _Block:
@@ -60,6 +66,8 @@ class ConverseFold:
         except ValueError as error:
             self._unreadable = self._unreadable or f"event {name}: {error}"
             return []
+        if not name:
+            name, event = next(((key, js.obj(event[key])) for key in _EVENTS if key in event), ("", event))
         index = js.count(event.get("contentBlockIndex")) or 0
         if name == "contentBlockDelta" and index < MAX_BLOCKS:
             return self._delta(index, js.obj(event.get("delta")))
@@ -128,7 +136,7 @@ class ConverseFold:
         uncached, output = js.count(self._usage.get("inputTokens")), js.count(self._usage.get("outputTokens"))
         if uncached is None and output is None:
             return NO_USAGE
-        read, written = js.count(self._usage.get("cacheReadInputTokens")), js.count(self._usage.get("cacheWriteInputTokens"))
+        read, written = (js.count(next((self._usage[name] for name in names if name in self._usage), None)) for names in (_READ, _WRITTEN))
         return Usage(
             source=UsageSource.REPORTED if self._ended else UsageSource.PARTIAL,
             input_total=None if uncached is None else uncached + (read or 0) + (written or 0),

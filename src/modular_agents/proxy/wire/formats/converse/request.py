@@ -1,8 +1,7 @@
-"""Requests of Converse. The model stands in the path, percent-encoded when it is an ARN."""
-
-from urllib.parse import unquote
+"""Requests of Converse, and of Nova when it is invoked. The model stands in the path, percent-encoded when it is an ARN."""
 
 from modular_agents.proxy.wire import jsonvalue as js
+from modular_agents.proxy.wire.bedrock import model_in_path
 from modular_agents.proxy.wire.content import Draft, Entries, seal
 from modular_agents.proxy.wire.formats.converse.content import read_block, read_message
 from modular_agents.proxy.wire.reading import Asked, Asking
@@ -18,7 +17,7 @@ def read_request(asking: Asking) -> Asked:
         config = top.get("toolConfig", b"null")
         tools = js.list_of(js.members(config).get("tools")) if config[:1] == b"{" else []
         return Asked(
-            model=_model(asking.path),
+            model=model_in_path(asking.path),
             stream=asking.path.endswith("-stream"),
             system=seal(js.list_of(top.get("system")), _SYSTEM, asking.memo),
             messages=seal(js.list_of(top.get("messages")), _ENTRIES, asking.memo),
@@ -27,10 +26,6 @@ def read_request(asking: Asking) -> Asked:
         )
     except ValueError as error:
         return Asked(unreadable=str(error))
-
-
-def _model(path: str) -> str | None:
-    return unquote(path.rpartition("/model/")[2].rpartition("/")[0]) or None
 
 
 def _read_system(raw: bytes) -> Draft:
