@@ -170,3 +170,10 @@ def test_our_arithmetic_is_the_catalogues() -> None:
                 ), model.id
                 compared += 1
     assert compared > 500
+
+
+def test_claude_on_bedrock_is_priced_by_the_requests_name_which_alone_says_where() -> None:
+    served = replace(CALL, provider="bedrock", format="anthropic.messages", model_response="claude-sonnet-4-5-20250929")
+    name = "anthropic.claude-sonnet-4-5-20250929-v1:0"
+    world, region = (price(replace(served, model=f"{where}.{name}")).usd for where in ("global", "us"))
+    assert (world, region) == (pytest.approx(0.0045), pytest.approx(0.00495))

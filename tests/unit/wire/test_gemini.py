@@ -149,3 +149,28 @@ def test_gemini_blocks_errors_and_candidates() -> None:
         3,
         "flex",
     )
+
+
+def test_what_googles_own_tools_found_is_kept_beside_the_answer() -> None:
+    grounding = {"webSearchQueries": ["weather"], "groundingChunks": [{"web": {"uri": "https://x.invalid", "title": "x"}}]}
+    pages = {"urlMetadata": [{"retrievedUrl": "https://y.invalid"}]}
+    last = {
+        "content": {"role": "model", "parts": [{"text": "ny."}]},
+        "finishReason": "STOP",
+        "groundingMetadata": grounding,
+        "urlContextMetadata": pages,
+        "citationMetadata": {},
+    }
+    events = [{"candidates": [{"content": {"role": "model", "parts": [{"text": "Sun"}]}}]}, {"candidates": [last]}]
+    streamed = read_call(exchange("{}", sse([(None, one) for one in events]), target=GEMINI, content_type="text/event-stream"))
+    whole = {**last, "content": {"role": "model", "parts": [{"text": "Sunny."}]}}
+    once = read_call(exchange("{}", json.dumps({"candidates": [whole]}), target=GEMINI.replace("streamG", "g")))
+    for call in (streamed, once):
+        text, *found = call.answers[0].parts
+        assert (text.text, [(part.kind, part.name) for part in found]) == (
+            "Sunny.",
+            [("server_tool_result", "groundingMetadata"), ("server_tool_result", "urlContextMetadata")],
+        )
+        assert [json.loads(part.raw) for part in found] == [grounding, pages]
+    back = asked(GEMINI, {"contents": [whole["content"]]})
+    assert back.messages[0].digest == streamed.answers[0].digest == once.answers[0].digest

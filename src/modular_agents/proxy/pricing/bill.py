@@ -40,6 +40,8 @@ class Bill:
 
 _NAMES_EXTRAS = re.compile(rb"[dD]etails|server_tool_use|\\")
 """Without one of these words in it, or an escape that may hide one, a usage object says nothing of extras."""
+_BEDROCK = "anthropic."
+"""In Bedrock's names of Claude. They say where it is served (`global.`, `us.`), on which the price depends; the answer's name does not."""
 _FREE_OPERATIONS = {"models", "count_tokens", "moderations"}
 _ASKING = {"POST", "WEBSOCKET"}
 """Methods that ask a model; the second is a turn's on a WebSocket."""
@@ -50,6 +52,8 @@ def bill_of(call: Call) -> Bill:
     """Return what is billed of a call."""
     answered, asked = call.model_response or call.model or "", call.model
     models = (answered, asked) if asked and asked != answered else (answered,) if answered else ()
+    if asked and _BEDROCK in asked:
+        models = models[::-1]
     raw = call.usage.raw
     extras = _extras(raw) if raw is not None and _NAMES_EXTRAS.search(raw) else {}
     for answer in call.answers:

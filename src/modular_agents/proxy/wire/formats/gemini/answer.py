@@ -1,7 +1,8 @@
 """Answers of Gemini: one object, or a stream of objects of the same shape, each with more parts.
 
 Text parts in a row become one part, thoughts apart from text; every other part arrives whole. Counts are cumulative: the
-last one counts. Without `alt=sse` a stream is one JSON array of the same objects.
+last one counts. Without `alt=sse` a stream is one JSON array of the same objects. What Google's own tools found stands beside
+a candidate's content, in its last object: each such member becomes a part.
 """
 
 from modular_agents.proxy.model.call import Message, Part, Usage, UsageSource
@@ -12,6 +13,8 @@ from modular_agents.proxy.wire.reading import NO_USAGE, Answered, Asked, Fault, 
 
 MAX_CANDIDATES = 64
 """Google allows 8; bounds what a hostile stream may make us keep."""
+_FOUND = ("groundingMetadata", "urlContextMetadata", "citationMetadata")
+"""What Google Search, Maps or a file store, a fetched page, and a recitation check say about an answer."""
 
 
 class _Candidate:
@@ -22,6 +25,7 @@ class _Candidate:
         self.runs: list[tuple[str, list[str], js.Json]] = []
         self.finish: str | None = None
         self.only: bytes | None = None
+        self.found: dict[str, bytes] = {}
 
     def take(self, raw: bytes) -> list[Piece]:
         """Take the parts of one object."""
@@ -94,7 +98,7 @@ class GenerateFold:
     def answered(self) -> Answered:
         """Return what has come together."""
         chosen = [candidate for _, candidate in sorted(self._candidates.items())]
-        answers = tuple(self._answer(candidate.raw()) for candidate in chosen if candidate.only is not None)
+        answers = tuple(self._answer(candidate.raw(), candidate.found) for candidate in chosen if candidate.only is not None)
         blocked = js.string(js.obj(self._top.get("promptFeedback")).get("blockReason"))
         finish = chosen[0].finish if chosen else None
         ended = self._whole or bool(finish or blocked)
@@ -126,17 +130,19 @@ class GenerateFold:
             return []
         candidate = self._candidates.setdefault(index, _Candidate())
         candidate.finish = js.text(slices.get("finishReason")) or candidate.finish
+        candidate.found.update((key, slices[key]) for key in _FOUND if slices.get(key, b"null") not in {b"null", b"{}"})
         content = slices.get("content", b"")
         pieces = candidate.take(content) if content[:1] == b"{" else []
         return pieces if index == 0 else []
 
-    def _answer(self, raw: bytes) -> Message:
+    def _answer(self, raw: bytes, found: dict[str, bytes]) -> Message:
         try:
             parts = read_content(raw).parts
         except ValueError as error:
             self._unreadable = str(error)
             parts = (Part("other", raw=raw),)
-        return Message("assistant", parts, raw, digest("assistant", parts, ids=False))
+        beside = tuple(Part("server_tool_result", "", name=name, raw=member) for name, member in found.items())
+        return Message("assistant", (*parts, *beside), raw, digest("assistant", parts, ids=False))
 
 
 def _fault(error: object) -> Fault:
