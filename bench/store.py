@@ -21,6 +21,7 @@ from pathlib import Path
 from tests.support.stored import Given, given, message, put_all
 from tests.support.talk import conversation
 
+from modular_agents.proxy.errors import StoreUnavailable
 from modular_agents.proxy.model.query import CallFilter, StatsQuery
 from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore
 
@@ -205,11 +206,11 @@ def fill(count: int, db: Path) -> None:
     for number, (_, final) in enumerate(calls(count - have, talker, have), 1):
         waiting.append(final)
         if len(waiting) == FILL_BATCH:
-            put_all(store, *waiting)
+            patiently(store, waiting)
             waiting.clear()
         if number % 50_000 == 0:
             print(f"  {have + number:,} calls, {(time.perf_counter() - began) / number * 1e6:.0f} µs each", flush=True)
-    put_all(store, *waiting)
+    patiently(store, waiting)
     while store.tidy():
         pass
     made = count - have
@@ -218,6 +219,17 @@ def fill(count: int, db: Path) -> None:
     reader.close()
     store.close()
     print(f"{count:,} calls, {db.stat().st_size / 1e9:.2f} GB on disk")
+
+
+def patiently(store: SqliteStore, calls: list[Given]) -> None:
+    """Put calls as the recorder does: while somebody who reads for long is in the way, again."""
+    while True:
+        try:
+            put_all(store, *calls)
+        except StoreUnavailable:
+            time.sleep(1)
+        else:
+            return
 
 
 def middle_ns(reader: SqliteReader) -> int:

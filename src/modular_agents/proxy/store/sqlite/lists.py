@@ -10,6 +10,7 @@ from typing import Any
 from modular_agents.proxy.model.query import CallFilter
 from modular_agents.proxy.store import terms
 from modular_agents.proxy.store.sqlite.engine import statements
+from modular_agents.proxy.store.sqlite.hints import NO_HINTS, Hints
 
 Value = Any
 _NUMBER_MAX = (1 << 63) - 1
@@ -52,20 +53,23 @@ class Query:
         return f"{self.select}{where} ORDER BY {order} LIMIT ?", (*self.values, limit)
 
 
-def calls(where: CallFilter, after: int | None, limit: int, *, dear_are_few: bool = False) -> tuple[str, tuple[Value, ...]] | None:
+def calls(
+    where: CallFilter, after: int | None, limit: int, *, known: Hints = NO_HINTS, dear_are_few: bool = False
+) -> tuple[str, tuple[Value, ...]] | None:
     """Return the statement for a page of calls; None when nothing can be found.
 
     `dear_are_few`: so few calls cost as much as is asked for that they are better looked up than met on the way.
     """
     words = words_of(where)
-    if words is None:
+    if words is None or known.is_empty:
         return None
     query = Query(statements()["searched_calls" if words else "listed_calls"])
     if words:
-        query.values += searched(where, after, limit)
+        query.values += searched(where, after, limit, known)
     else:
         query.narrow("c.id < ?", after)
-    _narrow(query, where, dear_are_few=dear_are_few)
+        query.narrow("c.id < ?", known.below)
+    _narrow(query, where, known.rarest, dear_are_few=dear_are_few)
     return query.page("c.id DESC", limit)
 
 
@@ -79,15 +83,18 @@ def ended(where: CallFilter, after: int, limit: int) -> tuple[str, tuple[Value, 
     query.add("c.status <> 'running'")
     if words:
         query.add(statements()["is_searched_after"], words, after, SEARCHED_CALLS)
-    _narrow(query, where, dear_are_few=False)
+    _narrow(query, where, None, dear_are_few=False)
     return query.page("c.id", limit)
 
 
-def _narrow(query: Query, where: CallFilter, *, dear_are_few: bool) -> None:
-    """Add the conditions on what a call is."""
-    query.narrow("c.model = ?", where.model)
-    query.narrow("c.agent_name = ?", where.agent)
-    query.narrow("c.provider = ?", where.provider)
+def _narrow(query: Query, where: CallFilter, rarest: str | None, *, dear_are_few: bool) -> None:
+    """Add the conditions on what a call is. `rarest`: the only one of model, agent and provider whose index is of use."""
+    for kind, column, value in (
+        ("model", "model", where.model),
+        ("agent", "agent_name", where.agent),
+        ("provider", "provider", where.provider),
+    ):
+        query.narrow(f"{'' if rarest in {None, kind} else '+'}c.{column} = ?", value)
     query.narrow("c.trace = (SELECT id FROM trace WHERE trace_id = ?)", where.trace_id)
     query.narrow("c.status = ?", where.status)
     if where.status not in {None, "completed"}:
@@ -99,27 +106,32 @@ def _narrow(query: Query, where: CallFilter, *, dear_are_few: bool) -> None:
     query.narrow(statements()["is_dear"] if dear_are_few else "c.cost_usd >= ?", where.min_cost_usd)
 
 
-def searched(where: CallFilter, after: int | None, limit: int) -> list[Value]:
-    """Return which calls with the words are looked at: the newest from a place on, more of them when they are narrowed further."""
+def searched(where: CallFilter, after: int | None, limit: int, known: Hints = NO_HINTS) -> list[Value]:
+    """Return which calls with the words are looked at: the newest of the time asked for, more of them when they are narrowed further."""
     only_words = where == CallFilter(text=where.text)
-    return [words_of(where), _NUMBER_MAX if after is None else after, limit if only_words else SEARCHED_CALLS]
+    below = min(number for number in (after, known.below, _NUMBER_MAX) if number is not None)
+    since = 0 if where.since_ns is None else max(0, min(where.since_ns // 1_000_000, _NUMBER_MAX))
+    return [words_of(where), below, since, limit if only_words else SEARCHED_CALLS]
 
 
-def traces(where: CallFilter, after: int | None, limit: int, running_after_ns: int) -> tuple[str, tuple[Value, ...]] | None:
+def traces(
+    where: CallFilter, after: int | None, limit: int, running_after_ns: int, known: Hints = NO_HINTS
+) -> tuple[str, tuple[Value, ...]] | None:
     """Return the statement for a page of traces; None when nothing can be found.
 
     `running_after_ns`: a trace that waits for a tool counts as running when something was seen of it after this time.
     """
     words = words_of(where)
-    if words is None:
+    if words is None or known.is_empty:
         return None
     query = Query(statements()["listed_traces"])
     query.narrow("id < ?", after)
+    query.narrow("id < ?", known.below)
     if words:
         query.add(statements()["trace_has_words"], words, SEARCHED_TRACES_HITS)
-    query.narrow("EXISTS (SELECT 1 FROM call WHERE trace = t.id AND model = ?)", where.model)
+    query.narrow(_has_call("model", known), where.model)
     query.narrow("EXISTS (SELECT 1 FROM thread WHERE trace = t.id AND agent_name = ? AND call_count > 0)", where.agent or None)
-    query.narrow("EXISTS (SELECT 1 FROM call WHERE trace = t.id AND provider = ?)", where.provider)
+    query.narrow(_has_call("provider", known), where.provider)
     query.narrow("trace_id = ?", where.trace_id)
     if where.status is not None:
         query.add(statements()["trace_status"], running_after_ns, _text(where.status))
@@ -128,6 +140,11 @@ def traces(where: CallFilter, after: int | None, limit: int, running_after_ns: i
     query.narrow("created_ns < ?", where.until_ns)
     query.narrow("CASE WHEN cost_calls > 0 THEN cost_usd END >= ?", where.min_cost_usd)
     return query.page("id DESC", limit)
+
+
+def _has_call(kind: str, known: Hints) -> str:
+    """Return the condition that a trace has a call of this model or provider."""
+    return statements()[f"has_one_of_{'few' if kind in known.few else 'many'}_{kind}"]
 
 
 def words_of(where: CallFilter) -> str | None:

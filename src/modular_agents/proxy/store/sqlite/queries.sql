@@ -198,7 +198,8 @@ SELECT
   c.tokens_cache_read, c.tokens_cache_write_5m, c.tokens_cache_write_1h, c.tokens_output, c.tokens_reasoning, c.usage_source,
   c.cost_usd, c.finish_reason, c.http_status, c.error, c.is_error, c.prompt_preview, c.answer_preview, c.tool_names, c.replay_of,
   c.flags
-FROM (SELECT rowid AS id FROM search WHERE search MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?) AS s CROSS JOIN call AS c ON c.id = s.id
+FROM (SELECT rowid AS id FROM search WHERE search MATCH ? AND rowid < ? AND rowid >= ? ORDER BY rowid DESC LIMIT ?) AS s
+CROSS JOIN call AS c ON c.id = s.id
 
 -- name: listed_traces
 SELECT
@@ -211,6 +212,18 @@ FROM trace AS t
 id IN (
   SELECT trace FROM call WHERE id IN (SELECT rowid FROM search WHERE search MATCH ? ORDER BY rowid DESC LIMIT ?)
 )
+
+-- name: has_one_of_few_model
+id IN (SELECT trace FROM call WHERE model = ?)
+
+-- name: has_one_of_few_provider
+id IN (SELECT trace FROM call WHERE provider = ?)
+
+-- name: has_one_of_many_model
+EXISTS (SELECT 1 FROM call INDEXED BY call_trace WHERE trace = t.id AND model = ?)
+
+-- name: has_one_of_many_provider
+EXISTS (SELECT 1 FROM call INDEXED BY call_trace WHERE trace = t.id AND provider = ?)
 
 -- name: trace_status
 CASE
@@ -412,6 +425,15 @@ SELECT id FROM content WHERE hash = ?
 -- name: find_node
 SELECT id FROM chain WHERE content = ? AND parent = ?
 
+-- name: spread
+SELECT coalesce(sum(calls), 0), max(hour) FILTER (WHERE calls > 0) FROM hour
+WHERE (?1 IS NULL OR model = ?1) AND (?2 IS NULL OR agent_name = ?2) AND (?3 IS NULL OR provider = ?3)
+
+-- name: newest_running
+SELECT max(id) FROM call
+WHERE status = 'running' AND status <> 'completed'
+  AND (?1 IS NULL OR +model = ?1) AND (?2 IS NULL OR +agent_name = ?2) AND (?3 IS NULL OR +provider = ?3)
+
 -- name: call_id_taken
 SELECT EXISTS (SELECT 1 FROM call WHERE id = ?)
 
@@ -516,7 +538,11 @@ UPDATE call SET cost_usd = ?, cost_model = ?, cost_catalogue = ?, cost_tier = ?,
 SELECT call_id FROM call WHERE id <= ? AND started_ns < ? AND status <> 'running' ORDER BY id LIMIT ?
 
 -- name: room
-SELECT count(*), count(*) FILTER (WHERE started_ns < ? AND status <> 'running') FROM call
+SELECT
+  (SELECT count(*) FROM call),
+  (SELECT count(*) FROM call INDEXED BY call_provider WHERE provider >= '' AND +id < ?1 / 1000000)
+  + (SELECT count(*) FROM call WHERE id >= ?1 / 1000000 AND id < ?2 AND started_ns < ?1)
+  - (SELECT count(*) FROM call WHERE id < ?2 AND started_ns < ?1 AND status = 'running' AND status <> 'completed')
 
 -- name: drop_call
 DELETE FROM call WHERE id = ?
@@ -540,7 +566,7 @@ DELETE FROM edge WHERE to_call = ?1 OR from_call = ?1
 DELETE FROM standing WHERE call = ?
 
 -- name: searched_to
-SELECT count(*), min(id) FROM (SELECT rowid AS id FROM search WHERE search MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?)
+SELECT count(*), min(id) FROM (SELECT rowid AS id FROM search WHERE search MATCH ? AND rowid < ? AND rowid >= ? ORDER BY rowid DESC LIMIT ?)
 
 -- name: is_searched_after
 c.id IN (SELECT rowid FROM search WHERE search MATCH ? AND rowid > ? ORDER BY rowid LIMIT ?)

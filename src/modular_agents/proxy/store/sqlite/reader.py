@@ -38,8 +38,9 @@ from modular_agents.proxy.model.query import (
 )
 from modular_agents.proxy.store import crossing, cursor
 from modular_agents.proxy.store.rows import TRACE_IDLE_NS, CallRecord, CallSummary
-from modular_agents.proxy.store.sqlite import checking, details, keeping, lists, statistics
+from modular_agents.proxy.store.sqlite import checking, details, hints, keeping, lists, statistics
 from modular_agents.proxy.store.sqlite.engine import open_reader, statements, translated
+from modular_agents.proxy.store.sqlite.numbers import MS_NS
 from modular_agents.proxy.store.sqlite.traces import TraceSums
 from modular_agents.proxy.store.terms import parse
 
@@ -88,8 +89,8 @@ class SqliteReader:
     def traces(self, where: CallFilter, cursor: str | None, limit: int) -> TracePage:
         """Return a page of traces, newest first."""
         after, size = _place(_TRACES, cursor, limit)
-        statement = lists.traces(where, after, size + 1, self._now_ns() - TRACE_IDLE_NS)
         with self._asking() as db:
+            statement = lists.traces(where, after, size + 1, self._now_ns() - TRACE_IDLE_NS, hints.of_traces(db, where))
             rows = [TraceSums(*row) for row in db.execute(*statement)] if statement else []
             seq = db.execute(self._sql["last_seq"]).get
         now_ns = self._now_ns()
@@ -112,14 +113,15 @@ class SqliteReader:
         """Return a page of calls, newest first."""
         after, size = _place(_CALLS, cursor, limit)
         with self._asking() as db:
-            statement = lists.calls(where, after, size + 1, dear_are_few=self._few_cost(db, where.min_cost_usd))
+            known = hints.of_calls(db, where)
+            statement = lists.calls(where, after, size + 1, known=known, dear_are_few=self._few_cost(db, where.min_cost_usd))
             rows: list[tuple[Any, ...]] = db.execute(*statement).fetchall() if statement else []
             seq = db.execute(self._sql["last_seq"]).get
             words = parse(where.text) if where.text else ()
             found = tuple(details.snippet(db, row[0], words) for row in rows[:size]) if words else ()
             next_cursor = _next(_CALLS, [row[0] for row in rows], size)
-            if words and next_cursor is None:
-                next_cursor = self._searched_to(db, where, after, size + 1)
+            if words and statement and next_cursor is None:
+                next_cursor = self._searched_to(db, lists.searched(where, after, size + 1, known))
         items = tuple(CallSummary(*row[2:]).row(row[1]) for row in rows[:size])
         return CallPage(items, next_cursor, seq, found)
 
@@ -175,7 +177,8 @@ class SqliteReader:
     def room(self, before_ns: int) -> Room:
         """Return what is there, and how much of it ended and began before a moment."""
         with self._asking() as db:
-            calls, expired = db.execute(self._sql["room"], (_bound(before_ns),)).get
+            before_ns = _bound(before_ns)
+            calls, expired = db.execute(self._sql["room"], (before_ns, hints.number_after(db, "call", -(-before_ns // MS_NS)))).get
             used = db.pragma("page_count") - db.pragma("freelist_count")
             return Room(calls, expired, used * db.pragma("page_size"))
 
@@ -245,9 +248,8 @@ class SqliteReader:
         count: int = db.execute(self._sql["count_dear"], (usd, lists.FEW_DEAR_CALLS)).get
         return count < lists.FEW_DEAR_CALLS
 
-    def _searched_to(self, db: apsw.Connection, where: CallFilter, after: int | None, limit: int) -> str | None:
+    def _searched_to(self, db: apsw.Connection, values: Sequence[Any]) -> str | None:
         """Return where a search that looked at as many calls as it may is to go on; None when it has seen all."""
-        values = lists.searched(where, after, limit)
         count, last = db.execute(self._sql["searched_to"], values).get
         return cursor.encode(_CALLS, last) if count == values[-1] else None
 
