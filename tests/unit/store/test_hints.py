@@ -1,4 +1,4 @@
-"""A list of what is rare, long ago or never happened is found without reading every call; counted in steps of SQLite's machine, not in time."""
+"""A list of what is rare, long ago or never happened is found without reading every call: counted in steps of SQLite, not in time."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -127,7 +127,9 @@ def test_calls_that_began_at_one_moment_are_all_within_its_bounds(tmp_path: Path
 
 def test_a_running_call_is_found_though_no_sum_has_it(tmp_path: Path) -> None:
     store, reader = SqliteStore(tmp_path / "t.db"), SqliteReader(tmp_path / "t.db")
-    put_all(store, given(1, model="m", agent="a").finished(), given(2, at_ms=9 * HOUR_MS, model="m", agent="b", trace="tr-2", thread="th-2"))
+    put_all(
+        store, given(1, model="m", agent="a").finished(), given(2, at_ms=9 * HOUR_MS, model="m", agent="b", trace="tr-2", thread="th-2")
+    )
     for where in (CallFilter(model="m", agent="b"), CallFilter(agent="b", provider="claude")):
         assert [row.prompt_preview for row in reader.calls(where, None, 10).items] == ["question 2"]
         assert [row.trace_id for row in reader.traces(where, None, 10).items] == ["tr-2"]

@@ -106,6 +106,16 @@ def snippet(db: apsw.Connection, number: int, terms: tuple[Term, ...]) -> Snippe
     )
 
 
+def said(db: apsw.Connection, number: int) -> tuple[str, str] | None:
+    """Return the prompt and the answer of a call as search knows them; None while it runs."""
+    row = db.execute(statements()["words_of_call"], (number,)).get
+    if row is None:
+        return None
+    said, new_from, system, answers, system_is_own = row
+    prompt = (*(messages(db, system) if system_is_own else ()), *messages(db, said, new_from))
+    return searched(prompt, SEARCH_CHARS), searched(messages(db, answers), SEARCH_CHARS)
+
+
 def priced(db: apsw.Connection, number: int, record: CallRecord) -> Priced:
     """Return what the price of a call depends on, and its price."""
     answers, usage_raw, _ = db.execute(statements()["answer"], (number,)).get

@@ -4,13 +4,15 @@ Calls are filtered by what they are. Traces are filtered by their own status, co
 theirs has the model, agent, provider or words.
 """
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from modular_agents.proxy.model.query import CallFilter
 from modular_agents.proxy.store import terms
 from modular_agents.proxy.store.sqlite.engine import statements
-from modular_agents.proxy.store.sqlite.hints import NO_HINTS, Hints
+from modular_agents.proxy.store.sqlite.hints import NO_HINTS, SLACK, Hints
 
 Value = Any
 _NUMBER_MAX = (1 << 63) - 1
@@ -20,6 +22,11 @@ SEARCHED_CALLS = 5000
 """Newest calls with the words that are looked at for one page, when not all of them are wanted: tens of milliseconds."""
 SEARCHED_TRACES_HITS = 5000
 """Newest calls with the words that are looked at for the traces they stand in: reading them takes tens of milliseconds."""
+
+_HAS_CALL = {
+    "model": ("has_one_of_many_model", "has_one_of_few_model"),
+    "provider": ("has_one_of_many_provider", "has_one_of_few_provider"),
+}
 
 
 @dataclass(slots=True)
@@ -108,18 +115,24 @@ def _narrow(query: Query, where: CallFilter, rarest: str | None, *, dear_are_few
 
 def searched(where: CallFilter, after: int | None, limit: int, known: Hints = NO_HINTS) -> list[Value]:
     """Return which calls with the words are looked at: the newest of the time asked for, more of them when they are narrowed further."""
-    only_words = where == CallFilter(text=where.text)
+    only_words = where == CallFilter(text=where.text, since_ns=where.since_ns, until_ns=where.until_ns)
     below = min(number for number in (after, known.below, _NUMBER_MAX) if number is not None)
     since = 0 if where.since_ns is None else max(0, min(where.since_ns // 1_000_000, _NUMBER_MAX))
-    return [words_of(where), below, since, limit if only_words else SEARCHED_CALLS]
+    return [words_of(where), below, since, _searched_calls(where, limit) if only_words else SEARCHED_CALLS]
+
+
+def _searched_calls(where: CallFilter, limit: int) -> int:
+    """Return how many calls with the words fill a page: of a time, some may have numbers within it and have begun outside."""
+    return limit if where.until_ns is None else min(limit + SLACK, SEARCHED_CALLS)
 
 
 def traces(
-    where: CallFilter, after: int | None, limit: int, running_after_ns: int, known: Hints = NO_HINTS
+    where: CallFilter, after: int | None, limit: int, running_after_ns: int, known: Hints = NO_HINTS, among: Sequence[int] | None = None
 ) -> tuple[str, tuple[Value, ...]] | None:
     """Return the statement for a page of traces; None when nothing can be found.
 
     `running_after_ns`: a trace that waits for a tool counts as running when something was seen of it after this time.
+    `among`: calls that have the words, when they have been looked for already.
     """
     words = words_of(where)
     if words is None or known.is_empty:
@@ -127,7 +140,9 @@ def traces(
     query = Query(statements()["listed_traces"])
     query.narrow("id < ?", after)
     query.narrow("id < ?", known.below)
-    if words:
+    if among is not None:
+        query.add(statements()["trace_has_calls"], json.dumps(list(among)))
+    elif words:
         query.add(statements()["trace_has_words"], words, SEARCHED_TRACES_HITS)
     query.narrow(_has_call("model", known), where.model)
     query.narrow("EXISTS (SELECT 1 FROM thread WHERE trace = t.id AND agent_name = ? AND call_count > 0)", where.agent or None)
@@ -144,7 +159,7 @@ def traces(
 
 def _has_call(kind: str, known: Hints) -> str:
     """Return the condition that a trace has a call of this model or provider."""
-    return statements()[f"has_one_of_{'few' if kind in known.few else 'many'}_{kind}"]
+    return statements()[_HAS_CALL[kind][kind in known.few]]
 
 
 def words_of(where: CallFilter) -> str | None:

@@ -225,6 +225,22 @@ EXISTS (SELECT 1 FROM call INDEXED BY call_trace WHERE trace = t.id AND model = 
 -- name: has_one_of_many_provider
 EXISTS (SELECT 1 FROM call INDEXED BY call_trace WHERE trace = t.id AND provider = ?)
 
+-- name: trace_has_calls
+id IN (SELECT trace FROM call WHERE id IN (SELECT value FROM json_each(?)))
+
+-- name: pages_of_words
+WITH RECURSIVE segment (id) AS (
+  SELECT min(segid) FROM search_idx
+  UNION ALL
+  SELECT (SELECT min(segid) FROM search_idx WHERE segid > segment.id) FROM segment WHERE segment.id IS NOT NULL
+)
+SELECT sum(
+  coalesce(
+    (SELECT pgno FROM search_idx WHERE segid = segment.id AND term >= ?2 ORDER BY term LIMIT 1),
+    (SELECT pgno FROM search_idx WHERE segid = segment.id ORDER BY term DESC LIMIT 1)
+  ) / 2 - coalesce((SELECT pgno FROM search_idx WHERE segid = segment.id AND term <= ?1 ORDER BY term DESC LIMIT 1), 0) / 2
+) FROM segment WHERE id IS NOT NULL
+
 -- name: trace_status
 CASE
   WHEN running_count > 0 THEN 'running'

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -38,11 +39,11 @@ from modular_agents.proxy.model.query import (
 )
 from modular_agents.proxy.store import crossing, cursor
 from modular_agents.proxy.store.rows import TRACE_IDLE_NS, CallRecord, CallSummary
-from modular_agents.proxy.store.sqlite import checking, details, hints, keeping, lists, statistics
+from modular_agents.proxy.store.sqlite import begun, checking, details, hints, keeping, lists, statistics
 from modular_agents.proxy.store.sqlite.engine import open_reader, statements, translated
 from modular_agents.proxy.store.sqlite.numbers import MS_NS
 from modular_agents.proxy.store.sqlite.traces import TraceSums
-from modular_agents.proxy.store.terms import parse
+from modular_agents.proxy.store.terms import Term, parse
 
 _REMOVED = msgspec.json.Decoder(RemovedRow)
 _CALLS, _TRACES, _PRICED, _CHECKED, _ENDED = "c", "t", "p", "k", "e"
@@ -90,7 +91,8 @@ class SqliteReader:
         """Return a page of traces, newest first."""
         after, size = _place(_TRACES, cursor, limit)
         with self._asking() as db:
-            statement = lists.traces(where, after, size + 1, self._now_ns() - TRACE_IDLE_NS, hints.of_traces(db, where))
+            among = self._calls_with_begun_words(db, where)
+            statement = lists.traces(where, after, size + 1, self._now_ns() - TRACE_IDLE_NS, hints.of_traces(db, where), among)
             rows = [TraceSums(*row) for row in db.execute(*statement)] if statement else []
             seq = db.execute(self._sql["last_seq"]).get
         now_ns = self._now_ns()
@@ -113,17 +115,56 @@ class SqliteReader:
         """Return a page of calls, newest first."""
         after, size = _place(_CALLS, cursor, limit)
         with self._asking() as db:
-            known = hints.of_calls(db, where)
+            known, words = hints.of_calls(db, where), parse(where.text) if where.text else ()
+            if begun.vast(db, words):
+                return self._met(db, where, words, after, size)
             statement = lists.calls(where, after, size + 1, known=known, dear_are_few=self._few_cost(db, where.min_cost_usd))
             rows: list[tuple[Any, ...]] = db.execute(*statement).fetchall() if statement else []
             seq = db.execute(self._sql["last_seq"]).get
-            words = parse(where.text) if where.text else ()
             found = tuple(details.snippet(db, row[0], words) for row in rows[:size]) if words else ()
             next_cursor = _next(_CALLS, [row[0] for row in rows], size)
             if words and statement and next_cursor is None:
                 next_cursor = self._searched_to(db, lists.searched(where, after, size + 1, known))
         items = tuple(CallSummary(*row[2:]).row(row[1]) for row in rows[:size])
         return CallPage(items, next_cursor, seq, found)
+
+    def _met(self, db: apsw.Connection, where: CallFilter, words: tuple[Term, ...], after: int | None, size: int) -> CallPage:
+        """Return a page of the newest calls that hold words of which one begins so many that they are not looked up."""
+        rows, last = self._met_rows(db, where, words, after, size)
+        seq = db.execute(self._sql["last_seq"]).get
+        found = tuple(details.snippet(db, row[0], words) for row in rows)
+        items = tuple(CallSummary(*row[2:]).row(row[1]) for row in rows)
+        return CallPage(items, None if last is None else cursor.encode(_CALLS, last), seq, found)
+
+    def _met_rows(
+        self, db: apsw.Connection, where: CallFilter, words: tuple[Term, ...], after: int | None, size: int
+    ) -> tuple[list[tuple[Any, ...]], int | None]:
+        """Return calls met on the way through the newest, and the last that was looked at, if there may be more."""
+        vast = begun.vast(db, words)
+        firm = replace(where, text=begun.query_of(tuple(term for term in words if term not in vast)))
+        known = hints.of_calls(db, firm)
+        statement = lists.calls(firm, after, begun.LOOKED_AT, known=known, dear_are_few=self._few_cost(db, where.min_cost_usd))
+        rows: list[tuple[Any, ...]] = db.execute(*statement).fetchall() if statement else []
+        met: list[tuple[Any, ...]] = []
+        for row in rows:
+            if begun.stands_in(db, row[0], vast):
+                met.append(row)
+                if len(met) == size:
+                    return met, row[0]
+        if len(rows) == begun.LOOKED_AT:
+            return met, rows[-1][0]
+        if not (statement and firm.text):
+            return met, None
+        values = lists.searched(firm, after, begun.LOOKED_AT, known)
+        count, last = db.execute(self._sql["searched_to"], values).get
+        return met, last if count == values[-1] else None
+
+    def _calls_with_begun_words(self, db: apsw.Connection, where: CallFilter) -> list[int] | None:
+        """Return the newest calls with the words, when those are not looked up."""
+        words = parse(where.text) if where.text else ()
+        if not begun.vast(db, words):
+            return None
+        return [row[0] for row in self._met_rows(db, CallFilter(text=where.text), words, None, begun.LOOKED_AT)[0]]
 
     def ended(self, where: CallFilter, cursor: str | None, limit: int) -> CallPage:
         """Return a page of calls that have ended, oldest first."""

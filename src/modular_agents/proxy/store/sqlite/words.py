@@ -80,9 +80,7 @@ class Words:
         self._stored = self._db.execute(self._sql["unsearched"]).get is not None
 
     def _read(self, number: int) -> tuple[str, str]:
-        messages, new_from, system, answers, system_is_own = self._db.execute(self._sql["words_of_call"], (number,)).get
-        said = (*(details.messages(self._db, system) if system_is_own else ()), *details.messages(self._db, messages, new_from))
-        return searched(said, SEARCH_CHARS), searched(details.messages(self._db, answers), SEARCH_CHARS)
+        return details.said(self._db, number) or ("", "")
 
 
 def _clean(text: str) -> str:
