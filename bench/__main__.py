@@ -6,10 +6,7 @@ not get done with what it was given is left out from then on, and that is said a
 """
 
 import argparse
-import os
-import platform
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import cases
-from bench.book import Book
+from bench.book import Book, about
 from bench.contenders import Contender, contenders
 from bench.idle import idle
 from bench.processes import Running
@@ -99,7 +96,7 @@ def main() -> int:
             print(f"{tool} is missing: apt-get install {package}", file=sys.stderr)
             return 2
     path = Path(options.out) if options.out else RESULTS / f"{time.strftime('%Y-%m-%d-%H%M%S')}.jsonl"
-    book = Book(path, {"commit": _commit(), "machine": _machine(), "python": platform.python_version()})
+    book = Book(path, about())
     who = contenders(options.who.split(","))
     for contender in who:
         print(f"{contender.name:<10} {contender.says}")
@@ -127,17 +124,6 @@ def _options() -> argparse.Namespace:
     if unknown:
         parser.error(f"there is no case {', '.join(sorted(unknown))}")
     return options
-
-
-def _commit() -> str:
-    return subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-
-
-def _machine() -> str:
-    """Return what the machine is, not whose: cores that may be used and the processor's model."""
-    models = [line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    load = os.getloadavg()[0]
-    return f"{len(os.sched_getaffinity(0))} shared cores, {models[0] if models else platform.machine()}, load {load:.1f} before"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """Keeps every measurement: one JSON line each in a file, medians with ranges and ratios to nginx on the screen."""
 
 import json
+import os
+import platform
 import statistics
+import subprocess
 import time
 from pathlib import Path
 from typing import Self
@@ -82,3 +85,19 @@ class Book:
         if self.path is not None:
             with self.path.open("a") as file:
                 file.write(json.dumps(line | self.about) + "\n")
+
+
+def about() -> dict[str, str]:
+    """Return what stands in every line of a run."""
+    return {"commit": _commit(), "machine": _machine(), "python": platform.python_version()}
+
+
+def _commit() -> str:
+    return subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
+
+
+def _machine() -> str:
+    """Return what the machine is, not whose: cores that may be used and the processor's model."""
+    models = [line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    load = os.getloadavg()[0]
+    return f"{len(os.sched_getaffinity(0))} shared cores, {models[0] if models else platform.machine()}, load {load:.1f} before"

@@ -2,10 +2,12 @@
 
     python -m bench.store put                        CPU per 4 KB call, running and final version, batches of 20
     python -m bench.store talk                       bytes per turn of a 200-turn conversation
-    python -m bench.store retain                     how long deleting holds the writer while 50 calls/s arrive
+    python -m bench.store retain --calls 2000        how long deleting holds the writer while 50 calls/s arrive
     python -m bench.store scale --calls 1000000      fills a database, then times list, open, search and statistics
 
-`scale --db FILE` keeps the file and asks it again the next time; a million calls take about a quarter of an hour to make.
+`--db FILE` keeps the file and asks it, or deletes from it, again the next time; a million calls take a quarter of an hour to make on
+a quiet machine. `--out FILE` adds the figures of `scale` and `retain` to a file of results. Wall time is what a person waits for; on a
+machine that is busy with other things the CPU time beside it says what our part was.
 """
 
 import argparse
@@ -15,12 +17,14 @@ import tempfile
 import time
 from bisect import bisect
 from collections.abc import Callable, Iterator
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
+from typing import Any
 
 from tests.support.stored import Given, given, message, put_all
 from tests.support.talk import conversation
 
+from bench.book import Book, about
 from modular_agents.proxy.errors import StoreUnavailable
 from modular_agents.proxy.model.query import CallFilter, StatsQuery
 from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore
@@ -32,6 +36,8 @@ ALL = CallFilter()
 RUNS = 40
 SENTENCES, WORDS_PER_SENTENCE = 100_000, 14
 """Enough that the rarest words stand in a few of them."""
+PUT_PER_S, HOLD_MS = 50, 50
+"""Calls that arrive while others are deleted, and how long one slice may hold the writer."""
 FILL_BATCH = 2000
 """Calls per batch while a database is filled: what is written for each is the same, the log is emptied less often."""
 
@@ -130,71 +136,126 @@ def talk(turns: int) -> None:
         store.close()
 
 
-def retain(count: int) -> None:
-    """Delete `count` calls in slices, while others are put between the slices at 50 calls/s of real time."""
-    made = [final for _, final in calls(2 * count, Talker())]
-    with tempfile.TemporaryDirectory() as folder:
-        store = SqliteStore(Path(folder) / "bench.db")
-        for at in range(0, count, 250):
-            put_all(store, *made[at : at + 250])
-        while store.tidy():
-            pass
-        began, added, gone = time.perf_counter(), count, 0
-        walls, cpus = [], []
-        before_ns = made[count].call.started_ns
-        while gone < count:
-            due = count + int((time.perf_counter() - began) * 50)
-            if due > added:
-                put_all(store, *made[added:due])
-                added = due
-            wall, cpu = time.perf_counter(), time.thread_time()
-            gone += store.purge(before_ns, None)
-            walls.append((time.perf_counter() - wall) * 1000)
-            cpus.append((time.thread_time() - cpu) * 1000)
-        store.close()
-    print(f"{gone} calls deleted in {len(walls)} slices while {added - count} came: {sum(cpus) / gone * 1000:.0f} µs CPU each")
-    for name, values in (("in all", walls), ("CPU", cpus)):
-        cut = statistics.quantiles(values, n=20)
-        print(f"a slice, {name:6}: p50 {statistics.median(values):6.1f} ms   p95 {cut[-1]:6.1f} ms   max {max(values):6.1f} ms")
+def retain(count: int, db: Path, book: Book) -> None:
+    """Delete the `count` oldest calls in slices, while others are put between the slices at 50 calls/s of real time."""
+    fill(2 * count, db)
+    store, reader = SqliteStore(db), SqliteReader(db)
+    wal, before_ns = db.with_name(db.name + "-wal"), started_ns(reader, count)
+    have = int(reader.stats(StatsQuery(step_hours=0)).total.calls)
+    coming, added, gone = calls(count, Teller(seed=have + 7), have), 0, 0
+    figures: dict[str, list[float]] = {"slice": [], "slice_cpu": [], "put": []}
+    began, largest = time.perf_counter(), 0
+    while gone < count:
+        due = int((time.perf_counter() - began) * PUT_PER_S)
+        if due > added:
+            made = [final for _, final in islice(coming, due - added)]
+            put_ns = time.perf_counter_ns()
+            put_all(store, *made)
+            figures["put"].append((time.perf_counter_ns() - put_ns) / 1e6)
+            added = due
+        wall, cpu = time.perf_counter_ns(), time.thread_time_ns()
+        slice_size = store.purge(before_ns, None)
+        figures["slice"].append((time.perf_counter_ns() - wall) / 1e6)
+        figures["slice_cpu"].append((time.thread_time_ns() - cpu) / 1e6)
+        gone, largest = gone + slice_size, max(largest, wal.stat().st_size)
+        if not slice_size:
+            break
+    reader.close()
+    store.close()
+    told = {
+        "deleted": gone,
+        "slices": len(figures["slice"]),
+        "came": added,
+        "wal_mb": largest / 1e6,
+        "seconds": time.perf_counter() - began,
+    }
+    for name, values in figures.items():
+        values.sort()
+        told |= {
+            f"{name}_p50_ms": statistics.median(values),
+            f"{name}_p95_ms": values[int(len(values) * 0.95)],
+            f"{name}_max_ms": values[-1],
+        }
+        told[f"{name}_over_50_ms"] = sum(value > HOLD_MS for value in values)
+    book.add("retain", f"{count:,} calls", told)
+    print("\n".join(f"  {name:20} {value:12.1f}" for name, value in told.items()))
 
 
-def scale(count: int, db: Path) -> None:
+def started_ns(reader: SqliteReader, place: int) -> int:
+    """Return when the call began that is the `place`-th oldest."""
+    cursor, seen = None, 0
+    while True:
+        page = reader.priced(cursor, 1000)
+        if seen + len(page.items) > place:
+            return page.items[place - seen].call.started_ns
+        cursor, seen = page.next_cursor, seen + len(page.items)
+
+
+def scale(count: int, db: Path, book: Book) -> None:
     """Fill a database, then ask it."""
     fill(count, db)
     reader = SqliteReader(db)
+    for name, ask in questions(reader).items():
+        took, spent = [], []
+        for run in range(RUNS):
+            began, cpu = time.perf_counter_ns(), time.thread_time_ns()
+            ask(run)
+            took.append((time.perf_counter_ns() - began) / 1e6)
+            spent.append((time.thread_time_ns() - cpu) / 1e6)
+        took.sort()
+        told = {"p50_ms": statistics.median(took), "p95_ms": took[int(RUNS * 0.95) - 1], "cpu_ms": statistics.median(spent)}
+        book.add(f"store {count:,}", name, told)
+        print(f"  {name:34} p50 {told['p50_ms']:8.1f} ms   p95 {told['p95_ms']:8.1f} ms   CPU {told['cpu_ms']:8.1f} ms")
+    reader.close()
+
+
+def questions(reader: SqliteReader) -> dict[str, Callable[[int], object]]:
+    """Return what is asked, each with the number of the run."""
     page = reader.calls(ALL, None, 50)
-    middle = reader.calls(CallFilter(until_ns=middle_ns(reader)), None, 50)
-    words = Talker()
-    questions: dict[str, Callable[[int], object]] = {
-        "list calls": lambda _: reader.calls(ALL, None, 50),
-        "list calls, deep": lambda _: reader.calls(ALL, middle.next_cursor, 50),
-        "list traces": lambda _: reader.traces(ALL, None, 50),
-        "list of a rare model": lambda _: reader.calls(CallFilter(model="rare-model"), None, 50),
-        "list, model and agent": lambda n: reader.calls(CallFilter(model=MODELS[n % 5], agent="coder"), None, 50),
-        "list, dear calls": lambda _: reader.calls(CallFilter(min_cost_usd=0.99), None, 50),
-        "list, errors (none)": lambda _: reader.calls(CallFilter(has_error=True), None, 50),
-        "open a call": lambda n: reader.call(middle.items[n].call_id),
-        "open its bytes": lambda n: reader.raw(middle.items[n].call_id),
+    middle = middle_ns(reader)
+    old = reader.calls(CallFilter(until_ns=middle), None, 50)
+    words = Talker().words
+    hour = 3600 * 10**9
+
+    def calls_of(**given: Any) -> object:  # noqa: ANN401 - as `CallFilter` has them
+        return reader.calls(CallFilter(**given), None, 50)
+
+    def traces_of(**given: Any) -> object:  # noqa: ANN401 - as above
+        return reader.traces(CallFilter(**given), None, 50)
+
+    return {
+        "list calls": lambda _: calls_of(),
+        "list calls, deep": lambda _: reader.calls(ALL, old.next_cursor, 50),
+        "list calls of a time long ago": lambda n: calls_of(since_ns=middle - (n + 1) * hour, until_ns=middle - n * hour),
+        "list traces": lambda _: traces_of(),
+        "list traces of a time long ago": lambda n: traces_of(until_ns=middle - n * hour),
+        "list of a rare model": lambda _: calls_of(model="rare-model"),
+        "list traces of a rare model": lambda _: traces_of(model="rare-model"),
+        "list traces of an unknown model": lambda _: traces_of(model="nobody's"),
+        "list traces of an agent": lambda n: traces_of(agent=AGENTS[n % 4]),
+        "list, model and agent": lambda n: calls_of(model=MODELS[n % 5], agent="coder"),
+        "list, never together": lambda n: calls_of(model="rare-model", agent=AGENTS[1 + n % 3]),
+        "list, dear calls": lambda _: calls_of(min_cost_usd=0.99),
+        "list, errors (none)": lambda _: calls_of(has_error=True),
+        "list traces, failed (none)": lambda _: traces_of(status="failed"),
+        "open a call": lambda n: reader.call(old.items[n].call_id),
+        "open its bytes": lambda n: reader.raw(old.items[n].call_id),
         "open a trace": lambda n: reader.trace(page.items[n].trace_id),
-        "open by the end of an id": lambda n: reader.call(middle.items[n].call_id[-8:]),
-        "search a common word": lambda n: reader.calls(CallFilter(text=words.words[n % 3]), None, 50),
-        "search a middling word": lambda n: reader.calls(CallFilter(text=words.words[200 + n]), None, 50),
-        "search a rare word": lambda n: reader.calls(CallFilter(text=words.words[-1 - n]), None, 50),
-        "search two words": lambda n: reader.calls(CallFilter(text=f"{words.words[n]} {words.words[900 + n]}"), None, 50),
-        "search, rare model": lambda n: reader.calls(CallFilter(text=words.words[n % 3], model="rare-model"), None, 50),
-        "search traces": lambda n: reader.traces(CallFilter(text=words.words[50 + n]), None, 50),
+        "open by the end of an id": lambda n: reader.call(old.items[n].call_id[-8:]),
+        "search a common word": lambda n: calls_of(text=words[n % 3]),
+        "search a middling word": lambda n: calls_of(text=words[200 + n]),
+        "search a rare word": lambda n: calls_of(text=words[-1 - n]),
+        "search two words": lambda n: calls_of(text=f"{words[n]} {words[900 + n]}"),
+        "search words in this order": lambda n: calls_of(text=f'"{words[n % 5]} {words[n % 7]}"'),
+        "search, rare model": lambda n: calls_of(text=words[n % 3], model="rare-model"),
+        "search in a time long ago": lambda n: calls_of(text=words[n], since_ns=middle - (n + 9) * hour, until_ns=middle - n * hour),
+        "search one letter and more": lambda n: calls_of(text=f"{words[n][:1]}*"),
+        "search the beginning of a word": lambda n: calls_of(text=f"{words[100 + n][:3]}*"),
+        "search traces": lambda n: traces_of(text=words[50 + n]),
         "statistics by model and day": lambda _: reader.stats(StatsQuery(by="model")),
         "statistics by agent and hour": lambda _: reader.stats(StatsQuery(by="agent", step_hours=1)),
+        "how much is expired": lambda n: reader.room(middle - n * hour),
     }
-    for name, ask in questions.items():
-        took = []
-        for run in range(RUNS):
-            began = time.perf_counter()
-            ask(run)
-            took.append((time.perf_counter() - began) * 1000)
-        took.sort()
-        print(f"  {name:30} p50 {statistics.median(took):8.1f} ms   p95 {took[int(RUNS * 0.95) - 1]:8.1f} ms")
-    reader.close()
 
 
 def fill(count: int, db: Path) -> None:
@@ -246,18 +307,16 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=2000)
     parser.add_argument("--turns", type=int, default=200)
     parser.add_argument("--db", type=Path)
+    parser.add_argument("--out", type=Path)
     told = parser.parse_args()
     if told.what == "put":
         put(told.calls)
-    elif told.what == "retain":
-        retain(told.calls)
     elif told.what == "talk":
         talk(told.turns)
-    elif told.db:
-        scale(told.calls, told.db)
     else:
+        measure = retain if told.what == "retain" else scale
         with tempfile.TemporaryDirectory() as folder:
-            scale(told.calls, Path(folder) / "bench.db")
+            measure(told.calls, told.db or Path(folder) / "bench.db", Book(told.out, about()))
 
 
 if __name__ == "__main__":

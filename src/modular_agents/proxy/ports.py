@@ -160,10 +160,10 @@ class Reader(Protocol):
         """Return statistics of the calls that have ended."""
 
     def sizes(self) -> Sequence[SizeRow]:
-        """Return what takes room in the database, largest first. Reads all of it: seconds for a large one."""
+        """Return what takes room in the database, largest first. Reads all of it: half a minute for 10 GB."""
 
     def room(self, before_ns: int) -> Room:
-        """Return what is there, and how much of it ended and began before `before_ns`. Counts every call: a second for a million."""
+        """Return what is there, and how much of it ended and began before `before_ns`."""
 
     def priced(self, cursor: str | None, limit: int) -> PricedPage:
         """Return a page of calls that have ended, oldest first, for pricing them anew."""

@@ -108,3 +108,27 @@ def test_counts_of_uses_are_what_uses_them(store: SqliteStore) -> None:
         """,
     )
     assert wrong == 0
+
+
+def test_what_takes_room_adds_up_to_the_file_and_is_asked_table_by_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All but the pages by which SQLite gives space back; no transaction lasts for more than one table or index."""
+    path = tmp_path / "t.db"
+    store, reader = SqliteStore(path), SqliteReader(path)
+    put_all(store, *(given(n, messages=(message("user", f"{n} " * 900),), thread=f"th-{n}").finished("yes") for n in range(150)))
+    while store.tidy():
+        pass
+    store.close()
+    asked: list[str] = []
+    tree_size = SqliteReader._tree_size
+
+    def noted(self: SqliteReader, name: str) -> int:
+        assert self._open().get_autocommit()
+        asked.append(name)
+        return tree_size(self, name)
+
+    monkeypatch.setattr(SqliteReader, "_tree_size", noted)
+    rows = reader.sizes()
+    reader.close()
+    assert 0.98 < sum(row.bytes for row in rows) / path.stat().st_size <= 1
+    assert {"content", "search_data", "call_call_id", "sqlite_schema"} <= set(asked)
+    assert [row.bytes for row in rows] == sorted((row.bytes for row in rows), reverse=True)

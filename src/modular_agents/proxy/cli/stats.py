@@ -55,17 +55,20 @@ def stats(
     query = StatsQuery(since_ns, by="", step_hours=24) if over == "day" else StatsQuery(since_ns, by=over, step_hours=0)
     reader = reader_of(settings_from({"db": db}, config))
     try:
-        summary = Summary(over, reader.stats(query), () if by else tuple(reader.sizes()))
+        summed = reader.stats(query)
+        if not as_json:
+            show_sums(Summary(over, summed, ()))
+        summary = Summary(over, summed, () if by else tuple(reader.sizes()))
     finally:
         reader.close()
     if as_json:
         print_json(summary)
-    else:
-        show_summary(summary)
+    elif summary.sizes:
+        show_sizes(summary.sizes)
 
 
-def show_summary(summary: Summary) -> None:
-    """Print the sums as a table, the sum of all last, then the sizes."""
+def show_sums(summary: Summary) -> None:
+    """Print the sums as a table, the sum of all last."""
     from modular_agents.proxy.cli.table import print_table
     from modular_agents.proxy.cli.terminal import console
 
@@ -73,9 +76,15 @@ def show_summary(summary: Summary) -> None:
         typer.echo("No call has ended in this time.", err=True)
     else:
         print_table(console(), *_sums(summary))
-    if summary.sizes:
-        typer.echo("")
-        print_table(console(), *_sizes(summary.sizes))
+
+
+def show_sizes(sizes: "tuple[SizeRow, ...]") -> None:
+    """Print what takes room."""
+    from modular_agents.proxy.cli.table import print_table
+    from modular_agents.proxy.cli.terminal import console
+
+    typer.echo("")
+    print_table(console(), *_sizes(sizes))
 
 
 def _sums(summary: Summary) -> "tuple[list[Column], list[list[Cell]]]":

@@ -520,8 +520,11 @@ SELECT
   unpriced_count, oldest_call, root_thread, newest_call, newest_thread, newest_failed, answered_ns, asks_tool, described_by
 FROM trace WHERE cost_calls > 0 AND +id >= ? AND +id < ? ORDER BY cost_usd DESC, id DESC LIMIT ?
 
--- name: sizes
-SELECT name, sum(pgsize) FROM dbstat GROUP BY name
+-- name: trees
+SELECT name FROM sqlite_schema WHERE rootpage > 0 UNION ALL SELECT 'sqlite_schema'
+
+-- name: tree_size
+SELECT coalesce(sum(pgsize), 0) FROM dbstat WHERE name = ? AND aggregate = TRUE
 
 -- name: last_entries
 WITH RECURSIVE up (parent, content, depth) AS (

@@ -211,9 +211,19 @@ class SqliteReader:
             return statistics.stats(db, query, self._now_ns())
 
     def sizes(self) -> Sequence[SizeRow]:
-        """Return what takes room in the database, largest first."""
+        """Return what takes room in the database, largest first.
+
+        All of the file is read, each table in a transaction of its own: while one lasts, the writer cannot begin its log anew.
+        """
         with self._asking() as db:
-            return statistics.sizes(db)
+            names = [name for (name,) in db.execute(self._sql["trees"])]
+            free_bytes = db.pragma("freelist_count") * db.pragma("page_size")
+        return statistics.sizes([(name, self._tree_size(name)) for name in names], free_bytes)
+
+    def _tree_size(self, name: str) -> int:
+        with self._asking() as db:
+            size: int = db.execute(self._sql["tree_size"], (name,)).get
+            return size
 
     def room(self, before_ns: int) -> Room:
         """Return what is there, and how much of it ended and began before a moment."""

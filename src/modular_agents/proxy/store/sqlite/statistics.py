@@ -1,5 +1,6 @@
 """Statistics are read from the sums per hour; the dearest calls and traces from an index of costs."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import apsw
@@ -52,12 +53,12 @@ def stats(db: apsw.Connection, query: StatsQuery, now_ns: int) -> Stats:
     )
 
 
-def sizes(db: apsw.Connection) -> tuple[SizeRow, ...]:
-    """Return what takes room in the file, largest first."""
+def sizes(trees: Iterable[tuple[str, int]], free_bytes: int) -> tuple[SizeRow, ...]:
+    """Return what takes room in a file of these tables and indexes, largest first."""
     kinds = {name: kind for kind, names in _KINDS.items() for name in names}
     found: dict[str, int] = {}
-    for name, size in db.execute(statements()["sizes"]):
+    for name, size in trees:
         kind = kinds.get(name) or ("indexes of calls" if name.startswith("call_") else "everything else")
-        found[kind] = found.get(kind, 0) + int(size)
-    found["free space"] = db.pragma("freelist_count") * db.pragma("page_size")
+        found[kind] = found.get(kind, 0) + size
+    found["free space"] = free_bytes
     return tuple(SizeRow(kind, size) for kind, size in sorted(found.items(), key=lambda item: -item[1]))
