@@ -71,6 +71,8 @@ def test_a_search_is_narrowed(anton: Anton) -> None:
     assert found("elephant", "--cost", ">=0.5") == [given(1).call_id]
     assert found("elephant", "--cost", ">0.5") == []
     assert found("elephant", "--since", "1h") == []
+    assert found("elephant", "--until", "1h") == [given(2).call_id, given(1).call_id]
+    assert found("elephant", "--until", "2025-10-09T08:53:21.5Z") == [given(1).call_id]
     nothing = anton("search", "rhinoceros")
     assert (nothing.exit_code, nothing.stdout, nothing.stderr) == (0, "", "Nothing found.\n")
 

@@ -37,6 +37,7 @@ def search(
     status: Annotated[str | None, option("running, completed, failed, cancelled, interrupted.", WHAT, value="STATE")] = None,
     cost: Annotated[str | None, option("'>0.01' or '>=0.01': costs more, at least so much.", WHAT, value="USD")] = None,
     since: Annotated[str | None, option("Not older than: 15m, 2h, 7d, or a UTC time.", WHAT, value="TIME")] = None,
+    until: Annotated[str | None, option("Older than.", WHAT, value="TIME")] = None,
     limit: Annotated[str, option("Calls at most, up to 500.", WHAT, "--limit", "-n", value="N", usual="20")] = "20",
     cursor: Annotated[str | None, option("next_cursor of the page before (--json prints it).", WHAT, value="CURSOR")] = None,
     as_json: Json = False,
@@ -51,7 +52,8 @@ def search(
     words = " ".join(query)
     if not any(letter.isalnum() for letter in words):
         raise UsageError(f"There is no word in {words!r} to look for.")
-    given = {"q": words, "model": model, "agent": agent, "status": status, "since": since, "limit": limit, "cursor": cursor}
+    given = {"q": words, "model": model, "agent": agent, "status": status, "since": since, "until": until}
+    given |= {"limit": limit, "cursor": cursor}
     values = {name: value for name, value in given.items() if value}
     if cost is not None:
         values["min_cost"] = least_cost(cost)

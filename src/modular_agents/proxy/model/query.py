@@ -277,6 +277,7 @@ class StatsQuery:
     """One row per so many hours, counted from 1970; 0: one row for the whole time."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class StatsRow:
     """Sums over the calls that ended. Sums of tokens leave out what is unknown."""

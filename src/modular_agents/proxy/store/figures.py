@@ -4,6 +4,7 @@ Durations fall into buckets that grow by 19 %, four to a doubling; a percentile 
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from math import log2
 
 from modular_agents.proxy.model.query import LatencyRow, StatsQuery, StatsRow
@@ -56,7 +57,7 @@ def stats_row(start_hour: int | None, name: str, sums: Iterable[float]) -> Stats
     """Return a row of statistics from its sums."""
     calls, errors, tokens_in, tokens_out, read, written, reasoning, usd, unpriced, duration_ns, answering_ns, answering_tokens = sums
     return StatsRow(
-        time=None if start_hour is None else iso(start_hour * HOUR_NS),
+        time=None if start_hour is None else _time(start_hour),
         name=name,
         calls=int(calls),
         errors=int(errors),
@@ -70,6 +71,12 @@ def stats_row(start_hour: int | None, name: str, sums: Iterable[float]) -> Stats
         mean_duration_ms=duration_ns / calls / 1e6 if calls else None,
         tokens_per_second=answering_tokens * NS / answering_ns if answering_ns > 0 else None,
     )
+
+
+@lru_cache(maxsize=4096)
+def _time(hour: int) -> str:
+    """Return the beginning of an hour as rows tell it: many rows are of the same."""
+    return iso(hour * HOUR_NS)
 
 
 def latency_rows(counts: Mapping[tuple[str, str], Mapping[int, int]]) -> tuple[LatencyRow, ...]:
