@@ -21,6 +21,21 @@ from modular_agents.proxy.model.query import (
     TracePage,
     TraceRow,
 )
+from modular_agents.proxy.model.tools import ToolResult, ToolTurn, ToolUse
+
+
+def turn_of(detail: CallDetail) -> ToolTurn:
+    """Return what a call says of tools, as a store would read it."""
+    call, last = detail.call, max((at for at, one in enumerate(detail.messages) if one.role == "assistant"), default=-1)
+    uses = (part for answer in detail.answers[:1] for part in answer.parts if part.kind == "tool_use")
+    results = (
+        ToolResult(part.tool_id, part.name, part.is_error, at, place, at > last)
+        for at, message in enumerate(detail.messages)
+        for place, part in enumerate(message.parts)
+        if part.kind == "tool_result"
+    )
+    return ToolTurn(call.call_id, tuple(ToolUse(part.tool_id, part.name or "") for part in uses), tuple(results))
+
 
 CALL = CallRow(
     call_id="01J0000000000000000000000A",
@@ -213,6 +228,10 @@ class FakeReader:
             if row.trace_id == trace_id:
                 return TraceDetail(row, tuple(call for call in self.store.calls if call.trace_id == trace_id), (), self.store.last)
         return None
+
+    def tool_turns(self, trace_id: str) -> Sequence[ToolTurn]:
+        self._check()
+        return tuple(turn for detail in self.store.details.values() if detail.call.trace_id == trace_id for turn in [turn_of(detail)])
 
     def calls(self, where: CallFilter, cursor: str | None, limit: int) -> CallPage:
         self._check()

@@ -88,11 +88,118 @@ export interface TraceDetail {
   readonly seq: number;
 }
 
-/** A trace as a graph: one node per call (oldest first) and the edges between them. */
+/** One run of a tool. Times are ISO 8601 UTC; `span_id` is `<call_id>.<number>`, the number counts an answer's tool uses from 0. */
+export interface ToolSpan {
+  readonly span_id: string;
+  /** Whose answer asked for it. */
+  readonly call_id: string;
+  readonly number: number;
+  readonly thread_id: string;
+  readonly name: string;
+  readonly tool_id: string | null;
+  /** `running`, `returned`, `failed` (its result says so), `unseen` (no result was seen). */
+  readonly state: string;
+  /** The end of the answer that asked for it. */
+  readonly started_at: string;
+  /** The beginning of the request that brought its result. */
+  readonly ended_at: string | null;
+  readonly duration_ms: number | null;
+  readonly result_call_id: string | null;
+  /** Which message of that request holds the result, from 0. */
+  readonly result_message: number | null;
+  readonly result_part: number | null;
+  /** `id`, `name` (with the order in which results come), `text` (a user text names the tool); empty without a result. */
+  readonly paired_by: string;
+  /** Threads that it opened: it delegated. */
+  readonly opened: readonly string[];
+}
+
+/** Of some calls. Unknown numbers are left out; None when none is known. Times are ISO 8601 UTC. */
+export interface Sums {
+  readonly calls: number;
+  readonly errors: number;
+  readonly tokens_input: number | null;
+  readonly tokens_output: number | null;
+  readonly cost_usd: number | null;
+  readonly unpriced: number;
+  readonly started_at: string;
+  readonly ended_at: string;
+}
+
+/** All runs of one tool in a thread. `duration_ms`: of those whose result was seen, together; runs side by side count each. */
+export interface ToolSums {
+  readonly name: string;
+  readonly runs: number;
+  readonly failed: number;
+  readonly unseen: number;
+  readonly running: number;
+  readonly duration_ms: number;
+}
+
+/** One agent's conversation and what its delegation came to. */
+export interface AgentView {
+  readonly thread_id: string;
+  /** Thread of the agent that opened it; None where nobody did. */
+  readonly parent: string | null;
+  /** The call from which the edge that opened it leads. */
+  readonly opened_by: string | null;
+  readonly name: string;
+  readonly task: string;
+  readonly status: string;
+  readonly own: Sums;
+  /** With everything that it delegated further. */
+  readonly whole: Sums;
+  readonly evidence: string;
+  readonly confidence: number;
+  /** Tokens of its last answer, where that came back. */
+  readonly handed_back: number | null;
+  readonly tools: readonly ToolSums[];
+}
+
+/** A trace as a graph: one node per call (oldest first), one per run of a tool, and the edges between calls. */
 export interface GraphView {
   readonly trace: TraceRow;
   readonly nodes: readonly CallRow[];
   readonly edges: readonly EdgeRow[];
+  readonly tools: readonly ToolSpan[];
+  /** Each before those it opened. */
+  readonly agents: readonly AgentView[];
+  /** Events up to here are contained in this answer. */
+  readonly seq: number;
+}
+
+/** The tools that ran in a trace, in the order of the answers that asked for them. */
+export interface ToolsView {
+  readonly trace_id: string;
+  readonly items: readonly ToolSpan[];
+  /** Events up to here are contained in this answer. */
+  readonly seq: number;
+}
+
+/** A part of a message for showing; `raw` is its JSON text. */
+export interface PartView {
+  readonly kind: string;
+  readonly text: string;
+  readonly tool_id: string | null;
+  readonly name: string | null;
+  readonly arguments: string | null;
+  readonly is_error: boolean | null;
+  readonly raw: string;
+}
+
+/** A run with what was asked and what came back. */
+export interface ToolRun {
+  readonly span: ToolSpan;
+  /** JSON, as the model wrote it; some tools take plain text. */
+  readonly arguments: string;
+  /** The result, then the pictures and documents that came with it; nothing when none was seen. */
+  readonly result: readonly PartView[];
+}
+
+/** The tools that one call's answer set off, each with its arguments and its result. */
+export interface ToolRunsView {
+  readonly call_id: string;
+  readonly items: readonly ToolRun[];
   /** Events up to here are contained in this answer. */
   readonly seq: number;
 }
@@ -116,17 +223,6 @@ export interface CallPage {
   readonly seq: number;
   /** One for each item when words were looked for, otherwise none at all. */
   readonly snippets: readonly (Snippet | null)[];
-}
-
-/** A part of a message for showing; `raw` is its JSON text. */
-export interface PartView {
-  readonly kind: string;
-  readonly text: string;
-  readonly tool_id: string | null;
-  readonly name: string | null;
-  readonly arguments: string | null;
-  readonly is_error: boolean | null;
-  readonly raw: string;
 }
 
 /** A message for showing. `node` names its stored content: equal text, equal node. */

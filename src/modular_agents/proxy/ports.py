@@ -31,6 +31,7 @@ from modular_agents.proxy.model.query import (
     TracePage,
 )
 from modular_agents.proxy.model.quick import quick
+from modular_agents.proxy.model.tools import ToolTurn
 from modular_agents.proxy.model.trace import Placement
 
 
@@ -137,6 +138,9 @@ class Reader(Protocol):
 
     def trace(self, trace_id: str) -> TraceDetail | None:
         """Return a trace with its calls and edges."""
+
+    def tool_turns(self, trace_id: str) -> Sequence[ToolTurn]:
+        """Return what the calls of a trace say of tools, oldest first; calls that say nothing are left out. Reads no body for most."""
 
     def calls(self, where: CallFilter, cursor: str | None, limit: int) -> CallPage:
         """Return a page of calls, newest first."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+from tests.support.fake_reader import turn_of
 
 from modular_agents.proxy.model.event import DeltaRow, Event, RemovedRow
 from modular_agents.proxy.model.query import (
@@ -27,6 +28,7 @@ from modular_agents.proxy.model.query import (
     TracePage,
     TraceRow,
 )
+from modular_agents.proxy.model.tools import ToolTurn
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -206,6 +208,11 @@ class StageReader:
                 return None
             calls = sorted(self.stage.calls.get(trace_id, {}).values(), key=lambda call: (call.created_at, call.call_id))
             return TraceDetail(row, tuple(calls), tuple(self.stage.edges.get(trace_id, ())), self.stage.last)
+
+    def tool_turns(self, trace_id: str) -> Sequence[ToolTurn]:
+        self._check()
+        with self.stage.lock:
+            return tuple(turn_of(self.stage.details[call_id]) for call_id in self.stage.calls.get(trace_id, {}))
 
     def calls(self, where: CallFilter, cursor: str | None, limit: int) -> CallPage:
         self._check()

@@ -1,6 +1,5 @@
 """`anton proxy graph`: who asked whom in a trace, what it cost, and what came back."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from modular_agents.proxy.linking.outline import Branch, Outline, Sums
-    from modular_agents.proxy.model.query import TraceDetail, TraceRow
+    from modular_agents.proxy.model.query import TraceRow
+    from modular_agents.proxy.model.tools import ToolSums
 
 EXAMPLES = """\
 Examples:
@@ -25,8 +25,6 @@ Examples:
 
 Exit codes: 0 done, 4 no such trace, or nothing recorded yet.
 """
-TASK_CHARS = 60
-"""Of a call's prompt, in its node of a drawing."""
 LEAST = 20
 """Cells that a text has even in a narrow terminal."""
 LOOKED_AT = 20
@@ -39,17 +37,19 @@ def graph(
     trace: Annotated[
         str | None, typer.Argument(metavar="TRACE", help="A trace or one of its calls; the newest trace when left out.")
     ] = None,
-    dot: Annotated[bool, option("Every call and edge, for Graphviz.", WHAT, "--dot")] = False,
-    mermaid: Annotated[bool, option("Every call and edge, for Mermaid.", WHAT, "--mermaid")] = False,
+    dot: Annotated[bool, option("Every call, tool and edge, for Graphviz.", WHAT, "--dot")] = False,
+    mermaid: Annotated[bool, option("Every call, tool and edge, for Mermaid.", WHAT, "--mermaid")] = False,
     as_json: Json = False,
     db: Db = None,
     config: Config = None,
 ) -> None:
     """Show who delegated what to whom in a trace, and what it cost."""
+    from modular_agents.proxy.cli.drawing import draw_dot, draw_mermaid
     from modular_agents.proxy.cli.ls import find_trace
     from modular_agents.proxy.cli.terminal import console, print_json
     from modular_agents.proxy.errors import NotFound, UsageError
     from modular_agents.proxy.linking.outline import outline
+    from modular_agents.proxy.linking.toolspans import tool_spans
     from modular_agents.proxy.model.query import CallFilter
 
     if dot + mermaid + as_json > 1:
@@ -58,18 +58,19 @@ def graph(
     try:
         wanted = find_trace(reader, trace) if trace is not None else newest(reader.traces(CallFilter(), None, LOOKED_AT).items)
         detail = reader.trace(wanted) if wanted is not None else None
+        spans = tool_spans(detail, reader.tool_turns(detail.trace.trace_id)) if detail is not None else ()
     finally:
         reader.close()
     if detail is None:
         raise NotFound("Nothing has been recorded here yet.")
     if dot or mermaid:
-        for row in _dot(detail) if dot else _mermaid(detail):
+        for row in draw_dot(detail, spans) if dot else draw_mermaid(detail, spans):
             typer.echo(safe(row))
     elif as_json:
-        print_json(outline(detail))
+        print_json(outline(detail, spans))
     else:
         out = console()
-        for line in _tree(outline(detail)):
+        for line in _tree(outline(detail, spans)):
             _print(out, line)
 
 
@@ -116,6 +117,8 @@ def _branch(branch: "Branch", before: str, *, is_last: bool) -> Iterator[Line]:
     head = f"{before}{'└─' if is_last else '├─'} "
     yield Line(head, bar, ((f"{branch.agent}  ", "bold"), *tail), branch.task, len(tail))
     yield Line(bar, bar, tuple(_figures(branch.own)))
+    if branch.tools:
+        yield Line(bar, bar, (("tools: ", "dim"), *_tools(branch.tools)))
     if branch.branches:
         yield Line(bar, bar, (("with all below: ", "dim"), *_figures(branch.whole)))
     if branch.handed_back is not None:
@@ -160,62 +163,27 @@ def _figures(sums: "Sums") -> list[tuple[str, str]]:
     return found
 
 
+def _tools(tools: "Sequence[ToolSums]") -> Iterator[tuple[str, str]]:
+    """Yield each tool: how often, how long in all, and what went wrong."""
+    from modular_agents.proxy.cli.words import duration, times
+
+    for at, one in enumerate(tools):
+        if at:
+            yield (", ", "")
+        seen = one.runs - one.unseen - one.running
+        took = f" {duration(one.duration_ms)}" if seen else ""
+        yield (f"{times(one.name, one.runs)}{took}", "")
+        if one.failed:
+            yield (f" ({one.failed} failed)", "red")
+        if one.unseen:
+            yield (" (no result seen)" if one.unseen == one.runs else f" ({one.unseen} without a result)", "yellow")
+        if one.running:
+            yield (f" ({one.running} running)", "cyan")
+
+
 def _price(sums: "Sums") -> str:
     from modular_agents.proxy.cli.words import money
 
     if sums.cost_usd is None:
         return "unpriced"
     return money(sums.cost_usd) + (f" + {sums.unpriced} unpriced" if sums.unpriced else "")
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= TASK_CHARS else text[: TASK_CHARS - 1] + "…"
-
-
-def _labels(detail: "TraceDetail") -> dict[str, list[str]]:
-    """Return what is written on each call's node: who, what was asked where a conversation begins, and what came of it."""
-    found: dict[str, list[str]] = {}
-    seen: set[str] = set()
-    for call in detail.calls:
-        lines = [call.agent_name or call.kind]
-        if call.thread_id not in seen:
-            lines.append(_cut(call.prompt_preview))
-        seen.add(call.thread_id)
-        if call.error is not None:
-            lines.append(_cut(f"{call.status}: {call.error}"))
-        elif call.tool_names:
-            lines.append(_cut(f"→ {', '.join(call.tool_names)}"))
-        elif call.answer_preview:
-            lines.append(f"“{_cut(call.answer_preview)}”")
-        found[call.call_id] = [line for line in lines if line]
-    return found
-
-
-def _dot(detail: "TraceDetail") -> Iterator[str]:
-    style = {"request": "solid", "delegation": "bold", "response": "dashed"}
-    yield "digraph trace {"
-    yield '  node [shape=box, style=rounded, fontname="sans-serif"];'
-    for call_id, lines in _labels(detail).items():
-        yield f"  {_quoted(call_id)} [label={_quoted(chr(10).join(lines))}];"
-    for edge in detail.edges:
-        ends = f"{_quoted(edge.from_call_id)} -> {_quoted(edge.to_call_id)}"
-        label = "" if edge.edge_type == "request" else f", label={_quoted(edge.edge_type)}"
-        yield f"  {ends} [style={style.get(edge.edge_type, 'dotted')}{label}];"
-    yield "}"
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _mermaid(detail: "TraceDetail") -> Iterator[str]:
-    arrows = {"request": "-->", "delegation": "==>", "response": "-.->"}
-    yield "flowchart TD"
-    number = {call.call_id: f"c{at}" for at, call in enumerate(detail.calls, 1)}
-    for call_id, lines in _labels(detail).items():
-        words = "<br/>".join("".join(f"#{ord(letter)};" if letter in '"<>#&`\\' else letter for letter in line) for line in lines)
-        yield f'  {number[call_id]}["{words}"]'
-    for edge in detail.edges:
-        if edge.from_call_id in number:
-            label = "" if edge.edge_type == "request" else f"|{edge.edge_type}|"
-            yield f"  {number[edge.from_call_id]} {arrows.get(edge.edge_type, '---')}{label} {number[edge.to_call_id]}"

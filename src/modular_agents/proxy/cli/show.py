@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from modular_agents.proxy.dashboard.shapes import RawView
     from modular_agents.proxy.model.query import CallDetail, CallerView, MessageView, PartView
+    from modular_agents.proxy.model.tools import ToolRun
 
 EXAMPLES = """\
 Examples:
@@ -40,6 +41,7 @@ def show(
 ) -> None:
     """Show one call: question, answer, tokens, cost, errors."""
     from modular_agents.proxy.dashboard.bodies import view_raw
+    from modular_agents.proxy.dashboard.graphs import runs_of
     from modular_agents.proxy.errors import NotFound, UsageError
 
     if body is not None and body not in SIDES:
@@ -48,6 +50,7 @@ def show(
     try:
         exchange = reader.raw(call) if raw or body else None
         detail = None if raw or body else reader.call(call)
+        runs = runs_of(reader, detail) if detail is not None else ()
     finally:
         reader.close()
     if exchange is None and detail is None:
@@ -55,9 +58,9 @@ def show(
     if exchange is not None and body:
         _write(exchange.request_body if body == "request" else exchange.response_body)
     elif exchange is not None:
-        _show(view_raw(exchange), as_json=as_json, full=full)
+        _show(view_raw(exchange), (), as_json=as_json, full=full)
     elif detail is not None:
-        _show(detail, as_json=as_json, full=full)
+        _show(detail, runs, as_json=as_json, full=full)
 
 
 def _write(data: bytes) -> None:
@@ -71,16 +74,20 @@ def _write(data: bytes) -> None:
         sys.stdout.buffer.flush()
 
 
-def _show(shape: "CallDetail | RawView", *, as_json: bool, full: bool) -> None:
+def _show(shape: "CallDetail | RawView", runs: "tuple[ToolRun, ...]", *, as_json: bool, full: bool) -> None:
+    import msgspec
+
     from modular_agents.proxy.cli.terminal import console, print_json
     from modular_agents.proxy.dashboard.shapes import RawView
 
-    if as_json:
-        print_json(shape)
-    elif isinstance(shape, RawView):
-        _show_raw(console(), shape)
+    if isinstance(shape, RawView):
+        print_json(shape) if as_json else _show_raw(console(), shape)
+    elif as_json:
+        print_json(msgspec.to_builtins(shape) | {"tool_runs": msgspec.to_builtins(runs)})
     else:
         _show_detail(console(), shape, full=full)
+        for run in runs:
+            _show_run(console(), run, full=full)
 
 
 def _show_detail(out: "Console", detail: "CallDetail", *, full: bool) -> None:
@@ -176,11 +183,32 @@ def _show_message(out: "Console", message: "MessageView", *, full: bool, heading
 
     out.print(f"\n── {safe(heading or message.role)} ──", style="bold")
     lines = [line for part in message.parts for line in safe(_words(part), lines=True).split("\n")]
+    _show_lines(out, lines, full=full)
+
+
+def _show_lines(out: "Console", lines: list[str], *, full: bool) -> None:
     shown = lines if full or len(lines) <= SHOWN_LINES + 1 else lines[:SHOWN_LINES]
     for line in shown:
         out.print(line)
     if len(lines) > len(shown):
         out.print(f"({len(lines) - len(shown)} more lines; --full shows all)", style="dim")
+
+
+def _show_run(out: "Console", run: "ToolRun", *, full: bool) -> None:
+    """Print what became of a tool that the answer asked for. Its arguments stand in the answer."""
+    from modular_agents.proxy.cli.terminal import safe
+    from modular_agents.proxy.cli.words import duration
+
+    span = run.span
+    state = {"returned": "returned", "failed": "failed", "running": "still runs", "unseen": "no result seen"}[span.state]
+    after = f" after {duration(span.duration_ms)}" if span.duration_ms is not None else ""
+    said = f", in call {span.result_call_id}" if span.result_call_id else ""
+    opened = f"; it opened {', '.join(span.opened)}" if span.opened else ""
+    out.print(
+        f"\n── tool {safe(span.name)}: {state}{after}{safe(said + opened)} ──", style="bold red" if span.state == "failed" else "bold"
+    )
+    lines = [line for part in run.result for line in safe(part.text or f"({part.kind})", lines=True).split("\n")]
+    _show_lines(out, lines, full=full)
 
 
 def _words(part: "PartView") -> str:

@@ -73,3 +73,8 @@ def age(moment: str, now_s: float) -> str:
         if seconds >= size:
             return f"{int(seconds // size)}{unit}"
     return "now"
+
+
+def times(name: str, number: int) -> str:
+    """Return a name with how often it was, when that was more than once: Bash ×3."""  # noqa: RUF002 - the sign, not the letter
+    return name if number == 1 else f"{name} ×{number}"  # noqa: RUF001 - likewise

@@ -28,8 +28,9 @@ from modular_agents.proxy.dashboard.asking import (
 from modular_agents.proxy.dashboard.bodies import view_raw
 from modular_agents.proxy.dashboard.diffs import view_diff
 from modular_agents.proxy.dashboard.exporting import Exports
+from modular_agents.proxy.dashboard.graphs import view_graph, view_runs, view_tools
 from modular_agents.proxy.dashboard.reading import Readers
-from modular_agents.proxy.dashboard.shapes import ErrorBody, GraphView, RawView, StatusView
+from modular_agents.proxy.dashboard.shapes import ErrorBody, GraphView, RawView, StatusView, ToolRunsView, ToolsView
 from modular_agents.proxy.errors import NotFound, ProxyError, StoreDamaged, StoreUnavailable, UsageError
 from modular_agents.proxy.export.exporter import FORMATS
 from modular_agents.proxy.export.source import Wanted
@@ -109,12 +110,19 @@ async def get_trace(source: Source, request: Request) -> Response:
 async def get_graph(source: Source, request: Request) -> Response:
     """Answer with a `GraphView`."""
     trace_id = _asked_id(request)
+    return await _answer(source, lambda reader: view_graph(reader, trace_id), f"There is no trace {trace_id!r}.")
 
-    def question(reader: Reader) -> GraphView | None:
-        detail = reader.trace(trace_id)
-        return None if detail is None else GraphView(detail.trace, detail.calls, detail.edges, detail.seq)
 
-    return await _answer(source, question, f"There is no trace {trace_id!r}.")
+async def get_tools(source: Source, request: Request) -> Response:
+    """Answer with a `ToolsView`."""
+    trace_id = _asked_id(request)
+    return await _answer(source, lambda reader: view_tools(reader, trace_id), f"There is no trace {trace_id!r}.")
+
+
+async def get_runs(source: Source, request: Request) -> Response:
+    """Answer with a `ToolRunsView`."""
+    call_id = _asked_id(request)
+    return await _answer(source, lambda reader: view_runs(reader, call_id), f"There is no call {call_id!r}.")
 
 
 async def get_call(source: Source, request: Request) -> Response:
@@ -189,9 +197,11 @@ async def get_status(source: Source, request: Request) -> Response:
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("/api/traces", "Traces, newest first.", list_traces, TracePage, (*FILTERS, *PAGING)),
     Endpoint("/api/traces/{id}", "One trace with its calls, oldest first, and its edges.", get_trace, TraceDetail),
-    Endpoint("/api/traces/{id}/graph", "One trace as a graph: a node for each call.", get_graph, GraphView),
+    Endpoint("/api/traces/{id}/graph", "One trace as a graph: calls, tools, edges, and what each agent came to.", get_graph, GraphView),
+    Endpoint("/api/traces/{id}/tools", "The tools that ran in a trace: when, how long, and whether they failed.", get_tools, ToolsView),
     Endpoint("/api/calls", "Calls, newest first.", list_calls, CallPage, (*FILTERS, TRACE, *PAGING)),
     Endpoint("/api/calls/{id}", "Everything understood about a call.", get_call, CallDetail),
+    Endpoint("/api/calls/{id}/tools", "The tools that a call's answer set off, with arguments and results.", get_runs, ToolRunsView),
     Endpoint("/api/calls/{id}/raw", "The exchange as it crossed the wire, secrets in heads replaced.", get_raw, RawView),
     Endpoint("/api/calls/{id}/raw/{side}", "The exact bytes of the `request` or `response` body, as a file.", download, None),
     Endpoint(

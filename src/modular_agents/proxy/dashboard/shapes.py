@@ -6,6 +6,7 @@ One list, three readers: msgspec encodes these classes, `tools/make_types.py` wr
 from dataclasses import dataclass
 from typing import Literal
 
+from modular_agents.proxy.linking.outline import Sums
 from modular_agents.proxy.model.comparison import Comparison
 from modular_agents.proxy.model.event import DeltaRow, RemovedRow
 from modular_agents.proxy.model.query import (
@@ -18,15 +19,61 @@ from modular_agents.proxy.model.query import (
     TraceRow,
 )
 from modular_agents.proxy.model.status import ProxyStatus
+from modular_agents.proxy.model.tools import ToolRun, ToolSpan, ToolSums
+
+
+@dataclass(frozen=True, slots=True)
+class AgentView:
+    """One agent's conversation and what its delegation came to."""
+
+    thread_id: str
+    parent: str | None
+    """Thread of the agent that opened it; None where nobody did."""
+    opened_by: str | None
+    """The call from which the edge that opened it leads."""
+    name: str
+    task: str
+    status: str
+    own: Sums
+    whole: Sums
+    """With everything that it delegated further."""
+    evidence: str
+    confidence: float
+    handed_back: int | None
+    """Tokens of its last answer, where that came back."""
+    tools: tuple[ToolSums, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class GraphView:
-    """A trace as a graph: one node per call (oldest first) and the edges between them."""
+    """A trace as a graph: one node per call (oldest first), one per run of a tool, and the edges between calls."""
 
     trace: TraceRow
     nodes: tuple[CallRow, ...]
     edges: tuple[EdgeRow, ...]
+    tools: tuple[ToolSpan, ...]
+    agents: tuple[AgentView, ...]
+    """Each before those it opened."""
+    seq: int
+    """Events up to here are contained in this answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsView:
+    """The tools that ran in a trace, in the order of the answers that asked for them."""
+
+    trace_id: str
+    items: tuple[ToolSpan, ...]
+    seq: int
+    """Events up to here are contained in this answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRunsView:
+    """The tools that one call's answer set off, each with its arguments and its result."""
+
+    call_id: str
+    items: tuple[ToolRun, ...]
     seq: int
     """Events up to here are contained in this answer."""
 
@@ -220,6 +267,8 @@ ANSWERS: tuple[type, ...] = (
     TracePage,
     TraceDetail,
     GraphView,
+    ToolsView,
+    ToolRunsView,
     CallPage,
     CallDetail,
     Comparison,

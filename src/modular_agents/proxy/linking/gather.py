@@ -13,14 +13,12 @@ from modular_agents.proxy.linking.facts import NO_WORDS, Facts, Heard, Words
 from modular_agents.proxy.linking.identity import Identity, identify
 from modular_agents.proxy.linking.kinds import COMPACTION, NOISE, kind_of
 from modular_agents.proxy.linking.names import SYSTEM_HEAD_CHARS, named_agent, task_of
-from modular_agents.proxy.linking.offers import handed_text, offers, unnamed_use, wrapped
+from modular_agents.proxy.linking.offers import WITHOUT_IDS, handed_text, offers, unnamed_use, wrapped
 from modular_agents.proxy.linking.text import MIN_CHARS, ends_of, head_of, heads_in, said, short_lines, squeezed, unwrapped
 from modular_agents.proxy.linking.tokens import ANSWER, ASKED, REQUEST, RESPONSE, SYSTEM, named, token
 from modular_agents.proxy.model.call import Call, Message
 from modular_agents.proxy.model.chain import CHAIN_BYTES
 
-_WITHOUT_IDS = frozenset({"gemini.generate", "ollama"})
-"""Formats whose clients make up the ids of tool uses, or drop them."""
 ANSWER_ROLE = "assistant"
 SYSTEM_ROLES = frozenset({"system", "developer"})
 MAX_TIPS = 3
@@ -84,7 +82,7 @@ def gather(call: Call) -> tuple[Facts, Words]:
         history=history,
         tips=tips,
         is_first=is_first,
-        heard=() if is_first else _heard(new, ids=call.format not in _WITHOUT_IDS),
+        heard=() if is_first else _heard(new, ids=call.format not in WITHOUT_IDS),
         question=_question(messages, len(messages)),
     )
     return facts, words
@@ -104,7 +102,7 @@ def completed(facts: Facts, call: Call) -> Facts:
         answer=_recall(answer, facts.question),
         asked=named(ASKED, _digest(facts.question + _gist(answer))) if facts.question else 0,
         response=token(RESPONSE, call.response_id) if call.response_id else 0,
-        offers=offers(answer, ids=call.format not in _WITHOUT_IDS),
+        offers=offers(answer, ids=call.format not in WITHOUT_IDS),
         handed=said(text) if text else None,
         head=head_of(text) if text else 0,
     )

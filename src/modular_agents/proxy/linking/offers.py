@@ -11,6 +11,8 @@ import msgspec
 from modular_agents.proxy.linking.text import Said, said
 from modular_agents.proxy.model.call import Message
 
+WITHOUT_IDS = frozenset({"gemini.generate", "ollama"})
+"""Formats whose clients make up the ids of tool uses, or drop them."""
 MAX_OFFERS = 48
 """Strings of one answer that are kept. A plan with more sub-tasks than this is linked by its answers instead."""
 MAX_DEPTH = 6

@@ -30,6 +30,7 @@ from modular_agents.proxy.model.query import (
     TracePage,
     TraceRow,
 )
+from modular_agents.proxy.model.tools import ToolTurn, UserText
 from modular_agents.proxy.model.trace import HELPERS, Evidence
 from modular_agents.proxy.store import crossing, cursor, kept, partial, reading, recipe, snippets, terms
 from modular_agents.proxy.store.checks import judge
@@ -44,6 +45,7 @@ from modular_agents.proxy.store.rows import (
     make_answer,
     searched,
 )
+from modular_agents.proxy.store.toolturns import ANSWER_ROLE, Piece, first_of, may_be_result, may_tell, results_of, uses_of
 
 Row = TypeVar("Row")
 ID_PART_CHARS = 6
@@ -100,6 +102,11 @@ class MemoryReader:
             tuple(edge_row(edge, trace_id) for edge in edges),
             len(state.events),
         )
+
+    def tool_turns(self, trace_id: str) -> Sequence[ToolTurn]:
+        """Return what the calls of a trace say of tools, oldest first."""
+        made = map(_tool_turn, self._now().of_trace(trace_id))
+        return tuple(turn for turn in made if turn.uses or turn.results or turn.texts or turn.facts)
 
     def calls(self, where: CallFilter, cursor: str | None, limit: int) -> CallPage:
         """Return a page of calls, newest first."""
@@ -268,6 +275,29 @@ class MemoryReader:
             cost_usd=sum(costs) if costs else None,
             unpriced_count=sum(record.is_unpriced for record in records),
         )
+
+
+def _tool_turn(stored: Stored) -> ToolTurn:
+    call, messages = stored.call, stored.call.messages
+    last = max((number for number, message in enumerate(messages) if message.role == ANSWER_ROLE), default=-1)
+    first = first_of(len(messages), stored.new_from, last)
+    entries = [(number, messages[number].role, _pieces(messages[number])) for number in range(first, len(messages))]
+    results = results_of(entries, last)
+    goes_on = stored.record.parent_id is not None and stored.record.root_id != call.call_id
+    texts = (
+        UserText(part.text, entry[0], place)
+        for entry in entries
+        if goes_on and may_tell(entry, last) and not any(result.is_new for result in results)
+        for place, part in enumerate(messages[entry[0]].parts)
+        if part.kind == "text" and may_be_result(part.text)
+    )
+    is_opened = stored.record.root_id == call.call_id and stored.record.opener_id is not None
+    uses = uses_of(_pieces(call.answers[0])) if call.answers else ()
+    return ToolTurn(call.call_id, uses, results, tuple(texts), stored.indexed.facts if is_opened else b"")
+
+
+def _pieces(message: Message) -> list[Piece]:
+    return [(part.kind, part.tool_id, part.name, part.is_error) for part in message.parts]
 
 
 def _page(kind: str, found: list[tuple[int, Row]], text: str | None, limit: int, sign: int = 1) -> tuple[list[Row], str | None]:

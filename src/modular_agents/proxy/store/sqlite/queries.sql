@@ -275,6 +275,47 @@ JOIN call AS a ON a.id = e.from_call
 JOIN trace AS t ON t.id = b.trace
 WHERE b.trace = ? ORDER BY b.id, a.id, e.edge_type
 
+-- name: turns_of_trace
+SELECT id, call_id, parent_id IS NOT NULL AND root_id <> call_id FROM call WHERE trace = ? ORDER BY id
+
+-- name: tool_answers
+WITH RECURSIVE up (call, parent, content, depth) AS (
+  SELECT c.id, n.parent, n.content, n.depth
+  FROM call AS c JOIN answer AS a ON a.call = c.id JOIN chain AS n ON n.id = a.answers
+  WHERE c.trace = ? AND c.tool_names <> '[]'
+  UNION ALL
+  SELECT up.call, n.parent, n.content, n.depth FROM up JOIN chain AS n ON n.id = up.parent
+)
+SELECT up.call, k.reading FROM up JOIN content AS k ON k.id = up.content WHERE up.depth = 0 AND k.reading IS NOT NULL
+
+-- name: tool_requests
+WITH RECURSIVE up (call, parent, content, depth, reading, floor, lowest, answered) AS (
+  SELECT
+    c.id, n.parent, n.content, n.depth, k.reading, max(c.new_from, n.depth + 1 - ?2), n.depth + 1 - ?3, k.reading LIKE '["assistant"%'
+  FROM call AS c JOIN chain AS n ON n.id = c.messages JOIN content AS k ON k.id = n.content
+  WHERE c.trace = ?1
+  UNION ALL
+  SELECT up.call, n.parent, n.content, n.depth, k.reading, up.floor, up.lowest, up.answered OR k.reading LIKE '["assistant"%'
+  FROM up JOIN chain AS n ON n.id = up.parent JOIN content AS k ON k.id = n.content
+  WHERE up.depth > up.lowest AND (up.depth > up.floor OR NOT up.answered)
+)
+SELECT call, depth, content, reading FROM up WHERE reading IS NOT NULL ORDER BY call, depth
+
+-- name: tool_texts
+SELECT * FROM (
+  SELECT
+    k.id,
+    coalesce(k.body, (
+      SELECT group_concat(body, '') FROM (SELECT p.body FROM piece AS q JOIN content AS p ON p.id = q.piece WHERE q.content = k.id ORDER BY q.place)
+    )) AS body,
+    k.reading
+  FROM carray(?) AS w CROSS JOIN content AS k ON k.id = w.value
+) WHERE body LIKE '%tool%' OR body LIKE '%function%'
+
+-- name: opened_facts
+SELECT c.id, s.facts FROM call AS c JOIN standing AS s ON s.call = c.id
+WHERE c.trace = ? AND c.root_id = c.call_id AND c.opener_id IS NOT NULL
+
 -- name: trace_name
 SELECT trace_id FROM trace WHERE id = ?
 

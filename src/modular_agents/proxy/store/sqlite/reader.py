@@ -37,9 +37,10 @@ from modular_agents.proxy.model.query import (
     TracePage,
     TraceRow,
 )
+from modular_agents.proxy.model.tools import ToolTurn
 from modular_agents.proxy.store import crossing, cursor
 from modular_agents.proxy.store.rows import TRACE_IDLE_NS, CallRecord, CallSummary
-from modular_agents.proxy.store.sqlite import begun, checking, details, hints, keeping, lists, statistics
+from modular_agents.proxy.store.sqlite import begun, checking, details, hints, keeping, lists, statistics, tools
 from modular_agents.proxy.store.sqlite.engine import open_reader, statements, translated
 from modular_agents.proxy.store.sqlite.numbers import MS_NS
 from modular_agents.proxy.store.sqlite.traces import TraceSums
@@ -110,6 +111,12 @@ class SqliteReader:
             edges = tuple(EdgeRow(*row) for row in db.execute(self._sql["trace_edges"], (number,)))
             seq = db.execute(self._sql["last_seq"]).get
         return TraceDetail(sums.row(self._now_ns()), calls, edges, seq)
+
+    def tool_turns(self, trace_id: str) -> Sequence[ToolTurn]:
+        """Return what the calls of a trace say of tools, oldest first."""
+        with self._asking() as db:
+            number = db.execute(self._sql["find_trace"], (_text(trace_id),)).get
+            return () if number is None else tools.turns(db, number)
 
     def calls(self, where: CallFilter, cursor: str | None, limit: int) -> CallPage:
         """Return a page of calls, newest first."""
