@@ -8,9 +8,8 @@ import { step } from "../src/graph/walk";
 import { pathToRoot, wire } from "../src/graph/wires";
 import { readLanes } from "../src/timeline/lanes";
 import { mainThread, readAgents, totals, withDescendants } from "../src/trace/agents";
-import { readToolErrors } from "../src/trace/toolErrors";
 import type { CallRow, EdgeRow } from "../src/types.gen";
-import { at, callRow, edgeRow, part, said } from "./rows";
+import { at, callRow, edgeRow } from "./rows";
 
 interface Scene {
   calls: CallRow[];
@@ -214,27 +213,6 @@ describe("the picture", () => {
     expect(layout.right * eye.k + eye.x).toBeLessThanOrEqual(781);
     expect(layout.bottom * eye.k + eye.y).toBeLessThanOrEqual(600);
     expect(fitEye(layout, 9000, 9000, 20, 1.15).k).toBe(1.15);
-  });
-});
-
-describe("tools that failed", () => {
-  it("are found in the history of the newest turn", () => {
-    const calls = [
-      callRow("1", { tool_names: ["read", "test"] }),
-      callRow("2", { created_at: at(2), tool_names: ["test"] }),
-      callRow("3", { created_at: at(3) }),
-    ];
-    const use = (id: string, name: string) => part("tool_use", "", { tool_id: id, name });
-    const result = (id: string, bad: boolean) => part("tool_result", "", { tool_id: id, is_error: bad });
-    const message = (role: string, ...parts: ReturnType<typeof part>[]) => ({ role, parts, node: "" });
-    const messages = [
-      said("user", "go"),
-      message("assistant", use("a", "read"), use("b", "test")),
-      message("user", result("a", false), result("b", true)),
-      message("assistant", use("c", "test")),
-      message("user", result("c", false)),
-    ];
-    expect([...readToolErrors(calls, messages)].map(([id, names]) => [id, [...names]])).toEqual([["1", ["test"]]]);
   });
 });
 

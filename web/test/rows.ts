@@ -1,5 +1,16 @@
 // Rows for tests: whole, dull, and changed where a test cares.
-import type { CallDetail, CallEvent, CallRow, DeltaEvent, EdgeRow, MessageView, PartView, TraceEvent, TraceRow } from "../src/types.gen";
+import type {
+  CallDetail,
+  CallEvent,
+  CallRow,
+  DeltaEvent,
+  EdgeRow,
+  MessageView,
+  PartView,
+  ToolSpan,
+  TraceEvent,
+  TraceRow,
+} from "../src/types.gen";
 
 export function traceRow(traceId: string, more: Partial<TraceRow> = {}): TraceRow {
   return {
@@ -77,6 +88,28 @@ export function edgeRow(from: string, to: string, kind: string, more: Partial<Ed
     edge_type: kind,
     evidence: "continuation",
     confidence: 1,
+    ...more,
+  };
+}
+
+/** A run of a second that began when the call's answer ended. */
+export function toolSpan(callId: string, number: number, name: string, more: Partial<ToolSpan> = {}): ToolSpan {
+  return {
+    span_id: `${callId}.${number}`,
+    call_id: callId,
+    number,
+    thread_id: "a",
+    name,
+    tool_id: null,
+    state: "returned",
+    started_at: at(1),
+    ended_at: at(2),
+    duration_ms: 1000,
+    result_call_id: null,
+    result_message: 1,
+    result_part: 0,
+    paired_by: "id",
+    opened: [],
     ...more,
   };
 }

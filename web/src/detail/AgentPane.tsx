@@ -1,14 +1,16 @@
 // What one agent did: what it cost, what it handed back, why we believe that it was opened by whom.
 import { useMemo } from "preact/hooks";
-import { clock, costSum, duration, oneLine, plural, tokens } from "../lib/format";
+import { clock, costSum, duration, oneLine, plural, tokens, UNKNOWN } from "../lib/format";
 import { visible } from "../lib/visible";
 import { CloseIcon } from "../shell/icons";
 import { StatusBadge, StatusMark } from "../shell/marks";
 import { RIGHT, Splitter } from "../shell/Splitter";
 import { now, trace } from "../state/app";
 import { closeDetail, go, place } from "../state/route";
+import { useToolSpans } from "../state/tools";
 import { type Agent, readAgents, totals, withDescendants } from "../trace/agents";
 import { durationOf } from "../trace/columns";
+import { toolTotals } from "../trace/tools";
 import type { CallRow } from "../types.gen";
 import { Fact } from "./Fact";
 import { Prose } from "./Prose";
@@ -49,6 +51,8 @@ export function AgentPane() {
   const agents = useMemo(() => readAgents(calls, edges), [calls, edges]);
   const agent = agents.byThread.get(place.value.agent ?? "");
   const whole = useMemo(() => (agent ? totals(withDescendants(agents, agent.threadId)) : null), [agents, agent]);
+  const spans = useToolSpans();
+  const tools = useMemo(() => (agent ? toolTotals(agent.calls, spans) : []), [agent, spans]);
   if (!agent || !whole) {
     return (
       <section class="pane detail" aria-label="Agent">
@@ -98,6 +102,30 @@ export function AgentPane() {
           <section class="block">
             <h3>Last answer</h3>
             <Prose text={last.answer_preview} />
+          </section>
+        )}
+        {tools.length > 0 && (
+          <section class="block">
+            <h3>Tools</h3>
+            <table class="tool-totals">
+              <tbody>
+                {tools.slice(0, LISTED).map((tool) => (
+                  <tr key={tool.name}>
+                    <th scope="row" class="said">
+                      {visible(tool.name)}
+                    </th>
+                    <td>{plural(tool.runs, "run")}</td>
+                    <td title="From each answer to the request that brought the result, together">
+                      {tool.runs > tool.unseen ? duration(tool.ms) : UNKNOWN}
+                    </td>
+                    <td>
+                      {tool.failed > 0 && <span class="bad">{tool.failed} failed </span>}
+                      {tool.unseen > 0 && <span class="dim">{tool.unseen} without a result</span>}
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
           </section>
         )}
         <section class="block">

@@ -1,10 +1,13 @@
+import { Fragment } from "preact";
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { oneLine } from "../lib/format";
 import { visible } from "../lib/visible";
 import { CopyButton } from "../shell/Copy";
+import { useToolSpans } from "../state/tools";
 import type { CallDetail, CallRow, MessageView } from "../types.gen";
 import { Part, toolNames } from "./Parts";
 import { isPlain, togglePlain } from "./Prose";
+import { ToolFate } from "./ToolFate";
 
 const FINISH_WORDS: Record<string, string> = {
   end_turn: "the model finished",
@@ -59,9 +62,16 @@ function Growing({ detail }: { detail: CallDetail }) {
 
 const EMPTY: ReadonlyMap<string, string> = new Map();
 
+/** The how many-th tool use of a message a part is. */
+function toolNumber(message: MessageView, index: number): number {
+  return message.parts.slice(0, index).filter((part) => part.kind === "tool_use").length;
+}
+
 export function Answer({ detail }: { detail: CallDetail }) {
   const { call: row, answers } = detail;
   const names = useMemo(() => toolNames(answers), [answers]);
+  const runs = useToolSpans().get(row.call_id) ?? [];
+  const spans = new Map(runs.map((span) => [span.number, span]));
   // Between the end of the stream and the final answer the text that was read stays.
   if (row.status === "running" || (answers.length === 0 && detail.partial.length > 0)) return <Growing detail={detail} />;
   const whole = answers[0] ? answerText(answers[0]) : "";
@@ -90,7 +100,10 @@ export function Answer({ detail }: { detail: CallDetail }) {
         <section key={choice} class="choice">
           {answers.length > 1 && <h3>Choice {choice + 1}</h3>}
           {message.parts.map((part, index) => (
-            <Part key={index} part={part} names={names} unfolded />
+            <Fragment key={index}>
+              <Part part={part} names={names} unfolded />
+              {choice === 0 && part.kind === "tool_use" && <ToolFate span={spans.get(toolNumber(message, index))} />}
+            </Fragment>
           ))}
           {message.parts.length === 0 && <p class="dim empty-line">The answer is empty.</p>}
         </section>

@@ -116,7 +116,7 @@ function ToolResult({ part, name, isOpen }: { part: PartView; name: string | nul
   );
 }
 
-function ResultText({ text }: { text: string }) {
+export function ResultText({ text }: { text: string }) {
   if (!text) return <p class="dim">empty</p>;
   if (/^\s*[[{]/.test(text) && layOut(text) !== null) return <Json text={text} />;
   return <Folded text={text} draw={(shown) => <pre class="plain said">{visible(shown)}</pre>} />;

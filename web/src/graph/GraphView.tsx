@@ -5,13 +5,13 @@ import { useKeys } from "../lib/keys";
 import { now, shownCall, trace } from "../state/app";
 import { go, place } from "../state/route";
 import { theme } from "../state/theme";
-import { useToolErrors } from "../trace/toolErrors";
 import { Camera } from "./camera";
 import { Minimap } from "./Minimap";
 import { agentNodeId, callNodeId, type Layout, type Node } from "./node";
 import { Outline } from "./Outline";
 import { drawOverview, readPalette } from "./overview";
 import { isNodeIn, Scene, type Sight, Tips } from "./Scene";
+import { nodeTitle } from "./shapes";
 import { GraphStatus } from "./Status";
 import { GraphTools } from "./Tools";
 import { toggleThread } from "./unfold";
@@ -28,14 +28,19 @@ const MINIMAP_FROM_NODES = 100;
 const LEAST_FIRST_ZOOM = 0.36;
 
 function selectedNode(layout: Layout, threadOf: (callId: string) => string | undefined): Node | null {
-  const { agent } = place.value;
+  const { agent, tool } = place.value;
   const call = shownCall();
+  if (call !== null && tool !== null) {
+    const hexagon = layout.nodes.find((node) => node.call?.call_id === call && node.spans.some((span) => span.number === tool));
+    if (hexagon) return hexagon;
+  }
   if (call !== null) return layout.byId.get(callNodeId(call)) ?? layout.byId.get(agentNodeId(threadOf(call) ?? "")) ?? null;
   return agent === null ? null : (layout.byId.get(agentNodeId(agent)) ?? null);
 }
 
 function select(node: Node, how: "push" | "replace" = "push"): void {
-  if (node.call) go({ call: node.call.call_id, agent: null }, how);
+  const run = node.spans.find((span) => span.state === "failed") ?? node.spans[0];
+  if (node.call) go({ call: node.call.call_id, agent: null, tool: node.kind === "tool" ? (run?.number ?? null) : null }, how);
   else go({ agent: node.agent.threadId, call: null }, how);
 }
 
@@ -65,7 +70,7 @@ function holds(drawn: Sight | null, camera: Camera): boolean {
 }
 
 export function GraphView() {
-  const { agents, layout, wires, isOpen, helpers } = useGraph();
+  const { agents, layout, wires, isOpen, helpers, spans } = useGraph();
   const camera = useMemo(() => new Camera(), []);
   const svg = useRef<SVGSVGElement>(null);
   const scene = useRef<SVGGElement>(null);
@@ -79,7 +84,6 @@ export function GraphView() {
   const fitted = useRef("");
   const latestFit = useRef<() => void>(() => undefined);
 
-  const toolErrors = useToolErrors(agents.order.filter((agent) => isOpen(agent.threadId)));
   const threadOf = (callId: string) => trace.call(callId)?.thread_id;
   const selected = selectedNode(layout, threadOf);
   const seen = sight.value ? layout.nodes.filter((node) => isNodeIn(node, sight.value as Sight)).length : 0;
@@ -176,7 +180,7 @@ export function GraphView() {
   );
   const keys = (event: KeyboardEvent) => {
     if (event.key.startsWith("Arrow")) {
-      const next = step(selected, event.key, layout, wires);
+      const next = step(selected, event.key, layout, wires, event.shiftKey);
       if (next) select(next, "replace");
     } else if ((event.key === "Enter" || event.key === " ") && selected) {
       unfold(selected);
@@ -207,7 +211,7 @@ export function GraphView() {
     <div class="graph">
       <GraphTools helpers={helpers} asList={asList} onAll={setAll} onFit={() => camera.fit(layout)} />
       {asList.value ? (
-        <Outline agents={agents} />
+        <Outline agents={agents} spans={spans} />
       ) : (
         <div class="graph-stage">
           <canvas ref={canvas} class="graph-canvas" hidden={!isCanvas} aria-hidden="true" />
@@ -216,7 +220,7 @@ export function GraphView() {
             class="graph-svg"
             tabindex={0}
             role="application"
-            aria-label={`Graph of ${plural(agents.order.length, "agent")}. Arrow keys walk, Enter unfolds. The button As a list shows the same as text.`}
+            aria-label={`Graph of ${plural(agents.order.length, "agent")}. Arrow keys walk, with Shift also to tools, Enter unfolds. The button As a list shows the same as text.`}
             onKeyDown={keys}
             onClick={(event) => {
               const node = nodeAt(event);
@@ -244,13 +248,12 @@ export function GraphView() {
                   nowMs={now.value}
                   growth={trace.growth}
                   isOpen={isOpen}
-                  toolErrors={toolErrors}
                 />
               )}
             </g>
           </svg>
           <span class="sr" role="status">
-            {selected ? `${selected.kind} ${selected.name}` : ""}
+            {selected ? nodeTitle(selected) : ""}
           </span>
           {layout.nodes.length > MINIMAP_FROM_NODES && (
             <Minimap layout={layout} wires={wires} camera={camera} selected={selected?.id ?? null} />

@@ -1,7 +1,6 @@
 // The part of the graph that is in sight, as SVG.
 import { costSum } from "../lib/format";
 import type { Growth } from "../state/trace";
-import type { ToolErrors } from "../trace/toolErrors";
 import type { Layout, Node } from "./node";
 import { NodeShape } from "./shapes";
 import { SURE, type Wire, type WireKind } from "./wires";
@@ -56,10 +55,9 @@ interface Props {
   readonly nowMs: number;
   readonly growth: ReadonlyMap<string, Growth>;
   readonly isOpen: (threadId: string) => boolean;
-  readonly toolErrors: ToolErrors;
 }
 
-export function Scene({ layout, wires, sight, lit, selected, nowMs, growth, isOpen, toolErrors }: Props) {
+export function Scene({ layout, wires, sight, lit, selected, nowMs, growth, isOpen }: Props) {
   const seen = wires.filter((wire) => isWireIn(wire, sight)).sort((left, right) => ORDER.indexOf(left.kind) - ORDER.indexOf(right.kind));
   return (
     <>
@@ -94,7 +92,6 @@ export function Scene({ layout, wires, sight, lit, selected, nowMs, growth, isOp
             isLit={lit?.has(node.id) ?? false}
             isDim={lit !== null && !lit.has(node.id)}
             isOpen={isOpen(node.agent.threadId)}
-            isFailed={node.kind === "tool" && (toolErrors.get(node.call?.call_id ?? "")?.has(node.name) ?? false)}
           />
         ))}
     </>

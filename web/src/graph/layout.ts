@@ -1,9 +1,10 @@
 // Where everything stands. Time flows down; an agent is a column: its circle, then, unfolded, its calls; what a call set off
 // (tools, agents) stands side by side below it and before the next call. Pure: the same trace and pins give the same picture.
-import { type Agent, type Agents, toolGroups } from "../trace/agents";
+import type { Agent, Agents } from "../trace/agents";
+import { NO_SPANS, type SpansByCall, toolGroups } from "../trace/tools";
 import type { CallRow } from "../types.gen";
 import type { Pins } from "./arrange";
-import { agentNodeId, answerNodeId, callNodeId, type Lane, type Layout, type Node, toolNodeId } from "./node";
+import { agentNodeId, answerNodeId, callNodeId, type Lane, type Layout, NOTHING_RAN, type Node, toolNodeId } from "./node";
 import { asItem, type Block, type Item, laneItem, type Places, Stack, type Under } from "./stack";
 
 export const ROOT_R = 24;
@@ -20,17 +21,19 @@ const ROW_GAP_PX = 62;
 const MOST_IN_ROW = 10;
 
 export function toolHalfWidth(name: string, times: number): number {
-  return Math.min(66, 20 + (Math.min(name.length, 16) + (times > 1 ? 3 : 0)) * 3.3);
+  return Math.min(66, 22 + (Math.min(name.length, 16) + (times > 1 ? 3 : 0)) * 3.3);
 }
 
 class Builder {
   readonly places: Places;
   readonly #agents: Agents;
   readonly #isOpen: (threadId: string) => boolean;
+  readonly #spans: SpansByCall;
   readonly #building = new Set<string>();
 
-  constructor(agents: Agents, isOpen: (threadId: string) => boolean, pins: Pins) {
+  constructor(agents: Agents, isOpen: (threadId: string) => boolean, pins: Pins, spans: SpansByCall) {
     this.#agents = agents;
+    this.#spans = spans;
     this.#isOpen = isOpen;
     this.places = { before: pins, after: new Map() };
   }
@@ -61,6 +64,7 @@ class Builder {
       call: null,
       name: agent.name,
       times: 1,
+      spans: NOTHING_RAN,
     };
     const stack = new Stack(2 * r);
     stack.nodes.push(circle);
@@ -100,6 +104,7 @@ class Builder {
         call,
         name: call.model ?? call.path,
         times: 1,
+        spans: NOTHING_RAN,
       });
       this.#below(agent, call, openedBy.get(call.call_id) ?? [], stack);
     }
@@ -115,13 +120,14 @@ class Builder {
         call: last,
         name: "answer",
         times: 1,
+        spans: NOTHING_RAN,
       });
     }
   }
 
   /** What a call set off: its tools, and the agents it opened. */
   #below(agent: Agent, call: CallRow, children: readonly string[], stack: Stack): void {
-    const tools = toolGroups(call);
+    const tools = toolGroups(call, this.#spans);
     const blocks = this.#children(children);
     if (tools.length === 0 && blocks.length === 0) return;
     stack.skip(STEP_PX);
@@ -145,8 +151,8 @@ function byCall(lanes: readonly (readonly [string, Lane])[]): ReadonlyMap<string
   return found;
 }
 
-export function layOut(agents: Agents, isOpen: (threadId: string) => boolean, pins: Pins = new Map()): Layout {
-  const builder = new Builder(agents, isOpen, pins);
+export function layOut(agents: Agents, isOpen: (threadId: string) => boolean, pins: Pins = new Map(), spans = NO_SPANS): Layout {
+  const builder = new Builder(agents, isOpen, pins, spans);
   const stack = new Stack(0);
   builder.rows(
     agents.roots.map((root) => builder.block(root)),

@@ -1,6 +1,6 @@
 // What the picture is made of.
 import type { Agent } from "../trace/agents";
-import type { CallRow } from "../types.gen";
+import type { CallRow, ToolSpan } from "../types.gen";
 import type { Pins } from "./arrange";
 
 export type NodeKind = "agent" | "call" | "tool" | "answer";
@@ -20,7 +20,11 @@ export interface Node {
   readonly name: string;
   /** Tool: how often the call asked for it. */
   readonly times: number;
+  /** Tool: what is known of its runs. */
+  readonly spans: readonly ToolSpan[];
 }
+
+export const NOTHING_RAN: readonly ToolSpan[] = [];
 
 /** A free lane through a row of agents, for the edge that passes it. */
 export interface Lane {

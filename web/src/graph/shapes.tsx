@@ -4,6 +4,7 @@ import { visible } from "../lib/visible";
 import type { Growth } from "../state/trace";
 import { type Agent, MAIN_KINDS, totals } from "../trace/agents";
 import { durationOf } from "../trace/columns";
+import { fateOf, fateWords, shortFate } from "../trace/tools";
 import type { CallRow } from "../types.gen";
 import type { Node } from "./node";
 
@@ -15,8 +16,6 @@ export interface Look {
   readonly isLit: boolean;
   readonly isDim: boolean;
   readonly isOpen: boolean;
-  /** A tool whose result says that it failed. */
-  readonly isFailed: boolean;
 }
 
 export function nodeTitle(node: Node): string {
@@ -25,7 +24,10 @@ export function nodeTitle(node: Node): string {
     const back = agent.handedBack === null ? "" : `, handed back ${plural(agent.handedBack, "token")}`;
     return `${visible(agent.name)}: ${plural(agent.calls.length, "call")}, ${agent.status}${back}`;
   }
-  if (node.kind === "tool") return `tool ${visible(node.name)}${node.times > 1 ? `, ${node.times} times` : ""}`;
+  if (node.kind === "tool") {
+    const became = fateWords(node.spans);
+    return `tool ${visible(node.name)}${node.times > 1 ? `, ${node.times} times` : ""}${became ? `: ${became}` : ""}`;
+  }
   if (node.kind === "answer") return `answer of ${visible(agent.name)}`;
   return `call to ${visible(call?.model ?? "unknown model")} by ${visible(agent.name)}, ${call?.status ?? ""}`;
 }
@@ -122,18 +124,25 @@ function CallShape({ node, nowMs, growth }: Look) {
   );
 }
 
-function ToolShape({ node, isFailed }: Look) {
-  const { rx, ry } = node;
-  const slope = 9;
+function ToolShape({ node }: Look) {
+  const { rx, ry, spans } = node;
+  const { state, failed } = fateOf(spans);
+  const slope = 11;
   const points = `${-rx},0 ${-rx + slope},${-ry} ${rx - slope},${-ry} ${rx},0 ${rx - slope},${ry} ${-rx + slope},${ry}`;
   return (
     <>
-      <polygon class="shape shape-tool" points={points} />
-      <text class="tool-text" dy="0.35em">
-        {cut(oneLine(visible(node.name)), 16)}
-        {node.times > 1 ? ` ×${node.times}` : ""}
+      {state === "running" && <polygon class="halo" points={points} transform={`scale(${(rx + 5) / rx},${(ry + 5) / ry})`} />}
+      <polygon class={`shape shape-tool${state === "unseen" ? " is-unseen" : ""}`} points={points} />
+      <text class="tool-text">
+        <tspan class="node-name" x="0" dy="-0.25em">
+          {cut(oneLine(visible(node.name)), 16)}
+          {node.times > 1 ? ` ×${node.times}` : ""}
+        </tspan>
+        <tspan x="0" dy="1.25em">
+          {shortFate(spans)}
+        </tspan>
       </text>
-      {isFailed && <Badge x={rx - 5} y={-ry + 1} status="failed" />}
+      {failed > 0 && <Badge x={rx - 6} y={-ry + 2} status="failed" />}
     </>
   );
 }
@@ -162,10 +171,7 @@ export function NodeShape(look: Look) {
   ];
   return (
     <g class={state.filter(Boolean).join(" ")} data-node={node.id} transform={`translate(${node.x},${node.y})`}>
-      <title>
-        {nodeTitle(node)}
-        {look.isFailed ? ", failed" : ""}
-      </title>
+      <title>{nodeTitle(node)}</title>
       {look.isSelected && <Selection node={node} />}
       {node.kind === "agent" && <AgentShape {...look} />}
       {node.kind === "call" && <CallShape {...look} />}

@@ -1,12 +1,13 @@
 // A column being filled from top to bottom: nodes below each other, and rows of blocks side by side.
-import type { Agent, ToolGroup } from "../trace/agents";
+import type { Agent } from "../trace/agents";
+import type { ToolGroup } from "../trace/tools";
 import type { CallRow } from "../types.gen";
 import { arrange, type Extent, extentOf, type Pins } from "./arrange";
 import type { Lane, Node } from "./node";
 
 const SIDE_GAP_PX = 22;
 const LANE_PX = 8;
-export const TOOL_RY = 13;
+export const TOOL_RY = 18;
 
 /** A thread and all below it, relative to its own circle's centre (x) and top (y). */
 export interface Block extends Extent {
@@ -30,8 +31,8 @@ export interface Places {
 }
 
 /** Spelt out: a spread of thousands of nodes is felt. */
-function moved({ id, kind, x, y, rx, ry, agent, call, name, times }: Node, dx: number, dy: number): Node {
-  return { id, kind, x: x + dx, y: y + dy, rx, ry, agent, call, name, times };
+function moved({ id, kind, x, y, rx, ry, agent, call, name, times, spans }: Node, dx: number, dy: number): Node {
+  return { id, kind, x: x + dx, y: y + dy, rx, ry, agent, call, name, times, spans };
 }
 
 export function asItem(block: Block): Item {
@@ -101,6 +102,7 @@ export class Stack {
           call: under.call,
           name: tool.name,
           times: tool.times,
+          spans: tool.spans,
         });
         bottom = Math.max(bottom, top + 2 * TOOL_RY);
       }

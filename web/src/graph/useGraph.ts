@@ -2,6 +2,7 @@
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { trace } from "../state/app";
 import { place } from "../state/route";
+import { useToolSpans } from "../state/tools";
 import { readAgents } from "../trace/agents";
 import { layOut } from "./layout";
 import type { Layout } from "./node";
@@ -12,6 +13,7 @@ export function useGraph() {
   trace.version.value;
   const { calls, edges } = trace;
   const { open } = place.value;
+  const spans = useToolSpans();
   const pins = useRef<{ key: string; pins: Layout["pins"] }>({ key: "", pins: new Map() });
   const shown = useMemo(() => hideHelpers(calls, open), [calls, open]);
   const agents = useMemo(() => readAgents(shown.calls, edges), [shown.calls, edges]);
@@ -22,10 +24,10 @@ export function useGraph() {
   const isOpen = (threadId: string) => isThreadOpen(threadId, open, agents);
   const layout = useMemo(() => {
     const key = `${trace.traceId} ${open.join(" ")}`;
-    const made = layOut(agents, isOpen, pins.current.key === key ? pins.current.pins : new Map());
+    const made = layOut(agents, isOpen, pins.current.key === key ? pins.current.pins : new Map(), spans);
     pins.current = { key, pins: made.pins };
     return made;
-  }, [agents, open]);
-  const wires = useMemo(() => wire(agents, edges, layout), [agents, edges, layout]);
-  return { agents, layout, wires, isOpen, helpers: shown.helpers };
+  }, [agents, open, spans]);
+  const wires = useMemo(() => wire(agents, edges, layout, spans), [agents, edges, layout, spans]);
+  return { agents, layout, wires, isOpen, helpers: shown.helpers, spans };
 }

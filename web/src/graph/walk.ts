@@ -1,8 +1,12 @@
-// Arrow keys: up and down along the edges, left and right among what stands beside.
+// Arrow keys: up and down along the edges, left and right among what stands beside. Tools and answers are passed over; with Shift, tools
+// are stopped at.
 import type { Layout, Node } from "./node";
 import type { Wire } from "./wires";
 
-const isStop = (node: Node) => node.kind === "agent" || node.kind === "call";
+type Stops = (node: Node) => boolean;
+
+const isMain: Stops = (node) => node.kind === "agent" || node.kind === "call";
+const isAny: Stops = (node) => node.kind !== "answer";
 
 function nearest(from: Node, nodes: readonly Node[]): Node | null {
   let best: Node | null = null;
@@ -17,8 +21,8 @@ function nearest(from: Node, nodes: readonly Node[]): Node | null {
   return best;
 }
 
-/** Nodes one edge away, passing over tools and answers. */
-function along(from: Node, wires: readonly Wire[], isDown: boolean): readonly Node[] {
+/** Nodes one edge away, passing over what is no stop. */
+function along(from: Node, wires: readonly Wire[], isDown: boolean, isStop: Stops): readonly Node[] {
   const found: Node[] = [];
   const seen = new Set<string>([from.id]);
   const waiting = [from.id];
@@ -35,11 +39,12 @@ function along(from: Node, wires: readonly Wire[], isDown: boolean): readonly No
   return found;
 }
 
-export function step(from: Node | null, key: string, layout: Layout, wires: readonly Wire[]): Node | null {
+export function step(from: Node | null, key: string, layout: Layout, wires: readonly Wire[], withTools = false): Node | null {
+  const isStop = withTools ? isAny : isMain;
   if (!from) return layout.nodes.find(isStop) ?? null;
   if (key === "ArrowDown" || key === "ArrowUp") {
     const isDown = key === "ArrowDown";
-    const linked = nearest(from, along(from, wires, isDown));
+    const linked = nearest(from, along(from, wires, isDown, isStop));
     if (linked) return linked;
     return nearest(
       from,
@@ -47,6 +52,10 @@ export function step(from: Node | null, key: string, layout: Layout, wires: read
     );
   }
   const way = key === "ArrowRight" ? 1 : -1;
+  if (from.kind === "tool") {
+    const tools = layout.nodes.filter((node) => node.kind === "tool" && node.call === from.call && (node.x - from.x) * way > 1);
+    return nearest(from, tools);
+  }
   const beside = layout.nodes.filter((node) => isStop(node) && (node.x - from.x) * way > 1);
   const sameRow = beside.filter((node) => Math.abs(node.y - from.y) < 40);
   return nearest(from, sameRow.length > 0 ? sameRow : beside);

@@ -1,7 +1,8 @@
 // The edges of the picture: what the trace says, joined to the nodes that stand for its calls at this zoom.
 
-import { type Agents, type Totals, toolGroups, totals, withDescendants } from "../trace/agents";
-import type { EdgeRow } from "../types.gen";
+import { type Agents, type Totals, totals, withDescendants } from "../trace/agents";
+import { NO_SPANS, type SpansByCall, type ToolGroup, toolGroups } from "../trace/tools";
+import type { CallRow, EdgeRow } from "../types.gen";
 import { agentNodeId, answerNodeId, callNodeId, type Layout, laneOwner, type Node, toolNodeId } from "./node";
 
 export type WireKind = "request" | "response" | "delegation" | "own";
@@ -50,7 +51,7 @@ function labelPlace(from: Node, to: Node): Wire["label"] {
   return { x: to.x + (isLeft ? -8 : 8), y: to.y - to.ry - 9, isLeft };
 }
 
-export function wire(agents: Agents, edges: readonly EdgeRow[], layout: Layout): readonly Wire[] {
+export function wire(agents: Agents, edges: readonly EdgeRow[], layout: Layout, spans = NO_SPANS): readonly Wire[] {
   const threadOf = new Map<string, string>();
   const nextOf = new Map<string, string>();
   for (const agent of agents.order) {
@@ -81,23 +82,32 @@ export function wire(agents: Agents, edges: readonly EdgeRow[], layout: Layout):
     const to = shown(edge.to_call_id);
     if (edge.edge_type === "delegation") {
       const child = layout.byId.get(agentNodeId(threadOf.get(edge.to_call_id) ?? ""));
-      const opener = toolOf(layout, from) ?? from;
+      const opener = toolOf(layout, from, child, spans) ?? from;
       add("delegation", opener, child, edge, opener && child ? through(layout, opener, child) : undefined);
     } else if (edge.edge_type === "response") {
       const last = layout.byId.get(answerNodeId(edge.from_call_id)) ?? from;
       add("response", last, to, edge, last && to ? homeward(last, to) : undefined);
-    } else if (from && to && !hasTools(layout, edge.from_call_id, nextOf.get(edge.from_call_id) === edge.to_call_id)) {
+    } else if (from && to && !leadsThroughTools(layout, edge, nextOf.get(edge.from_call_id) === edge.to_call_id, spans)) {
       add("request", from, to, edge, through(layout, from, to));
     }
   }
-  for (const agent of agents.order) own(agent.threadId, agents, layout, add);
+  for (const agent of agents.order) own(agent.threadId, agents, layout, add, spans);
   return [...found.values()];
 }
 
-/** The tool that opened an agent stands between, when the call asked for one tool only. */
-function toolOf(layout: Layout, from: Node | undefined): Node | undefined {
-  const groups = from?.kind === "call" && from.call ? toolGroups(from.call) : [];
-  return groups.length === 1 && from?.call ? layout.byId.get(toolNodeId(from.call.call_id, groups[0]?.name ?? "")) : undefined;
+/** The tool that opened an agent stands between: the one that is known to, or the only one. */
+function toolOf(layout: Layout, from: Node | undefined, child: Node | undefined, spans: SpansByCall): Node | undefined {
+  if (from?.kind !== "call" || !from.call) return undefined;
+  const groups = toolGroups(from.call, spans);
+  const known = groups.find((group) => group.spans.some((span) => span.opened.includes(child?.agent.threadId ?? "")));
+  const opener = known ?? (groups.length === 1 ? groups[0] : undefined);
+  return opener ? layout.byId.get(toolNodeId(from.call.call_id, opener.name)) : undefined;
+}
+
+/** Which call a tool's lines lead on to: those that brought its results; the next turn while nothing is known of it. */
+function onwardTo(group: ToolGroup, next: CallRow | undefined): readonly string[] {
+  if (group.spans.length === 0) return next ? [next.call_id] : [];
+  return [...new Set(group.spans.flatMap((span) => (span.result_call_id === null ? [] : [span.result_call_id])))];
 }
 
 /** Straight down its own column, where nothing else stands, and only then over to the call that took the result. */
@@ -108,9 +118,11 @@ function homeward(from: Node, to: Node): string | undefined {
 }
 
 /** A turn that follows through the tools between is drawn through them. */
-function hasTools(layout: Layout, callId: string, isNext: boolean): boolean {
-  const node = layout.byId.get(callNodeId(callId));
-  return isNext && node?.call != null && node.call.tool_names.length > 0;
+function leadsThroughTools(layout: Layout, edge: EdgeRow, isNext: boolean, spans: SpansByCall): boolean {
+  const from = layout.byId.get(callNodeId(edge.from_call_id))?.call;
+  const to = layout.byId.get(callNodeId(edge.to_call_id))?.call;
+  if (!from || !to) return false;
+  return toolGroups(from, spans).some((group) => onwardTo(group, isNext ? to : undefined).includes(to.call_id));
 }
 
 /** Down the lanes that were left free in the rows of agents between, if there are any. */
@@ -136,7 +148,7 @@ function onward(before: string, piece: string): string {
 type Add = (kind: WireKind, from: Node | undefined, to: Node | undefined, edge: EdgeRow | null, path?: string) => void;
 
 /** The lines inside an unfolded agent: circle to first call, call to its tools, tools to the next call, last call to the answer. */
-function own(threadId: string, agents: Agents, layout: Layout, add: Add): void {
+function own(threadId: string, agents: Agents, layout: Layout, add: Add, spans: SpansByCall): void {
   const agent = agents.byThread.get(threadId);
   const first = layout.byId.get(callNodeId(agent?.calls[0]?.call_id ?? ""));
   if (!agent || !first) return;
@@ -144,11 +156,13 @@ function own(threadId: string, agents: Agents, layout: Layout, add: Add): void {
   for (const [at, call] of agent.calls.entries()) {
     const node = layout.byId.get(callNodeId(call.call_id));
     const next = agent.calls[at + 1];
-    for (const tool of toolGroups(call)) {
+    for (const tool of toolGroups(call, spans)) {
       const hexagon = layout.byId.get(toolNodeId(call.call_id, tool.name));
       add("own", node, hexagon, null);
-      const after = layout.byId.get(callNodeId(next?.call_id ?? ""));
-      if (hexagon && after) add("own", hexagon, after, null, through(layout, hexagon, after));
+      for (const callId of onwardTo(tool, next)) {
+        const after = layout.byId.get(callNodeId(callId));
+        if (hexagon && after) add("own", hexagon, after, null, through(layout, hexagon, after));
+      }
     }
     add("own", node, layout.byId.get(answerNodeId(call.call_id)), null);
   }

@@ -1,5 +1,16 @@
 // The only place that speaks HTTP. A failure is always a `Problem`: what happened and what to do, in words for the person.
-import type { CallDetail, CallPage, Comparison, ErrorView, RawView, StatusView, TraceDetail, TracePage } from "../types.gen";
+import type {
+  CallDetail,
+  CallPage,
+  Comparison,
+  ErrorView,
+  RawView,
+  StatusView,
+  ToolRunsView,
+  ToolsView,
+  TraceDetail,
+  TracePage,
+} from "../types.gen";
 
 export class Problem extends Error {
   readonly status: number;
@@ -41,6 +52,8 @@ export const api = {
   trace: (traceId: string, signal?: AbortSignal) => getJson<TraceDetail>(`/api/traces/${id(traceId)}`, signal),
   calls: (params: URLSearchParams, signal?: AbortSignal) => getJson<CallPage>(`/api/calls?${params}`, signal),
   call: (callId: string, signal?: AbortSignal) => getJson<CallDetail>(`/api/calls/${id(callId)}`, signal),
+  tools: (traceId: string, signal?: AbortSignal) => getJson<ToolsView>(`/api/traces/${id(traceId)}/tools`, signal),
+  runs: (callId: string, signal?: AbortSignal) => getJson<ToolRunsView>(`/api/calls/${id(callId)}/tools`, signal),
   diff: (callId: string, against: string, signal?: AbortSignal) =>
     getJson<Comparison>(`/api/calls/${id(callId)}/diff?against=${id(against)}`, signal),
   raw: (callId: string, signal?: AbortSignal) => getJson<RawView>(`/api/calls/${id(callId)}/raw`, signal),

@@ -1,5 +1,6 @@
 import { AgentPane } from "../detail/AgentPane";
 import { CallPane } from "../detail/DetailPane";
+import { ToolPane } from "../detail/ToolPane";
 import { useKeys } from "../lib/keys";
 import { stepTrace, TraceListPane } from "../list/TraceListPane";
 import { closedDoor, shownCall } from "../state/app";
@@ -48,7 +49,7 @@ export function App() {
   const at = place.value;
   const hasTrace = at.trace !== null || at.lone !== null;
   const isInView = at.view === "conversation" && at.tab === null;
-  const detail = at.agent !== null && at.call === null ? "agent" : shownCall() !== null && !isInView ? "call" : null;
+  const detail = at.agent !== null && at.call === null ? "agent" : at.tool !== null && at.call !== null ? "tool" : shownCall() !== null && !isInView ? "call" : null;
   return (
     <div class={`page${hasTrace ? " has-trace" : ""}${detail === null ? " no-detail" : ""}`}>
       <TopBar />
@@ -57,6 +58,7 @@ export function App() {
         {hasTrace ? <TracePane key={at.trace ?? ""} /> : <Home />}
       </main>
       {detail === "agent" && <AgentPane />}
+      {detail === "tool" && <ToolPane />}
       {detail === "call" && <CallPane />}
       <Help />
     </div>

@@ -13,6 +13,8 @@ export interface Place {
   readonly call: string | null;
   /** A selected agent, by its thread. */
   readonly agent: string | null;
+  /** A selected run of a tool, by its number among those of the call's answer. */
+  readonly tool: number | null;
   readonly view: View;
   /** Null: not chosen; then the answer, or none where the view shows it itself. */
   readonly tab: Tab | null;
@@ -21,7 +23,7 @@ export interface Place {
   readonly open: readonly string[];
 }
 
-export const HOME: Place = { trace: null, lone: null, call: null, agent: null, view: "graph", tab: null, search: "", open: [] };
+export const HOME: Place = { trace: null, lone: null, call: null, agent: null, tool: null, view: "graph", tab: null, search: "", open: [] };
 
 function oneOf<T extends string>(allowed: readonly T[], value: string | null, usual: T): T {
   return allowed.find((each) => each === value) ?? usual;
@@ -44,6 +46,7 @@ export function parsePlace(url: URL): Place {
     lone: kind === "calls" ? named : null,
     call: query.get("call"),
     agent: query.get("agent"),
+    tool: /^\d{1,4}$/.test(query.get("tool") ?? "") ? Number(query.get("tool")) : null,
     view: oneOf(VIEWS, query.get("view"), HOME.view),
     tab: TABS.find((each) => each === query.get("tab")) ?? null,
     search: query.get("q") ?? "",
@@ -55,6 +58,7 @@ export function hrefOf(place: Place): string {
   const query = new URLSearchParams();
   if (place.call !== null) query.set("call", place.call);
   if (place.agent !== null) query.set("agent", place.agent);
+  if (place.tool !== null) query.set("tool", String(place.tool));
   if (place.view !== HOME.view) query.set("view", place.view);
   if (place.tab !== null) query.set("tab", place.tab);
   for (const thread of place.open) query.append("open", thread);
@@ -68,9 +72,10 @@ export const place = signal<Place>(HOME);
 export const selectedTrace = computed(() => place.value.trace);
 export const selectedCall = computed(() => place.value.call);
 
-/** Go somewhere: `push` makes a step that Back undoes, `replace` does not. */
+/** Go somewhere: `push` makes a step that Back undoes, `replace` does not. Another call or agent lets a tool go. */
 export function go(change: Partial<Place>, how: "push" | "replace" = "push"): void {
-  const next = { ...place.peek(), ...change };
+  const isElsewhere = "call" in change || "agent" in change;
+  const next = { ...place.peek(), ...(isElsewhere ? { tool: null } : {}), ...change };
   const href = hrefOf(next);
   if (href === hrefOf(place.peek())) {
     place.value = next;
@@ -87,8 +92,7 @@ export function closeDetail(): void {
   else go({ call: null, agent: null });
 }
 
-/** Another trace: what was selected inside the old one is let go, the view stays. */
-/** Show a trace, at one of its calls when there is a reason for it. */
+/** Show a trace, at one of its calls when there is a reason for it: what was selected inside the old one is let go, the view stays. */
 export function openTrace(trace: string | null, call: string | null = null): void {
   go({ trace, lone: null, call, agent: null, open: [] });
 }

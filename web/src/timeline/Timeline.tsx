@@ -9,7 +9,8 @@ import { bindKeys } from "../lib/keys";
 import { visible } from "../lib/visible";
 import { FitIcon } from "../shell/icons";
 import { now, shownCall, trace } from "../state/app";
-import { go } from "../state/route";
+import { go, place } from "../state/route";
+import { useToolSpans } from "../state/tools";
 import { readAgents } from "../trace/agents";
 import { Bars, LINE_PX, PAD_PX } from "./Bars";
 import { readLanes } from "./lanes";
@@ -24,9 +25,10 @@ export function Timeline() {
   trace.version.value;
   const { calls, edges } = trace;
   const agents = useMemo(() => readAgents(calls, edges), [calls, edges]);
-  const isRunning = calls.some((call) => call.status === "running");
+  const spans = useToolSpans();
+  const isRunning = trace.row?.status === "running";
   const nowMs = isRunning ? now.value : 0;
-  const picture = useMemo(() => readLanes(agents, nowMs, trace.growth), [agents, nowMs]);
+  const picture = useMemo(() => readLanes(agents, nowMs, trace.growth, spans), [agents, nowMs, spans]);
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<SVGSVGElement>(null);
   const width = useSignal(600);
@@ -161,6 +163,7 @@ export function Timeline() {
               top={scroll.value.top - AXIS_PX}
               bottom={scroll.value.top + scroll.value.height}
               selected={selected}
+              tool={place.value.tool}
             />
           </svg>
         </div>

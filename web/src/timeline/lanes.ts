@@ -2,7 +2,8 @@
 import { instant } from "../lib/format";
 import type { Growth } from "../state/trace";
 import type { Agent, Agents } from "../trace/agents";
-import type { CallRow } from "../types.gen";
+import { NO_SPANS, type SpansByCall } from "../trace/tools";
+import type { CallRow, ToolSpan } from "../types.gen";
 
 export interface Bar {
   readonly call: CallRow;
@@ -12,8 +13,15 @@ export interface Bar {
   readonly token: number | null;
   readonly to: number;
   readonly line: number;
-  /** The gap after it in which its tools ran: until when. */
-  readonly toolsUntil: number | null;
+  /** Its tools, until one request brought their results: those of one answer share their time. */
+  readonly runs: readonly Runs[];
+}
+
+/** Runs that began and ended together. */
+export interface Runs {
+  readonly from: number;
+  readonly to: number;
+  readonly spans: readonly ToolSpan[];
 }
 
 export interface Lane {
@@ -35,29 +43,43 @@ function grownSince(growth: Growth | undefined, startMs: number): number | null 
   return growth ? instant(growth.since) - startMs : null;
 }
 
-export function readLanes(agents: Agents, nowMs: number, growth: ReadonlyMap<string, Growth>): Lanes {
+/** What ran, grouped by when its result came; a run without a result takes no room. */
+function runsOf(spans: readonly ToolSpan[], startMs: number, nowMs: number): readonly Runs[] {
+  const found = new Map<string, ToolSpan[]>();
+  for (const span of spans) {
+    if (span.ended_at === null && span.state !== "running") continue;
+    const key = span.ended_at ?? "";
+    found.set(key, [...(found.get(key) ?? []), span]);
+  }
+  return [...found].map(([end, same]) => {
+    const from = instant(same[0]?.started_at ?? "") - startMs;
+    return { from, to: Math.max(from, (end === "" ? nowMs : instant(end)) - startMs), spans: same };
+  });
+}
+
+export function readLanes(agents: Agents, nowMs: number, growth: ReadonlyMap<string, Growth>, spans: SpansByCall = NO_SPANS): Lanes {
   const starts = agents.order.map((agent) => agent.startedMs);
   const startMs = starts.length > 0 ? Math.min(...starts) : nowMs;
   let top = 0;
   let lengthMs = 1;
   const lanes = agents.order.map((agent) => {
     const ends: number[] = [];
-    const bars = agent.calls.map((call, at): Bar => {
+    const bars = agent.calls.map((call): Bar => {
       const from = instant(call.created_at) - startMs;
       const to = Math.max(from, call.status === "running" ? nowMs - startMs : from + (call.duration_ms ?? 0));
       const free = ends.findIndex((end) => end <= from);
       const line = free === -1 ? ends.length : free;
       ends[line] = to;
       lengthMs = Math.max(lengthMs, to);
-      const next = agent.calls[at + 1];
-      const nextFrom = next ? instant(next.created_at) - startMs : null;
+      const runs = runsOf(spans.get(call.call_id) ?? [], startMs, nowMs);
+      for (const run of runs) lengthMs = Math.max(lengthMs, run.to);
       return {
         call,
         from,
         to,
         line,
         token: call.ttft_ms === null ? grownSince(growth.get(call.call_id), startMs) : from + call.ttft_ms,
-        toolsUntil: call.tool_names.length > 0 && nextFrom !== null && nextFrom > to ? nextFrom : null,
+        runs,
       };
     });
     const lane: Lane = { agent, bars, lines: Math.max(1, ends.length), top };

@@ -144,23 +144,6 @@ export function withDescendants(agents: Agents, threadId: string): readonly Agen
   return found;
 }
 
-/** Different tools shown under one call; the rest are counted. */
-const MOST_TOOLS = 4;
-
-export interface ToolGroup {
-  readonly name: string;
-  readonly times: number;
-}
-
-export function toolGroups(call: CallRow): readonly ToolGroup[] {
-  const times = new Map<string, number>();
-  for (const name of call.tool_names) times.set(name, (times.get(name) ?? 0) + 1);
-  const groups = [...times].map(([name, count]) => ({ name, times: count }));
-  if (groups.length <= MOST_TOOLS) return groups;
-  const rest = groups.slice(MOST_TOOLS - 1).reduce((total, group) => total + group.times, 0);
-  return [...groups.slice(0, MOST_TOOLS - 1), { name: `${rest} more`, times: 1 }];
-}
-
 /** The thread that a trace is about: the root below which most calls were made. */
 export function mainThread(calls: readonly CallRow[], edges: readonly EdgeRow[]): string | null {
   const agents = readAgents(calls, edges);

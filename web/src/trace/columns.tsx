@@ -5,7 +5,8 @@ import { visible } from "../lib/visible";
 import { StatusMark, UsageNote } from "../shell/marks";
 import type { Growth } from "../state/trace";
 import type { CallRow } from "../types.gen";
-import { toolGroups } from "./agents";
+import {  } from "./agents";
+import { NO_SPANS, toolGroups } from "./tools";
 
 export interface Context {
   readonly startMs: number;
@@ -159,7 +160,7 @@ function AnswerCell({ row, growth }: { row: CallRow; growth: Growth | undefined 
     <span class="said">
       {row.tool_names.length > 0 && (
         <span class="tool-names">
-          {toolGroups(row).map(({ name, times }) => (
+          {toolGroups(row, NO_SPANS).map(({ name, times }) => (
             <i key={name} class="tool-chip">
               {visible(name)}
               {times > 1 && ` ×${times}`}
