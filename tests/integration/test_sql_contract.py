@@ -29,6 +29,14 @@ NAMES = {
         edge_id trace_id from_call_id to_call_id edge_type
         evidence confidence
     """,
+    "threads": """
+        trace_id thread_id agent_name task_description status created_at ended_at duration_ms
+        call_count running_count error_count tokens_input tokens_output cost_usd unpriced_count
+    """,
+    "delegations": """
+        edge_id trace_id from_call_id to_call_id from_thread_id thread_id agent_name evidence confidence
+        thread_count call_count running_count error_count tokens_input tokens_output cost_usd unpriced_count duration_ms tokens_handed_back
+    """,
 }
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
@@ -46,7 +54,7 @@ def store(path: Path) -> Iterator[SqliteStore]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_three_names_have_their_columns(path: Path, store: SqliteStore, name: str) -> None:
+def test_the_public_names_have_their_columns(path: Path, store: SqliteStore, name: str) -> None:
     columns = NAMES[name].split()
     found = [row["name"] for row in select(path, f"PRAGMA table_info({name})")]
     assert [column for column in columns if column not in found] == []
