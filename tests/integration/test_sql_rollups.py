@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.support import sessions
 from tests.support.link_store import record
-from tests.support.sqlite_cli import select
+from tests.support.sqlite_cli import run, select
 from tests.support.stored import given, put_all
 
 from modular_agents.proxy.cli.relink import link_anew
@@ -203,6 +203,14 @@ def test_delegations_three_deep(desk: Desk) -> None:
         ("finger", 1, 1, 30, None, 1, 3),
     ]
     assert desk.check() == 2
+
+
+@pytest.mark.parametrize(("view", "column"), [("threads", "trace_id"), ("delegations", "trace_id"), ("delegations", "thread_id")])
+def test_one_trace_is_summed_without_reading_the_others(desk: Desk, view: str, column: str) -> None:
+    plan = run(desk.path, f"EXPLAIN QUERY PLAN SELECT * FROM {view} WHERE {column} = 'x';")  # noqa: S608 - our own names
+    scanned = [line.partition("SCAN ")[2].split()[0] for line in plan.splitlines() if "SCAN " in line]
+    assert scanned
+    assert not set(scanned) & {"a", "b", "c", "e", "f", "g", "h", "k", "l", "r", "t", "call", "edge", "thread", "trace"}
 
 
 def test_the_views_know_what_is_a_helper() -> None:

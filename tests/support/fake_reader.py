@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from modular_agents.proxy.errors import UsageError
+from modular_agents.proxy.linking.toolspans import turn_of
 from modular_agents.proxy.model.event import DeltaRow, Event
 from modular_agents.proxy.model.query import (
     CallDetail,
@@ -21,21 +22,7 @@ from modular_agents.proxy.model.query import (
     TracePage,
     TraceRow,
 )
-from modular_agents.proxy.model.tools import ToolResult, ToolTurn, ToolUse
-
-
-def turn_of(detail: CallDetail) -> ToolTurn:
-    """Return what a call says of tools, as a store would read it."""
-    call, last = detail.call, max((at for at, one in enumerate(detail.messages) if one.role == "assistant"), default=-1)
-    uses = (part for answer in detail.answers[:1] for part in answer.parts if part.kind == "tool_use")
-    results = (
-        ToolResult(part.tool_id, part.name, part.is_error, at, place, at > last)
-        for at, message in enumerate(detail.messages)
-        for place, part in enumerate(message.parts)
-        if part.kind == "tool_result"
-    )
-    return ToolTurn(call.call_id, tuple(ToolUse(part.tool_id, part.name or "") for part in uses), tuple(results))
-
+from modular_agents.proxy.model.tools import ToolTurn
 
 CALL = CallRow(
     call_id="01J0000000000000000000000A",

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
-from tests.support.fake_reader import turn_of
 
+from modular_agents.proxy.linking.toolspans import turn_of
 from modular_agents.proxy.model.event import DeltaRow, Event, RemovedRow
 from modular_agents.proxy.model.query import (
     CallDetail,

@@ -1,6 +1,7 @@
 """Spans as OpenTelemetry's own decoder reads them, by the GenAI conventions."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -119,6 +120,66 @@ def test_what_was_said_comes_only_when_asked_for() -> None:
     assert answer == {"role": "assistant", "parts": [part], "finish_reason": "end_turn"}
     tool = attributes(made(content=True)["execute_tool delegate"])
     assert (tool["gen_ai.tool.call.arguments"], tool["gen_ai.tool.call.result"]) == ('{"to": "x"}', "it failed")
+
+
+def brings(*results: tuple[str | None, str | None, str]) -> Message:
+    """A message with results as (id, name, text)."""
+    parts = tuple(Part("tool_result", text, tool_id, name, raw=b"{}") for tool_id, name, text in results)
+    return Message("user", parts, json.dumps(results).encode(), b"")
+
+
+def asks(*uses: tuple[str | None, str]) -> Message:
+    """An answer that uses tools as (id, name)."""
+    parts = tuple(Part("tool_use", "", tool_id, name, "{}", None, b"{}") for tool_id, name in uses)
+    return Message("assistant", parts, json.dumps(uses).encode(), b"a")
+
+
+def tools_of(*calls: Given) -> list[tuple[str, Any, Any]]:
+    """Name, result and span id of each run, in order."""
+    store = MemoryStore(lambda: T0)
+    put_all(store, *calls)
+    data = b"".join(otlp.write(Source(store.reader(), Wanted(), with_content=True)))
+    request = ExportTraceServiceRequest.FromString(data)
+    found = [span for one in request.resource_spans for scope in one.scope_spans for span in scope.spans]
+    ran = [span for span in found if span.name.startswith("execute_tool")]
+    return [(span.name, attributes(span).get("gen_ai.tool.call.result"), span.span_id) for span in ran]
+
+
+def test_tools_without_ids_are_told_apart() -> None:
+    """Gemini and Ollama: two runs of one tool are two spans, each with its own result."""
+    first = given(1).finished(asks((None, "read"), (None, "read")))
+    first = replace(first, call=replace(first.call, format="gemini.generate"))
+    told = brings((None, "read", "one"), (None, "read", "two"))
+    second = given(2, parent=first, messages=(*first.call.messages, first.call.answers[0], told)).finished()
+    second = replace(second, call=replace(second.call, format="gemini.generate"))
+    runs = tools_of(first, second)
+    assert [(name, result) for name, result, _ in runs] == [("execute_tool read", "one"), ("execute_tool read", "two")]
+    assert len({span_id for *_, span_id in runs}) == 2
+
+
+def test_a_tool_is_named_where_the_history_is_not_sent_again() -> None:
+    """`previous_response_id`: name and arguments stand in the answer before only."""
+    first = given(1).finished(asks(("call_1", "search")))
+    second = given(2, parent=first, messages=(brings(("call_1", None, "found it")),)).finished()
+    assert [(name, result) for name, result, _ in tools_of(first, second)] == [("execute_tool search", "found it")]
+
+
+def test_results_as_a_users_text_are_runs_too() -> None:
+    first = given(1).finished(asks(("call_1", "search")))
+    text = message("user", "Tool result from search: found it")
+    second = given(2, parent=first, messages=(*first.call.messages, message("assistant", "I search."), text)).finished()
+    assert [(name, result) for name, result, _ in tools_of(first, second)] == [("execute_tool search", "found it")]
+
+
+def test_what_comes_again_ran_once() -> None:
+    """A failed attempt brings the result first, its retry again; the next turn has both in its history."""
+    first = given(1).finished(asks(("call_1", "search")))
+    history = (*first.call.messages, first.call.answers[0], brings(("call_1", None, "found it")))
+    failed = given(2, parent=first, messages=history).finished("", status=Status.FAILED, error=CallError("provider", "x", "y"))
+    again = given(3, parent=failed, messages=history)
+    again = replace(again, placement=replace(again.placement, kind="retry")).finished("Done.")
+    later = given(4, parent=again, messages=(*history, again.call.answers[0], message("user", "And?"))).finished()
+    assert [name for name, *_ in tools_of(first, failed, again, later)] == ["execute_tool search"]
 
 
 def test_ids_are_stable_and_a_w3c_id_is_kept() -> None:

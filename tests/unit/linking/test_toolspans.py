@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from time import process_time
 
 import pytest
 from tests.support.fake_reader import CALL, TRACE
@@ -210,6 +211,13 @@ def test_results_in_plain_text(text: str, wanted: list[tuple[str, str, bool]]) -
     assert found == wanted
 
 
+@pytest.mark.parametrize("text", ["\n" * 400_000, " " * 400_000, "tool result" + ":" * 400_000, "tool result " * 30_000, "[" * 400_000])
+def test_no_text_makes_the_look_for_results_slow(text: str) -> None:
+    began = process_time()
+    assert len(list(text_results([UserText(text, 0, 0)]))) <= 1
+    assert process_time() - began < 5
+
+
 def test_words_about_a_tool_are_no_result_of_another() -> None:
     calls = [call("a", 0), call("b", 5)]
     (span,) = read(calls, edges("a>b"), asks("a", "bash:t1"), asks("b", texts=[UserText("Tool result: the file is empty", 2, 0)]))
@@ -234,11 +242,11 @@ def test_runs_are_summed_by_tool() -> None:
 
 
 def test_a_tree_may_be_deeper_than_the_stack() -> None:
-    calls = tuple(call(f"c{n:05}", 0, f"th-{n:05}", cost_usd=1.0, tokens_input=10) for n in range(3000))
-    links = edges(*(f"c{n:05}=c{n + 1:05}" for n in range(2999)))
+    calls = tuple(call(f"c{n:05}", 0, f"th-{n:05}", cost_usd=1.0, tokens_input=10) for n in range(1500))
+    links = edges(*(f"c{n:05}=c{n + 1:05}" for n in range(1499)))
     drawn = outline(TraceDetail(TRACE, calls, links, 0))
     found = list(walk(drawn))
     assert [branch.thread_id for branch, _ in found] == [row.thread_id for row in calls]
-    assert [branch.whole.calls for branch, _ in found] == list(range(3000, 0, -1))
-    assert (drawn.branches[0].whole.cost_usd, drawn.branches[0].whole.tokens_input) == (3000.0, 30_000)
+    assert [branch.whole.calls for branch, _ in found] == list(range(1500, 0, -1))
+    assert (drawn.branches[0].whole.cost_usd, drawn.branches[0].whole.tokens_input) == (1500.0, 15_000)
     assert [above.thread_id for _, above in found if above is not None] == [row.thread_id for row in calls[:-1]]

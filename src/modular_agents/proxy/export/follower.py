@@ -84,7 +84,7 @@ class Follower:
     ) -> None:
         self._reader, self._collector, self._clock, self._dice = reader, collector, clock, dice
         self._standing, self._path = standing, path
-        self._spans = Spans(self._ended_at, content=content)
+        self._spans = Spans(reader.call, content=content)
         self._read = standing.seq
         self._waiting: deque[_Waiting] = deque()
         self._recent: OrderedDict[str, None] = OrderedDict.fromkeys(standing.recent)
@@ -277,10 +277,6 @@ class Follower:
             write_standing(self._path, standing)
         except OSError as error:
             _log.warning("%s cannot be written: %s", self._path, error.strerror)
-
-    def _ended_at(self, call_id: str) -> str | None:
-        found = self._reader.call(call_id)
-        return found.call.ended_at if found else None
 
 
 def run(settings: bytes, open_reader: Callable[[Path], Reader], clock: Clock, rest: Callable[[float], bool]) -> int:

@@ -5,7 +5,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -14,12 +14,15 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from modular_agents import __version__
 from modular_agents.proxy.export.source import Source
 from modular_agents.proxy.export.spans import Spans
+from modular_agents.proxy.model.query import CallDetail
 
 BATCH_SPANS = 512
 BATCH_BYTES = 2 * 1024 * 1024
 """A batch ends at either: receivers refuse bodies of more than some 4 MB by default (gRPC's limit, kept by many)."""
 REMEMBERED = 20_000
-"""Calls whose ends are remembered for the tools that ran after them, and traces whose agents were written."""
+"""Traces whose agents were written."""
+ASKING = 500
+"""Calls whose answers are remembered for the tools that ran after them; more than most traces have open at once."""
 SERVICE_NAME = "anton-proxy"
 
 
@@ -39,29 +42,25 @@ def write(source: Source) -> Iterator[bytes]:
 
 def batches(source: Source) -> Iterator[Batch]:
     """Yield what is exported, batch by batch."""
-    ends: OrderedDict[str, str | None] = OrderedDict()
+    asking: OrderedDict[str, CallDetail] = OrderedDict()
     traces: OrderedDict[str, None] = OrderedDict()
 
-    def ended_at(call_id: str) -> str | None:
-        if call_id not in ends:
-            found = source.look(call_id)
-            ends[call_id] = found.call.ended_at if found else None
-        return ends[call_id]
-
-    spans = Spans(ended_at, content=source.with_content)
+    spans = Spans(lambda call_id: asking.get(call_id) or source.look(call_id), content=source.with_content)
     waiting: list[Span] = []
     size = 0
     for detail in source.details():
         call = detail.call
         new = spans.of_call(detail)
-        ends[call.call_id] = call.ended_at
+        if call.tool_names:
+            asking[call.call_id] = replace(detail, messages=(), system=(), tools=(), params="", partial=())
         if call.trace_id not in traces:
             traces[call.trace_id] = None
             around = source.trace(call.trace_id)
             new += spans.of_agents(around) if around else []
-        for known in (ends, traces):
-            while len(known) > REMEMBERED:
-                known.popitem(last=False)
+        while len(asking) > ASKING:
+            asking.popitem(last=False)
+        while len(traces) > REMEMBERED:
+            traces.popitem(last=False)
         for span in new:
             bytes_more = span.ByteSize()
             if waiting and (len(waiting) >= BATCH_SPANS or size + bytes_more > BATCH_BYTES):

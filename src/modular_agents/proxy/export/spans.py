@@ -17,7 +17,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from modular_agents.proxy.export.messages import instructions, said
 from modular_agents.proxy.linking.outline import Branch, outline
-from modular_agents.proxy.model.query import CallDetail, CallRow, PartView, TraceDetail
+from modular_agents.proxy.linking.toolspans import runs_between, text_results, turn_of
+from modular_agents.proxy.model.query import CallDetail, CallRow, TraceDetail
+from modular_agents.proxy.model.tools import FAILED, ToolRun
 from modular_agents.proxy.model.trace import HELPERS
 
 PROVIDERS = {
@@ -60,10 +62,10 @@ def call_span_id(call_id: str) -> bytes:
 
 
 class Spans:
-    """Makes spans. `ended_at` tells when a call ended (None: not known); `content`: with what was said."""
+    """Makes spans. `call` gives another call, of which only the row and the answers are read; `content`: with what was said."""
 
-    def __init__(self, ended_at: Callable[[str], str | None], *, content: bool = False) -> None:
-        self._ended_at, self._content = ended_at, content
+    def __init__(self, call: Callable[[str], CallDetail | None], *, content: bool = False) -> None:
+        self._call, self._content = call, content
 
     def of_call(self, detail: CallDetail) -> list[Span]:
         """Return the span of a call that has ended, after those of the tools whose results it brings."""
@@ -143,41 +145,43 @@ class Spans:
             yield from self._agents(detail, inner, span_id)
 
     def _tools(self, detail: CallDetail) -> Iterator[Span]:
-        """Yield a span for each tool that ran since the call before: from that call's end to this one's start."""
+        """Yield a span for each tool whose result a call is the first to bring: from the answer's end to the call's start."""
         call = detail.call
-        results = [part for message in detail.messages[detail.new_from :] for part in message.parts if part.kind == "tool_result"]
-        if not results or call.parent_id is None or call.kind == "retry":  # what a retry brings again ran once
+        turn = turn_of(detail)
+        if call.parent_id is None or call.kind == "retry" or not (turn.results or any(text_results(turn.texts))):
+            return  # what a retry brings again ran once
+        asked = self._call(call.parent_id)
+        if asked is None or asked.call.thread_id != call.thread_id:
             return
-        asked = {part.tool_id: part for message in detail.messages for part in message.parts if part.kind == "tool_use"}
-        start = min(self._ended_at(call.parent_id) or call.created_at, call.created_at)
-        for result in results:
-            yield self._tool(call, result, asked.get(result.tool_id), start)
+        for run in runs_between(asked, detail):
+            yield self._tool(call, run)
 
-    def _tool(self, call: CallRow, result: PartView, asked: PartView | None, start: str) -> Span:
-        name = (asked.name if asked else None) or result.name
+    def _tool(self, call: CallRow, run: ToolRun) -> Span:
+        ran = run.span
         known: dict[str, Value] = {
             "gen_ai.operation.name": "execute_tool",
-            "gen_ai.tool.name": name,
-            "gen_ai.tool.call.id": result.tool_id,
+            "gen_ai.tool.name": ran.name or None,
+            "gen_ai.tool.call.id": ran.tool_id,
             "gen_ai.tool.type": "function",
             "gen_ai.agent.name": call.agent_name,
             "gen_ai.conversation.id": call.thread_id,
-            "error.type": "tool_error" if result.is_error else None,
+            "error.type": "tool_error" if ran.state == FAILED else None,
             "anton.call.id": call.call_id,
         }
         if self._content:
-            known |= {"gen_ai.tool.call.arguments": asked.arguments if asked else None, "gen_ai.tool.call.result": result.text}
+            result = run.result[0].text if run.result else None
+            known |= {"gen_ai.tool.call.arguments": run.arguments or None, "gen_ai.tool.call.result": result}
         span = Span(
             trace_id=trace_id_of(call.trace_id),
-            span_id=_made("tool", call.parent_id or "", result.tool_id or "", name or ""),
+            span_id=_made("tool", ran.span_id),
             parent_span_id=_agent_id(call.trace_id, call.thread_id),
-            name=f"execute_tool {name}" if name else "execute_tool",
+            name=f"execute_tool {ran.name}" if ran.name else "execute_tool",
             kind=Span.SPAN_KIND_INTERNAL,
-            start_time_unix_nano=_ns(start),
-            end_time_unix_nano=_ns(call.created_at),
+            start_time_unix_nano=_ns(ran.started_at),
+            end_time_unix_nano=_ns(ran.ended_at or call.created_at),
             attributes=_attributes(known),
         )
-        if result.is_error:
+        if ran.state == FAILED:
             span.status.CopyFrom(Status(code=Status.STATUS_CODE_ERROR))
         return span
 

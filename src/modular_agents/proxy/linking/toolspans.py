@@ -19,7 +19,7 @@ import msgspec
 from modular_agents.proxy.linking import facts
 from modular_agents.proxy.linking.facts import COMPLETED
 from modular_agents.proxy.linking.offers import WITHOUT_IDS, unnamed_use
-from modular_agents.proxy.model.query import CallDetail, CallRow, EdgeRow, PartView, TraceDetail
+from modular_agents.proxy.model.query import CallDetail, CallRow, EdgeRow, PartView, TraceDetail, TraceRow
 from modular_agents.proxy.model.tools import (
     FAILED,
     RETURNED,
@@ -30,6 +30,7 @@ from modular_agents.proxy.model.tools import (
     ToolSpan,
     ToolSums,
     ToolTurn,
+    ToolUse,
     UserText,
 )
 from modular_agents.proxy.model.trace import HELPERS
@@ -39,11 +40,12 @@ TOOL_USE, TOOL_RESULT = "tool_use", "tool_result"
 MAX_ATTEMPTS = 16
 """Failed attempts that are stepped over on the way to the answer that a turn goes on from."""
 _SAID = re.compile(
-    r"^[\s>*#\[(<]*(?:tool|function)[ _-](?:call[ _-])?(?:result|output|response)s?\b"
-    r"[\s:]*(?P<word>from|of|for|name)?[\s:=]*[`\"'(\[<*]*(?P<name>[^\W\d][\w./-]{0,127})",
+    r"^[ \t>*#\[(<]{0,16}(?:tool|function)[ _-](?:call[ _-])?(?:result|output|response)s?\b"
+    r"[ \t:]{0,8}(?P<word>from|of|for|name)?[ \t:=]{0,8}[`\"'(\[<*]{0,4}(?P<name>[^\W\d][\w./-]{0,127})",
     re.IGNORECASE | re.MULTILINE,
 )
-"""`Tool result from NAME: …` at the beginning of a line, and how else frameworks without native tools spell it."""
+"""`Tool result from NAME: …` at the beginning of a line, and how else frameworks without native tools spell it.
+Bounded, so that no text makes it slow."""
 _AFTER_NAME = "`\"')]>*: "
 _OBJECT = re.compile(r"\{(?=\s*\")")
 MAX_WRITTEN_CHARS = 64 * 1024
@@ -80,6 +82,29 @@ def tool_sums(spans: Sequence[ToolSpan]) -> dict[str, tuple[ToolSums, ...]]:
     return {thread: tuple(_sums(name, runs) for name, runs in tools.items()) for thread, tools in grouped.items()}
 
 
+def turn_of(detail: CallDetail) -> ToolTurn:
+    """Return what a call says of tools, as a store reads it."""
+    call, messages = detail.call, detail.messages
+    last = max((number for number, message in enumerate(messages) if message.role == "assistant"), default=-1)
+    first = min(last + 1, detail.new_from)
+    entries = [(number, messages[number]) for number in range(first, len(messages))]
+    results = tuple(
+        ToolResult(part.tool_id, part.name, part.is_error, number, place, number > last)
+        for number, message in entries
+        for place, part in enumerate(message.parts)
+        if part.kind == TOOL_RESULT
+    )
+    texts = tuple(
+        UserText(part.text, number, place)
+        for number, message in entries
+        if number > last and message.role == "user" and call.parent_id is not None and not any(result.is_new for result in results)
+        for place, part in enumerate(message.parts)
+        if part.kind == "text"
+    )
+    uses = (part for answer in detail.answers[:1] for part in answer.parts if part.kind == TOOL_USE)
+    return ToolTurn(call.call_id, tuple(ToolUse(part.tool_id, part.name or "") for part in uses), results, texts)
+
+
 def text_results(texts: Sequence[UserText]) -> Iterator[tuple[str, UserText, str, bool]]:
     """Yield (tool's name, text, result, whether it is said to be *from* that tool) of every result that stands in user texts."""
     for text in texts:
@@ -103,6 +128,16 @@ def tool_runs(spans: Sequence[ToolSpan], asked: CallDetail, brought: Mapping[str
         seen[span.result_call_id, span.name] += span.paired_by == "text"
         runs.append(ToolRun(span, arguments, _result(span, by, nth) if by is not None else ()))
     return tuple(runs)
+
+
+def runs_between(asked: CallDetail, told: CallDetail) -> tuple[ToolRun, ...]:
+    """Return what ran between two turns of a conversation, for whoever sees no more of it. Of `asked` only row and answers are read."""
+    row = TraceRow("", "", None, None, "", None, "", "", 2, 0, 1, 0, None, None, None, 0)
+    edge = EdgeRow("", "", asked.call.call_id, told.call.call_id, "request", "", 1.0)
+    turns = (replace(turn_of(asked), results=(), texts=()), turn_of(told))
+    spans = tool_spans(TraceDetail(row, (asked.call, told.call), (edge,), 0), turns)
+    mine = [span for span in spans if span.call_id == asked.call.call_id and span.result_call_id == told.call.call_id]
+    return tool_runs(mine, asked, {told.call.call_id: told})
 
 
 def _result(span: ToolSpan, by: CallDetail, nth: int) -> tuple[PartView, ...]:
