@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from random import Random
 
 import pytest
 from tests.conformance.conftest import Engine
@@ -14,6 +15,7 @@ from modular_agents.proxy.dashboard.graphs import view_graph, view_runs, view_to
 from modular_agents.proxy.model.call import Call
 from modular_agents.proxy.model.query import CallFilter
 from modular_agents.proxy.model.tools import ToolRun, ToolSpan
+from modular_agents.proxy.store.memory import MemoryStore
 
 ALL = CallFilter()
 
@@ -196,6 +198,22 @@ def test_a_tool_use_that_delegated_says_whom_it_opened(engine: Engine, name: str
     if name == "claude-code":
         wanted = {f"c2.{n}": child for n, child in enumerate(wanted.values())}
     assert sorted(found) == sorted((tool, use, child) for use, child in wanted.items())
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", OPENED)
+def test_the_order_of_arrival_does_not_matter(engine: Engine, name: str, seed: int) -> None:
+    """What is derived from what is stored is the same, however it came to be there."""
+    session = sessions.load(name, headers=False)
+    versions = list(sessions.in_time(session.calls))
+    other = MemoryStore(lambda: engine.now_ns)
+    record(other, versions)
+    mixed = Random(seed).sample(versions, len(versions))
+    ends = {call.call_id: at for at, call in enumerate(mixed) if call.ended_ns is not None}
+    record(engine.store, [call for at, call in enumerate(mixed) if at <= ends[call.call_id]])
+    wanted = spans_of(Engine(other, other.reader()))
+    assert len(wanted) >= 3
+    assert sorted(spans_of(engine), key=lambda span: span.span_id) == sorted(wanted, key=lambda span: span.span_id)
 
 
 def test_a_graph_holds_calls_tools_and_what_each_agent_came_to(engine: Engine) -> None:

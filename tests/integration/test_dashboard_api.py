@@ -9,7 +9,7 @@ import pytest
 from tests.support.fake_reader import CALL, RAW, TRACE, FakeStore, detail
 from tests.support.running_dashboard import RunningDashboard, running_dashboard
 
-from modular_agents.proxy.dashboard.shapes import ErrorView, GraphView, RawView, StatusView
+from modular_agents.proxy.dashboard.shapes import ErrorView, GraphView, RawView, StatusView, ToolRunsView, ToolsView
 from modular_agents.proxy.errors import StoreDamaged, StoreUnavailable
 from modular_agents.proxy.model.comparison import Comparison
 from modular_agents.proxy.model.query import CallDetail, CallPage, TraceDetail, TracePage
@@ -33,8 +33,10 @@ def dashboard(tmp_path: Path, store: FakeStore) -> Iterator[RunningDashboard]:
         ("/api/traces", TracePage),
         ("/api/traces/trace-1", TraceDetail),
         ("/api/traces/trace-1/graph", GraphView),
+        ("/api/traces/trace-1/tools", ToolsView),
         ("/api/calls", CallPage),
         (f"/api/calls/{CALL.call_id}", CallDetail),
+        (f"/api/calls/{CALL.call_id}/tools", ToolRunsView),
         (f"/api/calls/{CALL.call_id}/raw", RawView),
         (f"/api/calls/{CALL.call_id}/diff?against={CALL.call_id}", Comparison),
         ("/api/search?q=login", CallPage),
@@ -75,6 +77,8 @@ def test_pages_follow_each_other(dashboard: RunningDashboard, store: FakeStore) 
         ("/api/search?q=" + "a" * 9000, 414, "caller"),
         ("/api/traces/none", 404, "caller"),
         ("/api/traces/none/graph", 404, "caller"),
+        ("/api/traces/none/tools", 404, "caller"),
+        ("/api/calls/none/tools", 404, "caller"),
         (f"/api/calls/{CALL.call_id}/diff", 404, "caller"),
         (f"/api/calls/{CALL.call_id}/diff?with=x", 400, "caller"),
         ("/api/calls/none", 404, "caller"),

@@ -1,5 +1,6 @@
 // The picture without words, on a canvas: the minimap, and the whole graph when it is too large for SVG at this zoom.
-import type { Layout } from "./node";
+import { fateOf } from "../trace/tools";
+import type { Layout, Node } from "./node";
 import type { Wire } from "./wires";
 
 export interface Palette {
@@ -79,7 +80,7 @@ export function drawOverview(
   }
   for (const node of layout.nodes) {
     if (node.x + node.rx < left || node.x - node.rx > right || node.y + node.ry < top || node.y - node.ry > bottom) continue;
-    const isFailed = (node.call ?? node.agent).status === "failed" && node.kind !== "tool";
+    const isFailed = node.kind === "tool" ? fateOf(node.spans).failed > 0 : (node.call ?? node.agent).status === "failed";
     pen.fillStyle = isFailed
       ? palette.bad
       : node.kind === "agent"
@@ -89,6 +90,7 @@ export function drawOverview(
         : palette[node.kind];
     pen.beginPath();
     if (node.kind === "agent") pen.arc(node.x, node.y, node.rx, 0, 2 * Math.PI);
+    else if (node.kind === "tool") hexagon(pen, node);
     else pen.rect(node.x - node.rx, node.y - node.ry, 2 * node.rx, 2 * node.ry);
     pen.fill();
     if (node.id !== selected) continue;
@@ -96,6 +98,16 @@ export function drawOverview(
     pen.lineWidth = 3 / eye.k;
     pen.strokeRect(node.x - node.rx - 4 / eye.k, node.y - node.ry - 4 / eye.k, 2 * node.rx + 8 / eye.k, 2 * node.ry + 8 / eye.k);
   }
+}
+
+function hexagon(pen: CanvasRenderingContext2D, { x, y, rx, ry }: Node): void {
+  const slope = Math.min(11, rx);
+  pen.moveTo(x - rx, y);
+  pen.lineTo(x - rx + slope, y - ry);
+  pen.lineTo(x + rx - slope, y - ry);
+  pen.lineTo(x + rx, y);
+  pen.lineTo(x + rx - slope, y + ry);
+  pen.lineTo(x - rx + slope, y + ry);
 }
 
 /** The zoom and shift that bring a layout into a frame, with `margin` px around it and `above` px over it, never larger than `most`. */
