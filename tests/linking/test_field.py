@@ -15,6 +15,7 @@ from tests.linking.field_frameworks import FIELD_FRAMEWORKS
 from tests.linking.field_shapes import FIELD_SHAPES
 from tests.linking.runs import Recording, graph, linked, recorded, scored
 from tests.linking.test_programs import in_any_order
+from tests.linking.toolwork import misled, misread, read_tools, unopened
 from tests.linking.voices import House
 from tests.support.provider_server import ProviderServer
 from tests.support.relay_thread import RelayThread
@@ -80,6 +81,18 @@ def test_nothing_is_silently_wrong(run: tuple[Mode, dict[str, AnswerKey], Record
     _, edges = graph(linked(recording.versions), recording.versions)
     wrong = [edge for edge in edges if edge.type == "delegation" and known[edge.target].opened_by != edge.source and not edge.is_doubtful]
     assert wrong == []
+
+
+def test_every_tool_has_its_own_result(run: tuple[Mode, dict[str, AnswerKey], Recording]) -> None:
+    """Three uses hand in a result and are never answered: tools that end the work."""
+    _, keys, recording = run
+    details, spans = read_tools(recording.versions)
+    uses = sum(part.kind == "tool_use" for call in recording.finals for one in call.answers[:1] for part in one.parts)
+    assert len(spans) == uses > 40
+    assert sum(span.result_call_id is None for span in spans) == 3
+    assert misread(recording.versions, spans) == []
+    assert misled(recording.versions, whole(keys), details, spans) == []
+    assert unopened(details, spans) == []
 
 
 @pytest.mark.parametrize("program", [program.__name__ for program in PROGRAMS])

@@ -15,6 +15,7 @@ from tests.linking.answer_key import AnswerKey, Score
 from tests.linking.apps import App, Mode
 from tests.linking.programs import PROGRAMS
 from tests.linking.runs import Recording, graph, linked, recorded, scored, stands
+from tests.linking.toolwork import misled, misread, read_tools, unopened
 from tests.support.link_store import record
 from tests.support.provider_server import ProviderServer
 from tests.support.relay_thread import RelayThread
@@ -94,6 +95,19 @@ def test_nothing_is_silently_wrong(runs: Runs) -> None:
     _, edges = graph(linked(runs.recording.versions), runs.recording.versions)
     wrong = [edge for edge in edges if edge.type == "delegation" and known[edge.target].opened_by != edge.source and not edge.is_doubtful]
     assert wrong == []
+
+
+def test_every_tool_has_its_own_result(runs: Runs) -> None:
+    """Every program brings back whatever it asked for; two results are plain text, of tools asked for in plain text."""
+    versions = runs.recording.versions
+    details, spans = read_tools(versions)
+    uses = sum(part.kind == "tool_use" for call in runs.recording.finals for one in call.answers[:1] for part in one.parts)
+    assert len(spans) == uses + 2 > 70
+    assert {span.state for span in spans} == {"returned"}
+    assert sum(span.paired_by == "text" for span in spans) == 2
+    assert misread(versions, spans) == []
+    assert misled(versions, runs.key, details, spans) == []
+    assert unopened(details, spans) == []
 
 
 @pytest.mark.parametrize("program", [program.__name__ for program in PROGRAMS])
