@@ -98,6 +98,12 @@ describe("tools in the graph", () => {
     const ids = drawn(byCall([toolSpan("1", 0, "task", lost), toolSpan("1", 1, "bash", lost)]));
     expect(ids).toContain("request:call:1>call:2");
     expect(ids.filter((id) => id.startsWith("own:tool"))).toEqual([]);
+    const spans = byCall([toolSpan("1", 0, "task", lost), toolSpan("1", 1, "bash", lost)]);
+    const agents = readAgents(calls, edges);
+    const layout = layOut(agents, open, layOut(agents, open).pins, spans);
+    const lane = layout.lanes.get("1")?.[0];
+    const beside = ["tool:1:task", "tool:1:bash"].map((id) => layout.byId.get(id));
+    for (const node of beside) expect(Math.abs((lane?.x ?? 0) - (node?.x ?? 0))).toBeGreaterThan(node?.rx ?? 0);
   });
 
   it("are walked to with Shift, and among each other without", () => {

@@ -1,7 +1,7 @@
 // Where everything stands. Time flows down; an agent is a column: its circle, then, unfolded, its calls; what a call set off
 // (tools, agents) stands side by side below it and before the next call. Pure: the same trace and pins give the same picture.
 import type { Agent, Agents } from "../trace/agents";
-import { NO_SPANS, type SpansByCall, toolGroups } from "../trace/tools";
+import { fateOf, NO_SPANS, type SpansByCall, toolGroups } from "../trace/tools";
 import type { CallRow } from "../types.gen";
 import type { Pins } from "./arrange";
 import { agentNodeId, answerNodeId, callNodeId, type Lane, type Layout, NOTHING_RAN, type Node, toolNodeId } from "./node";
@@ -21,7 +21,7 @@ const ROW_GAP_PX = 62;
 const MOST_IN_ROW = 10;
 
 export function toolHalfWidth(name: string, times: number): number {
-  return Math.min(66, 22 + (Math.min(name.length, 16) + (times > 1 ? 3 : 0)) * 3.3);
+  return Math.min(76, Math.max(38, 20 + (Math.min(name.length, 17) + (times > 1 ? 3 : 0)) * 3.4));
 }
 
 class Builder {
@@ -137,6 +137,8 @@ class Builder {
       return { extent: { id: toolNodeId(call.call_id, tool.name), left: half, right: half }, block: null, tool };
     });
     if (items.length > 0) {
+      // Where no tool leads on to the next turn, its own line does, beside them.
+      if (agent.calls.at(-1) !== call && tools.every(({ spans }) => fateOf(spans).state === "unseen")) items.push(laneItem(call.call_id, -1));
       stack.row(items, this.places, under);
       if (blocks.length > 0) stack.skip(ROW_GAP_PX - STEP_PX / 2);
     }
