@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from modular_agents.proxy.linking import revise, settle
 from modular_agents.proxy.model.call import Call
+from modular_agents.proxy.model.decision import Decision
 from modular_agents.proxy.model.link import (
     CALLS_PER_THREAD,
     CALLS_PER_TOKEN,
@@ -44,13 +45,25 @@ class LinkMemory:
     asked: Index = field(default_factory=dict)
     watched: Index = field(default_factory=dict)
     threads: dict[str, set[str]] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    """Calls that are no longer among the latest."""
 
-    def link(self, call: Call) -> Linked:
-        """What the recorder does with a call."""
-        linked = settle(call, self.find)
+    def link(self, call: Call, said: Sequence[Decision] = ()) -> Linked:
+        """What the recorder does with a call; with what was `said` of it, what `relink` does."""
+        linked = settle(call, self.find, said=said)
         self._put(Row(call.call_id, call.started_ns, linked.placement, linked.indexed))
         revise(linked, self.find, self.relink)
         return linked
+
+    def forget(self) -> None:
+        """Let no call be among the latest any more."""
+        for call_id, row in self.rows.items():
+            self.rows[call_id] = replace(row, indexed=row.indexed._replace(recent=(), passing=None))
+        self.gone |= self.rows.keys()
+        self.left, self.asked, self.watched = {}, {}, {}
+        for call_id, row in self.rows.items():
+            for token in row.indexed.tokens:
+                self.left.setdefault(token, set()).add(call_id)
 
     def find(self, lookup: Lookup) -> Sequence[Candidate]:
         at_ns = lookup.at_ns
@@ -124,7 +137,7 @@ class LinkMemory:
             at.root_id,
             at.opener_id,
             at.agent_name,
-            row.passing,
+            None if call_id in self.gone else row.passing,
         )
 
 

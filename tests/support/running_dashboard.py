@@ -7,12 +7,14 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvloop
 from tests.support.fake_reader import FakeStore
 
+from modular_agents.proxy import app
 from modular_agents.proxy.dashboard.access import Access, make_link_token
 from modular_agents.proxy.dashboard.guard import make_site
 from modular_agents.proxy.dashboard.server import BACKLOG, DashboardParts, DashboardServer
@@ -54,7 +56,13 @@ class RunningDashboard:
         return make_link_token(self.links)
 
     def ask(
-        self, target: str, *headers: tuple[str, str], method: str = "GET", host: str | None = None, bearer: str | None = TOKEN
+        self,
+        target: str,
+        *headers: tuple[str, str],
+        method: str = "GET",
+        host: str | None = None,
+        bearer: str | None = TOKEN,
+        body: bytes | None = None,
     ) -> Answer:
         """Send one request whose target and headers are exactly these."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
@@ -65,7 +73,9 @@ class RunningDashboard:
                 connection.putheader("Authorization", f"Bearer {bearer}")
             for name, value in headers:
                 connection.putheader(name, value)
-            connection.endheaders()
+            if body is not None:
+                connection.putheader("Content-Length", str(len(body)))
+            connection.endheaders(body)
             response = connection.getresponse()
             return Answer(response.status, response.getheaders(), response.read())
         finally:
@@ -78,16 +88,22 @@ class RunningDashboard:
 
 @contextlib.contextmanager
 def running_dashboard(
-    folder: Path, store: FakeStore | None = None, static: Path | None = None, port: int = 0
+    folder: Path,
+    store: FakeStore | None = None,
+    static: Path | None = None,
+    port: int = 0,
+    db: Path | None = None,
 ) -> Iterator[RunningDashboard]:
-    """Start a dashboard, stop it afterwards; fails when it does not stop."""
+    """Start a dashboard, stop it afterwards; fails when it does not stop. `db`: a real database instead of a fake store."""
     store = store or FakeStore()
     sockets = bind("127.0.0.1", port, BACKLOG)
     port = sockets[0].getsockname()[1]
     access = Access(TOKEN, folder / "links")
     proxy: list[ProxyStatus | None] = [None]
     site = make_site(port, ["127.0.0.1", "::1"])
-    parts = DashboardParts(store.reader, lambda: proxy[0], access, site, "0.0.0", "traces.db", static or folder / "static")
+    open_reader = partial(app.build_reader, db) if db else store.reader
+    corrector = app.corrector(db) if db else None
+    parts = DashboardParts(open_reader, lambda: proxy[0], access, site, "0.0.0", "traces.db", static or folder / "static", corrector)
     ready = threading.Event()
     started: list[tuple[DashboardServer, asyncio.AbstractEventLoop]] = []
 

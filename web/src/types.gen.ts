@@ -488,6 +488,26 @@ export interface StatusView {
   readonly seq: number;
 }
 
+/** What a person said of a call, for showing. */
+export interface DecisionView {
+  /** Names it when it is to be taken back. */
+  readonly decision_id: string;
+  readonly call_id: string;
+  /** `opened_by`, `trace`, `apart` or `cut`. */
+  readonly kind: string;
+  /** The call that opened it, the trace to which it belongs, or the call from which the wrong edge leads. */
+  readonly other: string;
+  /** Of a wrong edge. */
+  readonly edge_type: string;
+  readonly made_by: string;
+  readonly made_at: string;
+}
+
+/** What people said, newest first. */
+export interface DecisionList {
+  readonly items: readonly DecisionView[];
+}
+
 /** Whose fault, what happened, what to do. */
 export interface ErrorBody {
   readonly whose: "caller" | "dashboard" | "store";
@@ -556,17 +576,19 @@ export interface DeltaEvent {
   readonly row: DeltaRow;
 }
 
-/** Something left the store (retention, or a trace merged into another). */
+/** Something left the store: by retention, in a trace that was merged into another, or an edge that no longer holds. */
 export interface RemovedRow {
-  /** The trace that is gone, or the trace of the call that is gone. */
+  /** The trace that is gone, or the trace of the call or edge that is gone. */
   readonly trace_id: string | null;
-  /** The call that is gone; None when the whole trace is. */
+  /** The call that is gone; None when the whole trace or an edge is. */
   readonly call_id: string | null;
   /** The trace that took over its calls, when it was merged. */
   readonly merged_into: string | null;
+  /** The edge that is gone: then nothing else is. */
+  readonly edge_id: string | null;
 }
 
-/** A call or a trace is gone. */
+/** A call, a trace or an edge is gone. */
 export interface RemovedEvent {
   readonly seq: number;
   readonly kind: "removed";

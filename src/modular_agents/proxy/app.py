@@ -18,6 +18,10 @@ from modular_agents.proxy.errors import AlreadyRunning, NotRunning, OwnFault, Pr
 
 if TYPE_CHECKING:
     from modular_agents.proxy.config import Retention, Settings
+    from modular_agents.proxy.correcting.correct import Corrector
+    from modular_agents.proxy.dashboard.access import Access
+    from modular_agents.proxy.dashboard.guard import Site
+    from modular_agents.proxy.dashboard.server import DashboardParts
     from modular_agents.proxy.model.call import Call, Cost
     from modular_agents.proxy.model.status import ProxyStatus, Trouble
     from modular_agents.proxy.ports import Reader, Store
@@ -111,6 +115,15 @@ def build_price(aliases: Mapping[str, str]) -> "Callable[[Call], Cost]":
     from modular_agents.proxy.pricing.price import price
 
     return partial(price, aliases=aliases)
+
+
+def corrector(db: Path) -> "Corrector":
+    """Return what keeps a person's word on the graph, beside a recorder or without one."""
+    import time
+
+    from modular_agents.proxy.correcting.correct import Corrector
+
+    return Corrector(lambda: build_reader(db), lambda: build_store(db), time.time_ns)
 
 
 def start(settings: "Settings", on_ready: Callable[["Runtime"], None]) -> int:
@@ -313,50 +326,42 @@ def dashboard(line: "Lifeline") -> int:
     """Be the dashboard beside a proxy."""
     import msgspec
 
-    from modular_agents import __version__
     from modular_agents.proxy.config import DashboardSettings
     from modular_agents.proxy.dashboard.access import Access
     from modular_agents.proxy.dashboard.guard import make_site
-    from modular_agents.proxy.dashboard.server import DashboardParts, run_dashboard
+    from modular_agents.proxy.dashboard.server import run_dashboard
 
     told = line.told()
     settings = msgspec.json.decode(told.settings, type=DashboardSettings)
     db = Path(settings.db)
     line.follow()
-    parts = DashboardParts(
-        open_reader=lambda: build_reader(db),
-        status=lambda: status(db),
-        access=Access(settings.token, Path(settings.links_dir)),
-        site=make_site(settings.port, settings.hosts, settings.names),
-        version=__version__,
-        db=settings.db,
-    )
-    return run_dashboard(parts, told.sockets(), line.ready)
+    access, site = Access(settings.token, Path(settings.links_dir)), make_site(settings.port, settings.hosts, settings.names)
+    return run_dashboard(_parts(db, access, site), told.sockets(), line.ready)
 
 
 def serve_dashboard(settings: "Settings", on_ready: Callable[[str], None]) -> int:
     """Run a dashboard alone until it is told to stop; return the exit code. `on_ready` gets its address. Raises `UsageError`."""
-    from modular_agents import __version__
     from modular_agents.proxy.dashboard.access import Access
     from modular_agents.proxy.dashboard.guard import make_site
     from modular_agents.proxy.dashboard.presence import present
-    from modular_agents.proxy.dashboard.server import BACKLOG, DashboardParts, run_dashboard
+    from modular_agents.proxy.dashboard.server import BACKLOG, run_dashboard
     from modular_agents.proxy.supervisor.binding import bind, check_exposure
     from modular_agents.proxy.supervisor.plan import port_of, url_of
 
     check_exposure(settings.dashboard_host, settings.token)
     refuse_foreign(settings.db)
     sockets = bind(settings.dashboard_host, settings.dashboard_port, BACKLOG)
-    parts = DashboardParts(
-        open_reader=lambda: build_reader(settings.db),
-        status=lambda: status(settings.db),
-        access=Access(dashboard_token(settings), settings.links_dir),
-        site=make_site(port_of(sockets), [str(sock.getsockname()[0]) for sock in sockets], settings.dashboard_names),
-        version=__version__,
-        db=str(settings.db),
-    )
+    site = make_site(port_of(sockets), [str(sock.getsockname()[0]) for sock in sockets], settings.dashboard_names)
+    parts = _parts(settings.db, Access(dashboard_token(settings), settings.links_dir), site)
     with present(settings.dashboard_file, url_of(sockets)):
         return run_dashboard(parts, sockets, lambda: on_ready(url_of(sockets)))
+
+
+def _parts(db: Path, access: "Access", site: "Site") -> "DashboardParts":
+    from modular_agents import __version__
+    from modular_agents.proxy.dashboard.server import DashboardParts
+
+    return DashboardParts(lambda: build_reader(db), lambda: status(db), access, site, __version__, str(db), corrector=corrector(db))
 
 
 def dashboard_token(settings: "Settings") -> str:

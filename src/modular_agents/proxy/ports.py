@@ -12,6 +12,7 @@ from typing import Protocol
 
 from modular_agents.proxy.model.call import Call, Cost, Delta
 from modular_agents.proxy.model.caller import Caller
+from modular_agents.proxy.model.decision import Decision
 from modular_agents.proxy.model.event import Event
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.link import Candidate, Indexed, LinkChanges, Lookup
@@ -80,6 +81,18 @@ class Transaction(Protocol):
 
     def relink(self, changes: LinkChanges) -> None:
         """Move earlier calls: their placements, edges, tokens and facts are replaced as told. Emits events for what really changed."""
+
+    def decisions(self, call_id: str) -> Sequence[Decision]:
+        """Return what a person said of a call, oldest first."""
+
+    def put_decision(self, decision: Decision) -> Decision:
+        """Keep what a person said of a stored call, instead of whatever `decision.replaces`; return it with its id.
+
+        Where the call stands is for `relink` to say. Emits a `call` event. Raises `NotFound`.
+        """
+
+    def drop_decision(self, decision_id: int) -> Decision | None:
+        """Keep a decision no longer; return it, None when there is none. Emits a `call` event."""
 
     def set_cost(self, call_id: str, cost: Cost) -> bool:
         """Give a call that has ended another price; sums and statistics follow. Return whether anything changed."""
@@ -159,6 +172,9 @@ class Reader(Protocol):
 
     def kept(self, call_id: str) -> Kept | None:
         """Return a call that has ended as it was put; None when there is no such call, or when it still runs."""
+
+    def decisions(self, call_id: str | None = None) -> Sequence[Decision]:
+        """Return what a person said of a call, or of any call; oldest first."""
 
     def stats(self, query: StatsQuery) -> Stats:
         """Return statistics of the calls that have ended."""

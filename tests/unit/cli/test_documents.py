@@ -65,9 +65,9 @@ def test_every_setting_is_documented(option: object) -> None:
     assert f"| `{option.name}` | `{option.variable}` |" in CLI  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.path)
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}")
 def test_every_route_is_documented_with_its_answer(endpoint: object) -> None:
-    row = re.search(rf"^\| `GET {re.escape(endpoint.path)}` \| (.*) \|$", API, re.MULTILINE)  # type: ignore[attr-defined]
+    row = re.search(rf"^\| `{endpoint.method} {re.escape(endpoint.path)}` \| (.*) \|$", API, re.MULTILINE)  # type: ignore[attr-defined]
     assert row is not None
     assert endpoint.answer is None or f"`{endpoint.answer.__name__}`" in row[1]  # type: ignore[attr-defined]
     for parameter in endpoint.parameters:  # type: ignore[attr-defined]
@@ -75,8 +75,13 @@ def test_every_route_is_documented_with_its_answer(endpoint: object) -> None:
 
 
 def test_no_other_route_is_documented() -> None:
-    written = set(re.findall(r"^\| `GET (/[^`]*)`", API, re.MULTILINE))
-    assert written == {endpoint.path for endpoint in ENDPOINTS} | {"/api/openapi.json", "/ws"}
+    written = set(re.findall(r"^\| `([A-Z]+ /[^`]*)`", API, re.MULTILINE))
+    assert written == {f"{endpoint.method} {endpoint.path}" for endpoint in ENDPOINTS} | {"GET /api/openapi.json", "GET /ws"}
+
+
+def test_every_field_that_is_sent_is_documented() -> None:
+    for endpoint in (endpoint for endpoint in ENDPOINTS if endpoint.body):
+        assert all(f"`{name}`" in API for name in endpoint.body.__annotations__)
 
 
 def test_every_message_and_event_is_documented() -> None:

@@ -1,6 +1,8 @@
 """Calls placed anew: what was placed wrong stands right again, and what stands right stays."""
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +16,13 @@ from modular_agents.proxy.cli.relink import link_anew
 from modular_agents.proxy.journal.segment import hold_lock
 from modular_agents.proxy.linking import revise, settle
 from modular_agents.proxy.model.call import Cost
+from modular_agents.proxy.model.decision import Decision, DecisionKind
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.link import Indexed
 from modular_agents.proxy.model.query import CallFilter
 from modular_agents.proxy.model.trace import Evidence, Placement
 from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore
+from modular_agents.proxy.store.sqlite.batch import SqliteBatch
 from modular_agents.proxy.wire.reader import read_call
 
 TASK = "Count the sheep on the northern hill."
@@ -114,3 +118,39 @@ def test_a_running_recorder_is_left_alone(wrong: Path, tmp_path: Path, monkeypat
     result = CliRunner().invoke(cli.anton, ["proxy", "relink", "--db", str(wrong)])
     assert (result.exit_code, result.stdout) == (1, "")
     assert "anton proxy stop" in result.stderr
+
+
+def test_what_a_person_said_holds(tmp_path: Path) -> None:
+    db = tmp_path / "traces.db"
+    store = SqliteStore(db)
+    link_all(store, run())
+    store.close()
+    before = stands(db)
+    keeper = app.corrector(db)
+    apart = keeper.say(Decision("call-2", DecisionKind.APART, made_by="ada"))
+    said = stands(db)
+    assert said != before
+    reader, store, shadow = SqliteReader(db), SqliteStore(db), SqliteStore(tmp_path / "shadow.db")
+    done = link_anew(reader, store, shadow)
+    assert (done.moved, stands(db)) == (0, said)
+    shadow.close()
+    shadow = Interrupted(tmp_path / "shadow-2.db", lambda: keeper.take_back(apart.decision_id))
+    link_anew(reader, store, shadow)
+    for one in (reader, store, shadow):
+        one.close()
+    assert stands(db) == before
+
+
+class Interrupted(SqliteStore):
+    """A person speaks when everything has been linked anew, and nothing of it written."""
+
+    def __init__(self, path: Path, then: Callable[[], object]) -> None:
+        super().__init__(path)
+        self._then = then
+        self._batches = 0
+
+    def batch(self) -> AbstractContextManager[SqliteBatch]:  # type: ignore[override]
+        self._batches += 1
+        if self._batches == 2:
+            self._then()
+        return super().batch()

@@ -1,6 +1,7 @@
 """The verbs of `anton proxy`, in the order in which a person needs them."""
 
 from modular_agents.proxy.cli import (
+    correct,
     dashboard,
     demo,
     diff,
@@ -43,6 +44,7 @@ add(proxy, show.show, show.EXAMPLES)
 add(proxy, tail.tail, tail.EXAMPLES)
 add(proxy, graph.graph, graph.EXAMPLES)
 add(proxy, diff.diff, diff.EXAMPLES)
+add(proxy, correct.correct, correct.EXAMPLES)
 add(proxy, status.status, status.STATUS_EXAMPLES)
 add(proxy, status.stop, status.STOP_EXAMPLES)
 add(proxy, verify.verify, verify.EXAMPLES)

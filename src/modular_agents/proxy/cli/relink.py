@@ -1,7 +1,8 @@
 """`anton proxy relink`: every stored call placed anew in traces and threads, by the rules of today.
 
 The calls are read again from their bytes and linked from the first to the last in a database of its own that is thrown away;
-what stands otherwise there is then written, so that a relink that is broken off leaves every call placed.
+what stands otherwise there is then written, so that a relink that is broken off leaves every call placed. What people said of
+calls (`anton proxy correct`) holds as before, also what they say meanwhile.
 """
 
 import sys
@@ -18,6 +19,7 @@ from modular_agents.proxy.cli.options import Config, Db, option, reader_of, sett
 
 if TYPE_CHECKING:
     from modular_agents.proxy.model.call import Call
+    from modular_agents.proxy.model.decision import Decision
     from modular_agents.proxy.model.exchange import Exchange
     from modular_agents.proxy.model.link import Indexed
     from modular_agents.proxy.model.trace import Placement
@@ -106,6 +108,10 @@ def link_anew(reader: "Reader", store: "Store | None", shadow: "Store") -> Relin
     from modular_agents.proxy.wire.reader import read_call
 
     ids: list[str] = []
+    decisions = reader.decisions()
+    said: dict[str, list[Decision]] = {}
+    for one in decisions:
+        said.setdefault(one.call_id, []).append(one)
     for page in _pages(reader):
         with shadow.batch() as batch:
             for call_id in page:
@@ -113,7 +119,7 @@ def link_anew(reader: "Reader", store: "Store | None", shadow: "Store") -> Relin
                 if exchange is None:
                     continue
                 call = read_call(exchange)
-                linked = settle(call, batch.find)
+                linked = settle(call, batch.find, said=said.get(call_id, ()))
                 batch.put_call(*_slim(call, exchange), linked.placement, Cost(None), linked.indexed)
                 revise(linked, batch.find, batch.relink)
                 ids.append(call_id)
@@ -122,8 +128,19 @@ def link_anew(reader: "Reader", store: "Store | None", shadow: "Store") -> Relin
     for start in range(0, len(ids), PAGE):
         _write(reader, store, shadow, ids[start : start + PAGE], done)
         _tell(f"{done.looked_at:,} of {len(ids):,} calls placed")
+    if store is not None:
+        _follow(store, {one.call_id for one in set(decisions).symmetric_difference(reader.decisions())})
     _tell("")
     return done
+
+
+def _follow(store: "Store", call_ids: set[str]) -> None:
+    """Let calls stand where people put them while all were placed."""
+    from modular_agents.proxy.linking import decide
+
+    for call_id in sorted(call_ids):
+        with store.batch() as batch:
+            decide(call_id, batch.decisions(call_id), batch.find, batch.relink)
 
 
 def _write(reader: "Reader", store: "Store | None", shadow: "Store", ids: list[str], done: Relinked) -> None:

@@ -26,15 +26,17 @@ from modular_agents.proxy.dashboard.asking import (
     read_question,
 )
 from modular_agents.proxy.dashboard.bodies import view_raw
+from modular_agents.proxy.dashboard.deciding import CALL, Deciding
 from modular_agents.proxy.dashboard.diffs import view_diff
 from modular_agents.proxy.dashboard.exporting import Exports
 from modular_agents.proxy.dashboard.graphs import view_graph, view_runs, view_tools
 from modular_agents.proxy.dashboard.reading import Readers
-from modular_agents.proxy.dashboard.shapes import ErrorBody, GraphView, RawView, StatusView, ToolRunsView, ToolsView
+from modular_agents.proxy.dashboard.shapes import DecisionAsked, ErrorBody, GraphView, RawView, StatusView, ToolRunsView, ToolsView
 from modular_agents.proxy.errors import NotFound, ProxyError, StoreDamaged, StoreUnavailable, UsageError
 from modular_agents.proxy.export.exporter import FORMATS
 from modular_agents.proxy.export.source import Wanted
 from modular_agents.proxy.model.comparison import Comparison
+from modular_agents.proxy.model.decision import DecisionList, DecisionView
 from modular_agents.proxy.model.query import CallDetail, CallPage, TraceDetail, TracePage
 from modular_agents.proxy.model.status import ProxyStatus
 from modular_agents.proxy.ports import Reader
@@ -51,6 +53,7 @@ class Source:
     version: str
     db: str
     exports: Exports
+    deciding: Deciding
     now_s: Callable[[], float] = time.time
 
 
@@ -66,6 +69,9 @@ class Endpoint:
     handler: Handler
     answer: type | None
     parameters: tuple[Parameter, ...] = ()
+    method: str = "GET"
+    body: type | None = None
+    """What is sent."""
 
 
 async def _answer(source: Source, question: Callable[[Reader], object], missing: str = "") -> Response:
@@ -181,6 +187,21 @@ async def export(source: Source, request: Request) -> Response:
     return StreamingResponse(await source.exports.begin(form, Wanted(where)), headers=headers, media_type=kind)
 
 
+async def list_decisions(source: Source, request: Request) -> Response:
+    """Answer with a `DecisionList`."""
+    return await source.deciding.list(request)
+
+
+async def say_decision(source: Source, request: Request) -> Response:
+    """Answer with a `DecisionView`."""
+    return await source.deciding.say(request)
+
+
+async def take_back_decision(source: Source, request: Request) -> Response:
+    """Answer with a `DecisionView`."""
+    return await source.deciding.take_back(request)
+
+
 async def get_status(source: Source, request: Request) -> Response:
     """Answer with a `StatusView`."""
     read_query(_query(request), ())
@@ -213,6 +234,16 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint("/api/search", "Calls whose prompt or answer holds a text.", search, CallPage, (TEXT, *PAGING)),
     Endpoint("/api/export", "Calls that have ended as a file, oldest first.", export, None, (FORMAT, *FILTERS, TRACE)),
+    Endpoint("/api/decisions", "What people said of the graph, newest first.", list_decisions, DecisionList, (CALL,)),
+    Endpoint(
+        "/api/decisions",
+        "Say who opened a thread, where it belongs, or that an edge is wrong.",
+        say_decision,
+        DecisionView,
+        method="POST",
+        body=DecisionAsked,
+    ),
+    Endpoint("/api/decisions/{id}", "Take back what was said.", take_back_decision, DecisionView, method="DELETE"),
     Endpoint("/api/status", "The dashboard and the proxy beside it.", get_status, StatusView),
 )
 

@@ -72,7 +72,11 @@ def _operation(endpoint: Endpoint) -> Json:
         "description": "Whose fault, what happened, what to do.",
         "content": {"application/json": {"schema": schema_of(ErrorView)}},
     }
+    sent: Json = {}
+    if endpoint.body:
+        sent = {"requestBody": {"required": True, "content": {"application/json": {"schema": schema_of(endpoint.body)}}}}
     return {
+        **sent,
         "summary": endpoint.about,
         "operationId": endpoint.handler.__name__,
         "parameters": [*in_path, *in_query],
@@ -82,7 +86,10 @@ def _operation(endpoint: Endpoint) -> Json:
 
 def document(version: str) -> Json:
     """Return the whole document."""
-    shapes = dict.fromkeys(reached(ANSWERS))
+    shapes = dict.fromkeys(reached((*ANSWERS, *(endpoint.body for endpoint in ENDPOINTS if endpoint.body))))
+    paths: dict[str, Json] = {}
+    for endpoint in ENDPOINTS:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -91,7 +98,7 @@ def document(version: str) -> Json:
             "description": "The live feed is the WebSocket /ws?after=SEQ; see docs/api.md.",
         },
         "security": [{"bearer": []}, {"cookie": []}],
-        "paths": {endpoint.path: {"get": _operation(endpoint)} for endpoint in ENDPOINTS},
+        "paths": paths,
         "components": {
             "schemas": {shape.__name__: _component(shape) for shape in shapes},
             "securitySchemes": {

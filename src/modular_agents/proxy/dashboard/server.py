@@ -20,11 +20,13 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from modular_agents.proxy.correcting.correct import Corrector
 from modular_agents.proxy.dashboard import openapi
 from modular_agents.proxy.dashboard.access import Access
 from modular_agents.proxy.dashboard.answers import error_response, json_response
 from modular_agents.proxy.dashboard.api import ENDPOINTS, Endpoint, Source, answer_error
 from modular_agents.proxy.dashboard.asking import BadQuestion, read_after, read_query
+from modular_agents.proxy.dashboard.deciding import Deciding
 from modular_agents.proxy.dashboard.exporting import Exports
 from modular_agents.proxy.dashboard.guard import Guard, Site
 from modular_agents.proxy.dashboard.live import MAX_SUBSCRIBERS, Live
@@ -58,13 +60,16 @@ class DashboardParts:
     version: str
     db: str
     static: Path = STATIC
+    corrector: Corrector | None = None
+    """Keeps what a person says of the graph; None: this dashboard only shows."""
 
 
 def build_app(parts: DashboardParts, on_crash: Callable[[], None]) -> ASGIApp:
     """Return the whole dashboard as one ASGI application. `on_crash` is called when the live feed died: nothing here works without it."""
     readers, watching = Readers(parts.open_reader), Readers(parts.open_reader, threads=1)
     live, page = Live(watching, readers), Page(parts.static)
-    source = Source(readers, parts.status, parts.version, parts.db, Exports(parts.open_reader))
+    deciding = Deciding(readers, parts.corrector)
+    source = Source(readers, parts.status, parts.version, parts.db, Exports(parts.open_reader), deciding)
     described = msgspec.json.encode(openapi.document(parts.version))
 
     @contextlib.asynccontextmanager
@@ -92,7 +97,7 @@ def build_app(parts: DashboardParts, on_crash: Callable[[], None]) -> ASGIApp:
 
     app = Starlette(
         routes=[
-            *(Route(endpoint.path, _bound(endpoint, source)) for endpoint in ENDPOINTS),
+            *(Route(endpoint.path, _bound(endpoint, source), methods=[endpoint.method]) for endpoint in ENDPOINTS),
             Route("/api/openapi.json", openapi_document),
             Route("/api/{rest:path}", not_in_api),
             WebSocketRoute("/ws", lambda websocket: follow(live, websocket)),
@@ -118,7 +123,7 @@ async def _say_proxy_error(_: Request, error: Exception) -> Response:
 async def _say_http_error(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 405:  # noqa: PLR2004 - method not allowed
-        return error_response(status, ErrorBody("caller", "Nothing can be changed here.", "Read with GET."))
+        return error_response(status, ErrorBody("caller", "That cannot be done here.", "docs/api.md says how each route is used."))
     return _no_such_route(status)
 
 

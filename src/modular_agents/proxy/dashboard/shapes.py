@@ -8,6 +8,7 @@ from typing import Literal
 
 from modular_agents.proxy.linking.outline import Sums
 from modular_agents.proxy.model.comparison import Comparison
+from modular_agents.proxy.model.decision import DecisionList, DecisionView
 from modular_agents.proxy.model.event import DeltaRow, RemovedRow
 from modular_agents.proxy.model.query import (
     CallDetail,
@@ -134,6 +135,21 @@ class RawView:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionAsked:
+    """What a person says of a call, as it is sent."""
+
+    call_id: str
+    """The call; it and all that goes on from it follow. A unique part of an id will do."""
+    kind: Literal["opened_by", "trace", "apart", "cut"]
+    other: str = ""
+    """`opened_by`: the call that asked for it. `trace`: the trace to which it belongs. `cut`: the call from which the edge leads."""
+    edge_type: Literal["", "request", "response", "delegation"] = ""
+    """`cut`: the type of the edge."""
+    by: str = "dashboard"
+    """Who says so, in at most 80 characters."""
+
+
+@dataclass(frozen=True, slots=True)
 class StatusView:
     """How the dashboard and the proxy beside it are doing."""
 
@@ -213,7 +229,7 @@ class DeltaEvent:
 
 @dataclass(frozen=True, slots=True)
 class RemovedEvent:
-    """A call or a trace is gone."""
+    """A call, a trace or an edge is gone."""
 
     seq: int
     kind: Literal["removed"]
@@ -274,6 +290,8 @@ ANSWERS: tuple[type, ...] = (
     Comparison,
     RawView,
     StatusView,
+    DecisionView,
+    DecisionList,
     ErrorView,
     HelloMessage,
     EventsMessage,

@@ -16,6 +16,8 @@ COMPLETED = "completed"
 UNANSWERED = frozenset({"failed", "cancelled", "interrupted"})
 READINGS = 256
 """Readings that are remembered, some 20 KB each: calls that run side by side are placed anew in each other's light."""
+BY_HAND = "by hand"
+"""The rule of what a person said."""
 CHOSEN_BY_WORDS = frozenset({"tool_input", "plan", "said.parent", "header.parent-thread"})
 
 
@@ -25,6 +27,22 @@ class Heard(msgspec.Struct, array_like=True, frozen=True, gc=False):
     tool_id: str
     heads: tuple[int, ...]
     is_error: bool = False
+
+
+class Hand(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a person said about a call (`model.decision`); it outranks whatever else is known."""
+
+    places: bool = False
+    """It opens a thread where the person said, whatever its words, its ids and its session say."""
+    opener: str = ""
+    """The call that asked for it."""
+    beside: str = ""
+    """A call of the trace to which it belongs."""
+    trace: str = ""
+    """That trace, should the call be gone."""
+    cut: tuple[tuple[str, str], ...] = ()
+    """(source, type) of edges that are wrong."""
+    detail: str = ""
 
 
 class Facts(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -88,6 +106,7 @@ class Facts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Its answer's text, where it ends its work: what it may hand to somebody else."""
     head: int = 0
     """How the same text begins (`text.head_of`), as a later turn may bring it back."""
+    hand: Hand | None = None
 
     @property
     def moment(self) -> tuple[int, str]:
@@ -152,6 +171,10 @@ class Stand(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What its thread is called."""
     tied: tuple[str, ...] = ()
     """Of a thread that was given a trace: the roots of the threads that lead to it."""
+    freed: str | None = None
+    """The trace that its thread was given, where a person said otherwise of it or of a thread above it."""
+    unruled: "Stand | None" = None
+    """Where it would stand had nobody said anything of it."""
 
 
 class Told(NamedTuple):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from modular_agents.proxy.linking.facts import Facts, Told, Words, encode_words
 from modular_agents.proxy.linking.gather import answered_as, completed, gather, recall
+from modular_agents.proxy.linking.hand import ruled, with_hand
 from modular_agents.proxy.linking.kinds import NOISE
 from modular_agents.proxy.linking.place import Placed, late_of, place
 from modular_agents.proxy.linking.revision import Revision, indexed_of
@@ -16,6 +17,7 @@ from modular_agents.proxy.linking.sight import Find, Known, Sight, known
 from modular_agents.proxy.linking.text import Said
 from modular_agents.proxy.linking.tokens import CALL, MEMBER, mark
 from modular_agents.proxy.model.call import Call, Status
+from modular_agents.proxy.model.decision import Decision
 from modular_agents.proxy.model.link import Candidate, Indexed, LinkChanges, Linked, Lookup
 from modular_agents.proxy.model.trace import Placement
 
@@ -40,14 +42,21 @@ def read(call: Call, before: object = None) -> Read:
     return Read(facts if call.status is _RUNNING else completed(facts, call), words)
 
 
-def settle(call: Call, find: Find, was_read: object = None) -> Linked:
-    """Place a version of a call among what `find` finds. `was_read`: what `read` made of it, if it has been read."""
+def settle(call: Call, find: Find, was_read: object = None, said: Sequence[Decision] = ()) -> Linked:
+    """Place a version of a call among what `find` finds. `was_read`: what `read` made of it, if it has been read.
+
+    said: what a person said of it, for a call that is not stored.
+    """
     facts, words = was_read if isinstance(was_read, Read) else read(call)
     for candidate in find(Lookup(call.started_ns, new=call.call_id)):
         if (stored := known(candidate)) is not None:
             return _again(facts, stored)
+    if said:
+        facts = with_hand(facts, said)
     sight = Sight(find, facts)
     placed = place(facts, words, sight, lambda one: recall(one, call))
+    if facts.hand is not None:
+        placed = ruled(placed, sight)
     placement = placed.placement
     loose = tuple(sorted(placed.loose)) if placed.loose else ()
     return Linked(placement, indexed_of(placed, sight.passing(encode_words(words)), placement), loose)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from modular_agents.proxy.linking.delegation import PLAN, opener, taken
-from modular_agents.proxy.linking.facts import Came, Facts, Stand, Words
+from modular_agents.proxy.linking.facts import BY_HAND, Came, Facts, Stand, Words
 from modular_agents.proxy.linking.grouping import is_given, trace_after
 from modular_agents.proxy.linking.identity import CLAUDE_SESSION, MAIN
 from modular_agents.proxy.linking.kin import kin, kin_keys
@@ -85,7 +85,7 @@ _evidence = lru_cache(maxsize=256)(Evidence)
 
 
 def place(me: Facts, words: Words, sight: Sight, recall: Recall | None = None) -> Placed:
-    """Place a call. `recall` reads of its messages what is needed when its history was edited."""
+    """Place a call by what the wire tells. `recall` reads of its messages what is needed when its history was edited."""
     is_apart = bool(me.replay_of) or me.kind in NOISE
     reading = words.reading if words and not is_apart else None
     recent, lasting = sought(me)
@@ -100,7 +100,7 @@ def place(me: Facts, words: Words, sight: Sight, recall: Recall | None = None) -
         return _opened(me, words, sight, reading or SILENCE, found)
     if link.rule == "retry":
         return _joined(me, words, link, NOTHING)
-    if me.said and link.source.stand.named != me.said:
+    if me.said and me.said not in {link.source.stand.named, link.source.stand.freed}:
         return _said_apart(me, words, link)
     return _joined(me, words, link, came_back(me, sight, link.source, reading, found))
 
@@ -122,6 +122,7 @@ def _joined(me: Facts, words: Words, link: Link, back: Returns) -> Placed:
         told=back.told,
         named=above.named,
         agent=speaker,
+        freed=above.freed,
     )
     return Placed(me, words, stand, source.trace_id, source.root_id, source.opener_id, me.agent or speaker)
 
@@ -172,6 +173,8 @@ def _opened(me: Facts, words: Words, sight: Sight, reading: Reading, found: Sequ
             links.insert(0, link)
         beside = None if links else _brought(me, sight)
     first = links[0] if links else None
+    freed = me.said if first and me.said and first.source.stand.freed == me.said else None
+    said = None if freed else me.said
     agent = me.agent or (first.agent if first else None) or HELPERS.get(me.kind) or me.intro
     stand = Stand(
         parent=first.source.call_id if first else None,
@@ -182,14 +185,15 @@ def _opened(me: Facts, words: Words, sight: Sight, reading: Reading, found: Sequ
         took=first.took if first else 0,
         use=first.use if first else "",
         is_doubtful=any(link.is_doubtful for link in links),
-        named=me.said,
+        named=said,
         agent=agent,
-        tied=tuple(dict.fromkeys(link.source.root_id for link in links)) if me.said else (),
+        tied=tuple(dict.fromkeys(link.source.root_id for link in links)) if said else (),
+        freed=freed,
     )
     touched = {link.source.trace_id for link in links} | ({beside[0].trace_id} if beside else set())
     if me.session and not me.said:
         touched |= {other.trace_id for other in _peers(me, sight)}
-    trace_id = _trace(me, links, sorted(touched))
+    trace_id = _trace(me, said, links, sorted(touched))
     opened = first.source.call_id if first and first.type != "response" else None
     return Placed(me, words, stand, trace_id, me.call_id, opened, agent, _loose(me, trace_id, touched))
 
@@ -217,10 +221,10 @@ def _peers(me: Facts, sight: Sight) -> list[Known]:
     return [other for other in found if other.facts.session == me.session and not other.facts.said][:PEERS]
 
 
-def _trace(me: Facts, links: Sequence[Link], touched: Sequence[str]) -> str:
+def _trace(me: Facts, said: str | None, links: Sequence[Link], touched: Sequence[str]) -> str:
     """Return the trace of a thread's first call, as far as it can be told now."""
-    if me.said:
-        return me.said
+    if said:
+        return said
     if links:
         return links[0].source.trace_id
     return touched[0] if touched else me.session or trace_after(me.call_id)
@@ -232,6 +236,8 @@ def trace_evidence(me: Facts, trace_id: str) -> Evidence:
         return _evidence(me.said_rule, "", 1.0)
     if me.session == trace_id:
         return _evidence(me.session_rule, "", 0.95)
+    if me.hand and me.hand.places and trace_id == trace_after(me.call_id):
+        return _evidence(BY_HAND, me.hand.detail, 1.0)
     return _evidence("conversation", "", 0.5)
 
 

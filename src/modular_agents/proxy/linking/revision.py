@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 from modular_agents.proxy.linking.facts import Told, encode
 from modular_agents.proxy.linking.grouping import Thread, group
+from modular_agents.proxy.linking.hand import ruled, untold
 from modular_agents.proxy.linking.place import Placed, lasting_of, late_of, place, recent_of
 from modular_agents.proxy.linking.sight import Find, Known, Sight, known
 from modular_agents.proxy.linking.tokens import CALL, MEMBER, TIED, mark
@@ -45,6 +46,16 @@ class Revision:
     def of(self, call_id: str, concerned: Sequence[Candidate]) -> None:
         """Place anew the calls that a call concerns which has just been stored, and whatever they concern, then group."""
         self._wait(call_id, concerned)
+        self._run()
+
+    def again(self, call_id: str) -> None:
+        """Place a call anew of which a person said something, and whatever it concerns, then group."""
+        found = self._find(Lookup(calls=(call_id,)))
+        self._traces |= {one.trace_id for one in found}
+        self._wait("", found, is_told=True)
+        self._run()
+
+    def _run(self) -> None:
         left = MAX_REVISED
         while self._waiting and left:
             left -= 1
@@ -63,18 +74,18 @@ class Revision:
         """Let whatever asked for one of these tokens be placed again: calls after `me`, and those that watch."""
         self._wait(me.call_id, self._find(Lookup(me.facts.started_ns, asking=tokens)))
 
-    def _wait(self, call_id: str, found: Sequence[Candidate]) -> None:
+    def _wait(self, call_id: str, found: Sequence[Candidate], *, is_told: bool = False) -> None:
         for other in map(known, found):
-            if other is not None and other.call_id != call_id and other.passing is not None:
+            if other is not None and other.call_id != call_id and (other.passing is not None or is_told):
                 self._waiting[other.call_id] = other.facts.moment
 
     def _place(self, old: Known) -> None:
         sight = Sight(self._find, old.facts)
-        placed = place(old.facts, old.words, sight)
+        placed = ruled(place(old.facts, old.words, sight) if old.passing is not None else untold(old, sight), sight)
         before = old.passing or NO_PASSING
-        passing = sight.passing(before.words)
+        passing = sight.passing(before.words) if old.passing is not None else None
         if _stands(old, placed):
-            if not (before.asked and set(passing.asked) <= set(before.asked) and set(passing.watched) <= set(before.watched)):
+            if passing and not (before.asked and set(passing.asked) <= set(before.asked) and set(passing.watched) <= set(before.watched)):
                 asked, watched = {*passing.asked, *before.asked}, {*passing.watched, *before.watched}
                 self._relink(LinkChanges((self._replaced(old, _as_it_is(old), Passing(tuple(asked), tuple(watched), before.words)),)))
             return
@@ -162,10 +173,16 @@ def _following(one: Known, new: Placed) -> Placed:
 
 
 def _ties(root: Known) -> tuple[str, ...]:
+    hand = root.facts.hand
+    if hand and hand.places:
+        return tuple(filter(None, (hand.opener or hand.beside,)))
     came = tuple(one.source for one in root.stand.came)
     return (*came, root.stand.kin) if root.stand.kin else came
 
 
 def _thread(root: Known, root_of: dict[str, str], ties: Sequence[str]) -> Thread:
     links = tuple(root_of[one] for one in ties if one in root_of and root_of[one] != root.call_id)
-    return Thread(root.call_id, root.facts.said, root.facts.session, links)
+    facts, hand = root.facts, root.facts.hand
+    if hand and hand.places:
+        return Thread(root.call_id, None if links or not hand.trace else hand.trace, None, links, by_hand=True)
+    return Thread(root.call_id, None if root.stand.freed else facts.said, facts.session, links)

@@ -57,11 +57,13 @@ class DeltaRow:
 @quick
 @dataclass(frozen=True, slots=True)
 class RemovedRow:
-    """Something left the store (retention, or a trace merged into another)."""
+    """Something left the store: by retention, in a trace that was merged into another, or an edge that no longer holds."""
 
     trace_id: str | None
-    """The trace that is gone, or the trace of the call that is gone."""
+    """The trace that is gone, or the trace of the call or edge that is gone."""
     call_id: str | None
-    """The call that is gone; None when the whole trace is."""
+    """The call that is gone; None when the whole trace or an edge is."""
     merged_into: str | None
     """The trace that took over its calls, when it was merged."""
+    edge_id: str | None = None
+    """The edge that is gone: then nothing else is."""

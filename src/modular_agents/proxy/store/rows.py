@@ -268,11 +268,16 @@ def delta_row(delta: Delta) -> str:
     return msgspec.json.encode(row).decode()
 
 
+def edge_id(start: str, edge_type: str, end: str) -> str:
+    """Return the name of an edge: its ends, so that writing it twice is writing it once."""
+    return f"{start}-{edge_type}-{end}"
+
+
 def edge_row(edge: Edge, trace_id: str) -> EdgeRow:
-    """Return an edge for showing; it is named by its ends, so that writing it twice is writing it once."""
+    """Return an edge for showing."""
     edge_type = str(edge.edge_type)
     return EdgeRow(
-        edge_id=f"{edge.from_call_id}-{edge_type}-{edge.to_call_id}",
+        edge_id=edge_id(edge.from_call_id, edge_type, edge.to_call_id),
         trace_id=trace_id,
         from_call_id=edge.from_call_id,
         to_call_id=edge.to_call_id,

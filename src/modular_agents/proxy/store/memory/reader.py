@@ -8,6 +8,7 @@ from zlib import crc32
 import msgspec
 
 from modular_agents.proxy.model.call import Call, Message
+from modular_agents.proxy.model.decision import Decision
 from modular_agents.proxy.model.event import DeltaRow, Event, EventKind
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.query import (
@@ -203,6 +204,10 @@ class MemoryReader:
                 state.callers.get(call.connection_id),
             ),
         )
+
+    def decisions(self, call_id: str | None = None) -> Sequence[Decision]:
+        """Return what a person said of a call, or of any call; oldest first."""
+        return [one for one in self._now().decisions if call_id in {None, one.call_id}]
 
     def stats(self, query: StatsQuery) -> Stats:
         """Return statistics of the calls that have ended."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from modular_agents.proxy.model.call import Call, Cost
 from modular_agents.proxy.model.caller import Caller
+from modular_agents.proxy.model.decision import Decision
 from modular_agents.proxy.model.event import Event
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.link import Indexed
@@ -54,6 +55,7 @@ class State:
     ended: dict[str, CallRecord] = field(default_factory=dict)
     """Every call that has ended, deleted ones too: statistics outlive them."""
     callers: dict[str, Caller] = field(default_factory=dict)
+    decisions: tuple[Decision, ...] = ()
     seen_systems: set[tuple[str, tuple[bytes, ...]]] = field(default_factory=set)
     position: JournalPosition = field(default_factory=JournalPosition)
     version: int = 0

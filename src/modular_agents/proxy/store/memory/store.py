@@ -11,9 +11,10 @@ from dataclasses import replace
 
 import msgspec
 
-from modular_agents.proxy.errors import StoreUnavailable
+from modular_agents.proxy.errors import NotFound, StoreUnavailable
 from modular_agents.proxy.model.call import Call, Cost, Delta
 from modular_agents.proxy.model.caller import Caller
+from modular_agents.proxy.model.decision import Decision
 from modular_agents.proxy.model.event import Event, EventKind, RemovedRow
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.link import CALLS_PER_THREAD, CALLS_PER_TOKEN, NO_PASSING, Candidate, Indexed, LinkChanges, Lookup
@@ -141,6 +142,28 @@ class MemoryBatch:
                 )
                 self._move(before, placement, before.indexed)
 
+    def decisions(self, call_id: str) -> Sequence[Decision]:
+        """Return what a person said of a call, oldest first."""
+        return [one for one in self.state.decisions if one.call_id == call_id]
+
+    def put_decision(self, decision: Decision) -> Decision:
+        """Keep what a person said of a call (see `ports.Transaction`)."""
+        if decision.call_id not in self.state.calls:
+            raise NotFound(f"There is no call {decision.call_id!r}.")
+        last = max((one.decision_id for one in self.state.decisions), default=0)
+        decision = replace(storable(decision), decision_id=max(decision.made_ns // 1_000_000, last + 1))
+        self.state.decisions = (*(one for one in self.state.decisions if not decision.replaces(one)), decision)
+        self._announce(EventKind.CALL, self.state.calls[decision.call_id].trace_id, decision.call_id)
+        return decision
+
+    def drop_decision(self, decision_id: int) -> Decision | None:
+        """Keep a decision no longer."""
+        decision = next((one for one in self.state.decisions if one.decision_id == decision_id), None)
+        self.state.decisions = tuple(one for one in self.state.decisions if one is not decision)
+        if decision is not None:
+            self._announce(EventKind.CALL, self.state.calls[decision.call_id].trace_id, decision.call_id)
+        return decision
+
     def set_cost(self, call_id: str, cost: Cost) -> bool:
         """Give a call that has ended another price."""
         before = self.state.calls.get(call_id)
@@ -156,6 +179,7 @@ class MemoryBatch:
     def delete(self, stored: Stored) -> None:
         """Delete a call that has ended."""
         del self.state.calls[stored.call.call_id]
+        self.state.decisions = tuple(one for one in self.state.decisions if one.call_id != stored.call.call_id)
         self._deleted.append(stored)
         self._went[stored.trace_id] = None
         self._changed[stored.trace_id] = None
@@ -209,6 +233,8 @@ class MemoryBatch:
             self.state.calls[before.call.call_id] = after
         else:
             self._put(after, before)
+        if after.trace_id != before.trace_id:
+            self._announce_edges(sorted(before.placement.edges, key=lambda edge: (edge.from_call_id, edge.edge_type)), ())
 
     def _enter(self, trace_id: str, started_ns: int, evidence: Evidence, name: str | None) -> None:
         """Open a trace if need be. The last name holds, the surest evidence is kept."""
@@ -225,6 +251,11 @@ class MemoryBatch:
         return [stored for stored in self.state.calls.values() if stored.record.thread_id == thread_id]
 
     def _announce_edges(self, edges: Sequence[Edge], before: Sequence[Edge]) -> None:
+        wanted = {(edge.from_call_id, edge.edge_type) for edge in edges}
+        for edge in sorted(before, key=lambda edge: (edge.from_call_id, edge.edge_type)):
+            if (edge.from_call_id, edge.edge_type) not in wanted and edge.from_call_id in self.state.calls:
+                trace_id = self.state.calls[edge.to_call_id].trace_id
+                self._remove(RemovedRow(trace_id, None, None, edge_row(edge, trace_id).edge_id))
         for edge in edges:
             if edge not in before and edge.from_call_id in self.state.calls:
                 trace_id = self.state.calls[edge.to_call_id].trace_id

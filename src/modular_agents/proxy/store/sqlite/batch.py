@@ -9,8 +9,10 @@ from collections.abc import Callable, Sequence
 import apsw
 import msgspec
 
+from modular_agents.proxy.errors import NotFound
 from modular_agents.proxy.model.call import Call, Cost, Delta
 from modular_agents.proxy.model.caller import Caller
+from modular_agents.proxy.model.decision import Decision
 from modular_agents.proxy.model.event import EventKind, RemovedRow
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.link import Candidate, Indexed, LinkChanges, Lookup, Replaced, ThreadMove
@@ -20,6 +22,7 @@ from modular_agents.proxy.store import crossing
 from modular_agents.proxy.store.rows import CallRecord, delta_row, make_answer, make_record, placed, priced, storable
 from modular_agents.proxy.store.sqlite.calls import Calls, Stored
 from modular_agents.proxy.store.sqlite.contents import Contents
+from modular_agents.proxy.store.sqlite.decisions import Decisions, said
 from modular_agents.proxy.store.sqlite.edges import Edges
 from modular_agents.proxy.store.sqlite.engine import statements
 from modular_agents.proxy.store.sqlite.events import Events
@@ -47,6 +50,7 @@ class SqliteBatch:
         self._events = Events(db)
         self._edges = Edges(db, self._events)
         self._traces = Traces(db)
+        self._decisions = Decisions(db)
         self._hours = Hours(db)
         self.words = Words(db, monotonic_ns)
         self.progress = Progress(db)
@@ -120,6 +124,26 @@ class SqliteBatch:
         for move in changes.moves:
             self._move_thread(move)
 
+    def decisions(self, call_id: str) -> Sequence[Decision]:
+        """Return what a person said of a call, oldest first."""
+        return said(self._db, call_id)
+
+    def put_decision(self, decision: Decision) -> Decision:
+        """Keep what a person said of a call (see `ports.Transaction`)."""
+        stored = self._calls.stored(decision.call_id)
+        if stored is None:
+            raise NotFound(f"There is no call {decision.call_id!r}.")
+        self._events.announce(EventKind.CALL, stored.trace, stored.number)
+        return self._decisions.put(stored.number, storable(decision))
+
+    def drop_decision(self, decision_id: int) -> Decision | None:
+        """Keep a decision no longer."""
+        decision = self._decisions.drop(decision_id)
+        stored = self._calls.stored(decision.call_id) if decision else None
+        if stored is not None:
+            self._events.announce(EventKind.CALL, stored.trace, stored.number)
+        return decision
+
     def set_cost(self, call_id: str, cost: Cost) -> bool:
         """Give a call that has ended another price."""
         before = self._calls.stored(call_id)
@@ -152,7 +176,7 @@ class SqliteBatch:
         self._edges.drop(number)
         self._links.drop(number, call_id, stored.record.started_ns)
         self.words.drop(number)
-        for statement in ("drop_asked", "drop_answer"):
+        for statement in ("drop_asked", "drop_answer", "drop_decisions"):
             self._db.execute(self._sql[statement], (number,))
         self._calls.drop(stored)
         self._deleted.append((stored.trace, self._traces.sums(stored.trace).trace_id, call_id))
@@ -270,6 +294,8 @@ class SqliteBatch:
         self._recount(before, trace, trace_id, record)
         self._links.moved(before.number)
         self._events.announce(EventKind.CALL, trace, before.number)
+        if trace != before.trace:
+            self._edges.announce(trace, before.number, trace_id)
 
     def _announce_gone(self, gone: Sequence[Gone]) -> None:
         """Tell of traces that are gone, and of deleted calls of those that are not."""

@@ -1,13 +1,14 @@
 """The edges that lead to a call are replaced as a whole; an edge that names a call we do not hold says nothing and is left out."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import apsw
 import msgspec
 
-from modular_agents.proxy.model.event import EventKind
-from modular_agents.proxy.model.trace import Edge, Evidence
-from modular_agents.proxy.store.rows import edge_row
+from modular_agents.proxy.model.event import EventKind, RemovedRow
+from modular_agents.proxy.model.trace import Edge, EdgeType, Evidence
+from modular_agents.proxy.store.rows import edge_id, edge_row
 from modular_agents.proxy.store.sqlite.engine import statements
 from modular_agents.proxy.store.sqlite.events import Events
 
@@ -32,16 +33,32 @@ class Edges:
             evidence = edge.evidence
             confidence = float(evidence.confidence)
             self._db.execute(self._sql["put_edge"], (number, start, str(edge.edge_type), evidence.rule, evidence.detail, confidence))
-            self._events.announce(EventKind.EDGE, trace, number, msgspec.json.encode(edge_row(edge, trace_id)).decode())
+            self._tell(trace, number, trace_id, edge)
+
+    def announce(self, trace: int, number: int, trace_id: str) -> None:
+        """Tell once more of the edges to call `number`: it has come to another trace, whose readers do not know them."""
+        for start, kind, rule, detail, sure in self._to(number):
+            edge = Edge(start, self._call_id(number), EdgeType(kind), Evidence(rule, detail, sure))
+            self._tell(trace, number, trace_id, edge)
+
+    def _tell(self, trace: int, number: int, trace_id: str, edge: Edge) -> None:
+        self._events.announce(EventKind.EDGE, trace, number, msgspec.json.encode(edge_row(edge, trace_id)).decode())
+
+    def _to(self, number: int) -> list[tuple[str, str, str, str, float]]:
+        rows: Any = self._db.execute(self._sql["edges_to"], (number,))
+        return sorted(rows)
+
+    def _call_id(self, number: int) -> str:
+        return str(self._db.execute(self._sql["call_id"], (number,)).get)
 
     def replace(self, trace: int, number: int, trace_id: str, edges: Sequence[Edge]) -> None:
         """Let exactly these edges lead to call `number`."""
-        stored = {
-            (start, kind): (rule, detail, sure) for start, kind, rule, detail, sure in self._db.execute(self._sql["edges_to"], (number,))
-        }
+        stored = {(start, kind): (rule, detail, sure) for start, kind, rule, detail, sure in self._to(number)}
         wanted = {(edge.from_call_id, str(edge.edge_type)): edge for edge in edges}
-        for start, kind in stored.keys() - wanted.keys():
+        for start, kind in sorted(stored.keys() - wanted.keys()):
             self._db.execute(self._sql["drop_edge"], (number, start, kind))
+            row = RemovedRow(trace_id, None, None, edge_id(start, kind, self._call_id(number)))
+            self._events.announce(EventKind.REMOVED, trace, 0, msgspec.json.encode(row).decode())
         self.add(trace, number, trace_id, [edge for ends, edge in wanted.items() if stored.get(ends) != _said(edge.evidence)])
 
     def drop(self, number: int) -> None:

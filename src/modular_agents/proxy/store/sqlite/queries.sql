@@ -654,3 +654,29 @@ SELECT connection_id, seen_ns, pid, started_ns, executable, command, directory F
 
 -- name: drop_callers
 DELETE FROM callers WHERE seen_ns < (SELECT started_ns FROM call ORDER BY id LIMIT 1) - ?1
+
+-- name: decisions_of
+SELECT c.call_id, d.kind, d.other, d.edge_type, d.beside, d.made_by, d.made_ns, d.id
+FROM decision AS d JOIN call AS c ON c.id = d.call WHERE c.call_id = ? ORDER BY d.id
+
+-- name: decisions
+SELECT c.call_id, d.kind, d.other, d.edge_type, d.beside, d.made_by, d.made_ns, d.id
+FROM decision AS d JOIN call AS c ON c.id = d.call ORDER BY d.id
+
+-- name: decision
+SELECT c.call_id, d.kind, d.other, d.edge_type, d.beside, d.made_by, d.made_ns, d.id
+FROM decision AS d JOIN call AS c ON c.id = d.call WHERE d.id = ?
+
+-- name: add_decision
+INSERT INTO decision (id, call, kind, other, edge_type, beside, made_by, made_ns)
+SELECT max(?1 / 1000000, coalesce(max(id), 0) + 1), ?2, ?3, ?4, ?5, ?6, ?7, ?1 FROM decision
+RETURNING id
+
+-- name: drop_decision
+DELETE FROM decision WHERE id = ?
+
+-- name: drop_decisions
+DELETE FROM decision WHERE call = ?
+
+-- name: call_id
+SELECT call_id FROM call WHERE id = ?

@@ -17,6 +17,7 @@ import apsw
 import msgspec
 
 from modular_agents.proxy.errors import StoreUnavailable
+from modular_agents.proxy.model.decision import Decision
 from modular_agents.proxy.model.event import Event, EventKind, RemovedRow
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.query import (
@@ -41,6 +42,7 @@ from modular_agents.proxy.model.tools import ToolTurn
 from modular_agents.proxy.store import crossing, cursor
 from modular_agents.proxy.store.rows import TRACE_IDLE_NS, CallRecord, CallSummary
 from modular_agents.proxy.store.sqlite import begun, checking, details, hints, keeping, lists, statistics, tools
+from modular_agents.proxy.store.sqlite.decisions import said
 from modular_agents.proxy.store.sqlite.engine import open_reader, statements, translated
 from modular_agents.proxy.store.sqlite.numbers import MS_NS
 from modular_agents.proxy.store.sqlite.traces import TraceSums
@@ -211,6 +213,11 @@ class SqliteReader:
         with self._asking() as db:
             row = details.resolve(db, call_id)
             return None if row is None else keeping.kept(db, row)
+
+    def decisions(self, call_id: str | None = None) -> Sequence[Decision]:
+        """Return what a person said of a call, or of any call; oldest first."""
+        with self._asking() as db:
+            return said(db, None if call_id is None else _text(call_id))
 
     def stats(self, query: StatsQuery) -> Stats:
         """Return statistics of the calls that have ended."""

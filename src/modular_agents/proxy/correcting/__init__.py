@@ -1,0 +1,1 @@
+"""A person's word on the graph, from what was asked to what is stored."""
