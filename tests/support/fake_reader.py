@@ -8,6 +8,7 @@ import msgspec
 
 from modular_agents.proxy.errors import UsageError
 from modular_agents.proxy.linking.toolspans import turn_of
+from modular_agents.proxy.model.decision import Decision
 from modular_agents.proxy.model.event import DeltaRow, Event
 from modular_agents.proxy.model.query import (
     CallDetail,
@@ -141,6 +142,7 @@ class FakeStore:
     details: dict[str, CallDetail] = field(default_factory=lambda: {CALL.call_id: detail()})
     raws: dict[str, RawExchange] = field(default_factory=lambda: {CALL.call_id: RAW})
     events: list[Event] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
     floor: int = 0
     last: int = 0
     changes: int = 0
@@ -230,6 +232,10 @@ class FakeReader:
     def call(self, call_id: str) -> CallDetail | None:
         self._check()
         return self.store.details.get(call_id)
+
+    def decisions(self, call_id: str | None = None) -> Sequence[Decision]:
+        self._check()
+        return [one for one in self.store.decisions if call_id in {None, one.call_id}]
 
     def raw(self, call_id: str) -> RawExchange | None:
         self._check()

@@ -104,7 +104,7 @@ describe("the list of traces", () => {
     list.take([traceEvent(6, traceRow("a", { created_at: at(999), cost_usd: 1, error_count: 2 }))]);
     expect(list.sums).toMatchObject({ traces: 2, errors: 2 });
     expect(list.sums.usd).toBeCloseTo(1.01);
-    list.take([{ seq: 7, kind: "removed", trace_id: "a", call_id: null, row: { trace_id: "a", call_id: null, merged_into: null } }]);
+    list.take([{ seq: 7, kind: "removed", trace_id: "a", call_id: null, row: { trace_id: "a", call_id: null, merged_into: null, edge_id: null } }]);
     expect(list.order).toEqual(["b"]);
     expect(list.sums.traces).toBe(1);
   });
@@ -166,8 +166,22 @@ describe("the open trace", () => {
     trace.take([callEvent(6, callRow("2", { trace_id: "other" }))]);
     expect(trace.calls.map((call) => call.call_id)).toEqual(["1"]);
     expect(trace.edges).toEqual([]);
-    trace.take([{ seq: 7, kind: "removed", trace_id: "t", call_id: null, row: { trace_id: "t", call_id: null, merged_into: "other" } }]);
+    trace.take([{ seq: 7, kind: "removed", trace_id: "t", call_id: null, row: { trace_id: "t", call_id: null, merged_into: "other", edge_id: null } }]);
     expect(trace.mergedInto).toBe("other");
+  });
+
+  it("lets an edge go that no longer holds, and nothing else", async () => {
+    const trace = new OpenTrace(async () => detail(5));
+    await trace.load("t");
+    const gone = { trace_id: "t", call_id: null, merged_into: null, edge_id: "request 1 2" };
+    trace.take([{ seq: 6, kind: "removed", trace_id: "t", call_id: null, row: gone }]);
+    expect(trace.edges).toEqual([]);
+    expect(trace.isRemoved).toBe(false);
+    expect(trace.calls.length).toBe(2);
+    const list = new TraceList(async () => page(["t"], 5));
+    await list.load("");
+    list.take([{ seq: 6, kind: "removed", trace_id: "t", call_id: null, row: gone }]);
+    expect(list.order).toEqual(["t"]);
   });
 });
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from modular_agents.proxy.linking.toolspans import turn_of
+from modular_agents.proxy.model.decision import Decision
 from modular_agents.proxy.model.event import DeltaRow, Event, RemovedRow
 from modular_agents.proxy.model.query import (
     CallDetail,
@@ -60,6 +61,7 @@ class Stage:
     details: dict[str, CallDetail] = field(default_factory=dict)
     raws: dict[str, RawExchange] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
     floor: int = 0
     failure: Exception | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -233,6 +235,10 @@ class StageReader:
         with self.stage.lock:
             detail = self.stage.details.get(call_id)
             return None if detail is None else replace(detail, seq=self.stage.last)
+
+    def decisions(self, call_id: str | None = None) -> Sequence[Decision]:
+        self._check()
+        return [one for one in self.stage.decisions if call_id in {None, one.call_id}]
 
     def raw(self, call_id: str) -> RawExchange | None:
         self._check()

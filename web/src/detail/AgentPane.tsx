@@ -12,6 +12,7 @@ import { type Agent, readAgents, totals, withDescendants } from "../trace/agents
 import { durationOf } from "../trace/columns";
 import { toolTotals } from "../trace/tools";
 import type { CallRow } from "../types.gen";
+import { Corrections } from "./Corrections";
 import { Fact } from "./Fact";
 import { Prose } from "./Prose";
 
@@ -91,6 +92,7 @@ export function AgentPane() {
       </div>
       <div class="tab-panel agent-panel" tabIndex={0}>
         <Opened agent={agent} parent={agent.parent === null ? undefined : agents.byThread.get(agent.parent)} />
+        {agent.calls[0] && <Corrections row={agent.calls[0]} key={agent.threadId} />}
         {agent.parent !== null && last && last.status === "completed" && (
           <p>
             <b>

@@ -10,6 +10,7 @@ import { call, now } from "../state/app";
 import { closeDetail, go, place, TABS, type Tab } from "../state/route";
 import type { CallDetail, CallerView, CallRow } from "../types.gen";
 import { Answer } from "./Answer";
+import { Corrections } from "./Corrections";
 import { Diff } from "./Diff";
 import { Fact } from "./Fact";
 import { Raw } from "./Raw";
@@ -114,6 +115,7 @@ function Heading({ detail }: { detail: CallDetail }) {
         <Id id={row.call_id} label="call id" />
       </p>
       {detail.caller !== null && <CallerLine caller={detail.caller} />}
+      <Corrections row={row} key={row.call_id} />
       <Facts detail={detail} />
       {row.error !== null && (
         <div class={`callout${row.status === "cancelled" ? "" : " callout-bad"}`} role="alert">

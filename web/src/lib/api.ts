@@ -28,10 +28,10 @@ function isErrorView(value: unknown): value is ErrorView {
   return typeof value === "object" && value !== null && "error" in value && typeof value.error === "object" && value.error !== null;
 }
 
-export async function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
+export async function getJson<T>(path: string, signal?: AbortSignal, change: RequestInit = {}): Promise<T> {
   let answer: Response;
   try {
-    answer = await fetch(path, { headers: { accept: "application/json" }, ...(signal ? { signal } : {}) });
+    answer = await fetch(path, { ...change, headers: { accept: "application/json", ...change.headers }, ...(signal ? { signal } : {}) });
   } catch (failure) {
     if (signal?.aborted) throw failure;
     throw new Problem(0, "The dashboard does not answer.", "Is `anton proxy dashboard` still running? The page tries again by itself.");

@@ -104,6 +104,7 @@ export class OpenTrace {
       case "delta":
         return event.trace_id === this.traceId && this.#grow(event.row);
       case "removed":
+        if (event.row.edge_id) return this.#dropEdge(event.row.edge_id);
         if (event.row.call_id !== null) return this.#drop(event.row.call_id);
         if (event.row.trace_id !== this.traceId) return false;
         this.isRemoved = true;
@@ -164,6 +165,13 @@ export class OpenTrace {
     } else {
       this.edges = this.edges.with(at, row);
     }
+    return true;
+  }
+
+  #dropEdge(edgeId: string): boolean {
+    if (!this.#edgeIds.has(edgeId)) return false;
+    this.edges = this.edges.filter((edge) => edge.edge_id !== edgeId);
+    this.#index();
     return true;
   }
 

@@ -126,7 +126,7 @@ export class TraceList {
     let changed = false;
     for (const event of events) {
       if (event.kind === "trace") changed = this.#upsert(event.row) || changed;
-      else if (event.kind === "removed" && event.row.call_id === null && event.row.trace_id !== null) {
+      else if (event.kind === "removed" && event.row.call_id === null && !event.row.edge_id && event.row.trace_id !== null) {
         changed = this.#remove(event.row.trace_id) || changed;
       }
     }
