@@ -1,4 +1,4 @@
-"""The graph corrected on the page: an edge is cut, a thread is opened by another call, a call goes to another trace; all of it is undone."""
+"""The graph corrected on the page: an edge is cut, a thread opened by another call, a call sent to another trace; all of it is undone."""
 
 from collections.abc import Iterator
 from pathlib import Path
