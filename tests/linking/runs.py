@@ -53,6 +53,7 @@ def recorded(journal: Path) -> Recording:
     pipeline = Pipeline(JournalReader(journal, store.position()), store, store.position(), rooms, Redactor(b"dummy"), FakeClock())
     while pipeline.step():
         pass
+    assert pipeline.tally.calls_ended == len(recording.finals), "every call is linked"
     return recording
 
 
