@@ -13,7 +13,7 @@ from modular_agents.proxy.linking.facts import NO_WORDS, Facts, Heard, Words
 from modular_agents.proxy.linking.identity import Identity, identify
 from modular_agents.proxy.linking.kinds import COMPACTION, NOISE, kind_of
 from modular_agents.proxy.linking.names import SYSTEM_HEAD_CHARS, named_agent, task_of
-from modular_agents.proxy.linking.offers import WITHOUT_IDS, handed_text, offers, unnamed_use, wrapped
+from modular_agents.proxy.linking.offers import WITHOUT_IDS, forced_tool, handed_text, offers, unnamed_use, wrapped
 from modular_agents.proxy.linking.text import MIN_CHARS, ends_of, head_of, heads_in, said, short_lines, squeezed, unwrapped
 from modular_agents.proxy.linking.tokens import ANSWER, ASKED, REQUEST, RESPONSE, SYSTEM, named, token
 from modular_agents.proxy.model.call import Call, Message
@@ -93,7 +93,8 @@ def completed(facts: Facts, call: Call) -> Facts:
     answer = call.answers[0] if call.answers else None
     if answer is None:
         return msgspec.structs.replace(facts, status=str(call.status), ended_ns=call.ended_ns)
-    text = handed_text(answer, is_summary=facts.kind == COMPACTION)
+    forced = forced_tool(call.params)
+    text = handed_text(answer, is_summary=facts.kind == COMPACTION, forced=forced)
     return msgspec.structs.replace(
         facts,
         status=str(call.status),
@@ -102,7 +103,7 @@ def completed(facts: Facts, call: Call) -> Facts:
         answer=_recall(answer, facts.question),
         asked=named(ASKED, _digest(facts.question + _gist(answer))) if facts.question else 0,
         response=token(RESPONSE, call.response_id) if call.response_id else 0,
-        offers=offers(answer, ids=call.format not in WITHOUT_IDS),
+        offers=offers(answer, ids=call.format not in WITHOUT_IDS, forced=forced),
         handed=said(text) if text else None,
         head=head_of(text) if text else 0,
     )

@@ -38,6 +38,7 @@ _QUOTED = re.compile(r"\"([^\"\n]{12,})\"|'([^'\n]{12,})'")
 _FENCED = re.compile(r"```(?:json|JSON)?\s*\n(.*?)```", re.DOTALL)
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s+(\S.{14,})$", re.MULTILINE)
 _MIN_RESULT_CHARS = 16
+_CHOICES = (b'"tool_choice"', b'"toolChoice"', b'"allowedFunctionNames"')
 
 
 class Offer(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -49,8 +50,34 @@ class Offer(msgspec.Struct, array_like=True, frozen=True, gc=False):
     piece: Said
 
 
-def offers(answer: Message, *, ids: bool = True) -> tuple[Offer, ...]:
-    """Return what the answer offers, at most `MAX_OFFERS`. Without `ids` tool uses go by name and place (see `unnamed_use`)."""
+def forced_tool(params: bytes) -> str:
+    """Return the one tool that a request makes the model use; empty when it leaves the choice.
+
+    What the model gives such a tool is its answer in the form that was asked for (structured output), and asks for nothing.
+    """
+    if not any(name in params for name in _CHOICES):
+        return ""
+    value = _json(params.decode("utf-8", "replace"))
+    config = _at(value, "toolConfig")
+    named = _at(config, "functionCallingConfig", "allowedFunctionNames")
+    choice = _at(value, "tool_choice")
+    for name in (_at(choice, "name"), _at(choice, "function", "name"), _at(config, "toolChoice", "tool", "name")):
+        if isinstance(name, str):
+            return name
+    return named[0] if isinstance(named, list) and len(named) == 1 and isinstance(named[0], str) else ""
+
+
+def _at(value: object, *path: str) -> object:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def offers(answer: Message, *, ids: bool = True, forced: str = "") -> tuple[Offer, ...]:
+    """Return what the answer offers, at most `MAX_OFFERS`. Without `ids` tool uses go by name and place (see `unnamed_use`).
+
+    forced: the tool that had to be used: what it was given is a plan.
+    """
     found: list[Offer] = []
     counts: dict[str, int] = {}
     for part in answer.parts:
@@ -58,6 +85,8 @@ def offers(answer: Message, *, ids: bool = True) -> tuple[Offer, ...]:
             name = part.name or ""
             counts[name] = counts.get(name, 0) + 1
             tool_id = (part.tool_id if ids else None) or unnamed_use(name, counts[name])
+            if name and name == forced:
+                name = tool_id = ""
             for text, agent in _strings(_json(part.arguments or ""), "", 0):
                 _add(found, tool_id, name, agent, text)
         elif part.kind == "text":
@@ -71,8 +100,8 @@ def unnamed_use(tool: str, nth: int) -> str:
     return f"{tool}#{nth}"
 
 
-def handed_text(answer: Message, *, is_summary: bool = False) -> str | None:
-    """Return what an answer may hand on: its text, or what a tool that ends the work was given; None while it asks for more.
+def handed_text(answer: Message, *, is_summary: bool = False, forced: str = "") -> str | None:
+    """Return what an answer may hand on: its text, or what a tool was given that ends the work or had to be used; None when it asks on.
 
     Of a summary of a conversation, and of an answer in ReAct form, only the part that is marked as such is handed on.
     """
@@ -82,9 +111,20 @@ def handed_text(answer: Message, *, is_summary: bool = False) -> str | None:
         if is_summary and (marked := _SUMMARY.search(text)):
             return marked[1]
         return text.rpartition(_FINAL)[2] if _FINAL in text else text
+    if len(uses) == 1 and uses[0].name and uses[0].name == forced:
+        return _unwrapped(uses[0].arguments or "")
     if len(uses) > 1 or (uses[0].name or "").lower() not in _FINISHING:
         return None
     return max((text for text, _ in _strings(_json(uses[0].arguments or ""), "", 0)), key=len, default="")
+
+
+def _unwrapped(arguments: str) -> str:
+    """Return what structured output says: all of it, or its one value, around which libraries put an object."""
+    value = _json(arguments)
+    if isinstance(value, dict) and len(value) == 1:
+        only = next(iter(value.values()))
+        return only if isinstance(only, str) else msgspec.json.encode(only).decode()
+    return arguments
 
 
 def wrapped(text: str) -> Sequence[str]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from modular_agents.proxy.linking.facts import UNANSWERED, Facts
 from modular_agents.proxy.linking.kinds import NOISE
-from modular_agents.proxy.linking.sight import HOUR_NS, Known, Link, Sight
+from modular_agents.proxy.linking.sight import HOUR_NS, Known, Link, Sight, is_over
 from modular_agents.proxy.linking.text import Reading
 from modular_agents.proxy.linking.threads import said_alike, same
 from modular_agents.proxy.linking.tokens import FOLLOWING, HISTORY, OPENED, TOLD, mark, named, turned
@@ -138,8 +138,12 @@ def heads_of(me: Facts) -> list[int]:
 
 def may_tell(me: Facts, other: Known) -> bool:
     """Return whether the answer of `other` was there to be brought by `me`."""
-    facts = other.facts
-    if facts.handed is None or facts.handed.size < MIN_HANDED_CHARS or not other.ended_before(me) or facts.kind in NOISE:
+    return other.ended_before(me) and _may_bring(me, other.facts)
+
+
+def _may_bring(me: Facts, facts: Facts) -> bool:
+    """Return whether `me` may bring an answer that was there."""
+    if facts.handed is None or facts.handed.size < MIN_HANDED_CHARS or facts.kind in NOISE:
         return False
     return said_alike(me, facts) and me.started_ns - (facts.ended_ns or 0) <= RETURN_WINDOW_NS
 
@@ -186,9 +190,13 @@ def heard_by(me: Facts, sight: Sight) -> list[Hearing]:
     for turn in sight.anytime(me, (told_to(me.call_id),)):
         if turn.is_root or not turn.stand.parent or turn.root_id == me.call_id:
             continue
-        told = [other for other in sight.ahead_of(turn.facts, heads_of(turn.facts)) if may_tell(turn.facts, other)]
+        told = [
+            (other.facts.head, other.root_id) for other in sight.ahead_of(turn.facts, heads_of(turn.facts)) if may_tell(turn.facts, other)
+        ]
+        if is_over(me, turn.facts) and _may_bring(turn.facts, me):
+            told.append((me.head, me.call_id))  # a thread of one call
         for one in turn.facts.heard:
-            roots = {other.root_id for other in told if other.facts.head in one.heads} - {turn.root_id}
+            roots = {root_id for head, root_id in told if head in one.heads} - {turn.root_id}
             if me.call_id in roots:
                 found.append(Hearing(turn.stand.parent, one.tool_id, len(roots)))
     return found

@@ -49,8 +49,12 @@ class Known:
 
     def ended_before(self, other: Facts) -> bool:
         """Return whether its answer was there when `other` was asked."""
-        ended_ns = self.facts.ended_ns
-        return ended_ns is not None and ended_ns <= other.started_ns + SLACK_NS
+        return is_over(self.facts, other)
+
+
+def is_over(facts: Facts, other: Facts) -> bool:
+    """Return whether the answer of one call was there when another was asked."""
+    return facts.ended_ns is not None and facts.ended_ns <= other.started_ns + SLACK_NS
 
 
 class Link(NamedTuple):
