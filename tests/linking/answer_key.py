@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 HEADER = "x-key"
+PROCESS = "x-process"
+"""Names the process that a program stands for. Linking does not read it either: it is told as the operating system would tell it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ import httpx2
 import openai
 from google import genai
 from google.genai import errors, types
-from tests.linking.answer_key import HEADER, AnswerKey
+from tests.linking.answer_key import HEADER, PROCESS, AnswerKey
 from tests.support.script import Script
 
 OnUse = Callable[[str, "Use"], None]
@@ -62,6 +62,7 @@ class App:
         make = {"anthropic": AnthropicAgent, "chat": ChatAgent, "responses": ResponsesAgent, "gemini": GeminiAgent}
         self.agent_type = make[self.dialect]
         self.client, self._http = self.agent_type.connect(self.url)
+        self._http.headers[PROCESS] = uuid.uuid4().hex[:8]
 
     def __enter__(self) -> Self:
         return self

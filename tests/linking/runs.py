@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tests.linking.answer_key import HEADER, Score, Shown, ShownEdge, score
+from tests.linking.answer_key import HEADER, PROCESS, Score, Shown, ShownEdge, score
 from tests.linking.answer_key import AnswerKey as Key
 from tests.support.fake_clock import FakeClock
 from tests.support.link_memory import LinkMemory
@@ -36,7 +36,11 @@ class Recording:
 
 
 def key_of(call: Call) -> str | None:
-    return next((value for name, value in call.request_headers if name.lower() == HEADER), None)
+    return _header(call, HEADER)
+
+
+def _header(call: Call, wanted: str) -> str | None:
+    return next((value for name, value in call.request_headers if name.lower() == wanted), None)
 
 
 def recorded(journal: Path) -> Recording:
@@ -46,6 +50,7 @@ def recorded(journal: Path) -> Recording:
     memory = LinkMemory()
 
     def link(call: Call, _find: object, _read: object) -> Linked:
+        call = replace(call, process=_header(call, PROCESS) or "")
         recording.versions.append(call)
         return settle(call, memory.find)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import httpx2
-from tests.linking.answer_key import HEADER, AnswerKey
+from tests.linking.answer_key import HEADER, PROCESS, AnswerKey
 from tests.linking.apps import Answer, Mode, Use
 from tests.support.script import Script
 
@@ -27,7 +27,7 @@ class House:
     name: str
 
     def __post_init__(self) -> None:
-        self.http = httpx2.Client(timeout=30, headers={"user-agent": "field-test/1.0"})
+        self.http = httpx2.Client(timeout=30, headers={"user-agent": "field-test/1.0", PROCESS: uuid.uuid4().hex[:8]})
 
     def __enter__(self) -> Self:
         return self

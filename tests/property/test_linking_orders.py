@@ -1,6 +1,7 @@
 """The law of order: any arrival gives the same graph, for agents that do whatever dice tell them to, with words they share."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from tests.linking.runs import linked, stands
@@ -18,14 +19,21 @@ ANSWERS = ("There are forty sheep on the hill now.", "The fence is mended, every
 FAILED = {"answer": None, "status": Status.FAILED}
 
 
-def village(seed: int) -> list[Call]:
-    """A few leads, one after the other or at the same time; each delegates, some agents delegate again, some calls fail first."""
+def village(seed: int, processes: int = 0) -> list[Call]:
+    """A few leads, one after the other or at the same time; each delegates, some agents delegate again, some calls fail first.
+
+    processes: each lead with all below him runs in one of so many, except that of every fifth call nobody knows it.
+    """
     dice = random.Random(seed)
     world = World(1_000_000.0)
     for number in range(dice.randint(1, 3)):
         begun = world.now
         talk = world.talk("You are the Mayor Agent." if dice.random() < 0.7 else "", connection=f"c{dice.randint(1, 2)}")
+        known = len(world.calls)
         work(world, talk, dice.choice(TASKS), dice, depth=0, key=f"m{number}")
+        if processes:
+            process = f"{dice.randint(1, processes)}@1"
+            world.calls[known:] = [replace(call, process=process if dice.random() < 0.8 else "") for call in world.calls[known:]]
         if dice.random() < 0.5:
             world.now = begun + 0.005
     return world.calls
@@ -61,3 +69,14 @@ def test_any_order_gives_the_same_graph(world: int) -> None:
     wanted = stands(linked(sorted(calls, key=lambda call: (call.started_ns, call.call_id))))
     for order in range(3):
         assert stands(linked(in_disorder(calls, random.Random(order)))) == wanted, f"order {order}"
+
+
+@pytest.mark.parametrize("world", range(30))
+def test_so_it_does_when_processes_are_known_a_moment_later(world: int) -> None:
+    calls = village(world, processes=3)
+    wanted = stands(linked(sorted(calls, key=lambda call: (call.started_ns, call.call_id))))
+    for order in range(3):
+        dice = random.Random(order)
+        arrived = in_disorder(calls, dice)
+        late = [replace(call, process="") if call.status is Status.RUNNING and dice.random() < 0.7 else call for call in arrived]
+        assert stands(linked(late)) == wanted, f"order {order}"

@@ -115,10 +115,11 @@ def link_anew(reader: "Reader", store: "Store | None", shadow: "Store") -> Relin
     for page in _pages(reader):
         with shadow.batch() as batch:
             for call_id in page:
-                exchange = reader.exchange(call_id)
-                if exchange is None:
+                kept = reader.kept(call_id)
+                if kept is None:
                     continue
-                call = read_call(exchange)
+                exchange = kept.exchange
+                call = replace(read_call(exchange), process=kept.caller.process if kept.caller else "")
                 linked = settle(call, batch.find, said=said.get(call_id, ()))
                 batch.put_call(*_slim(call, exchange), linked.placement, Cost(None), linked.indexed)
                 revise(linked, batch.find, batch.relink)

@@ -4,9 +4,9 @@ Rules, strongest first: `said.parent` (X-Parent-Call-ID), `tool_input` and `plan
 a string of an earlier call's tool use or plan), `header.parent-thread` (the tooling names the conversation that opened this
 one), `return` (what this conversation answered came back as the result of that tool use).
 
-Several calls may have said the same. Then, in this order: who the tooling names, who shares the session, who is not only
-repeating what opened him, whose tool use is still unanswered, whose words match in most of their length, to whom the answer came
-back, who has nobody yet. What is still even is taken in order and recorded as ambiguous.
+Several calls may have said the same. Then, in this order: who the tooling names, who shares the session, who is of the same process,
+who is not only repeating what opened him, whose tool use is still unanswered, whose words match in most of their length, to whom the
+answer came back, who has nobody yet. What is still even is taken in order and recorded as ambiguous.
 
 Openers by words rest on earlier openers by words, never on a `return`: so no two of them rest on each other.
 """
@@ -21,7 +21,7 @@ from modular_agents.proxy.linking.offers import Offer
 from modular_agents.proxy.linking.returns import followers_of, heard_by, opened_by
 from modular_agents.proxy.linking.sight import HOUR_NS, MINUTE_NS, Known, Link, Sight
 from modular_agents.proxy.linking.text import Reading
-from modular_agents.proxy.linking.threads import QUEUE_NS, said_alike, same
+from modular_agents.proxy.linking.threads import QUEUE_NS, alike, said_alike, same
 from modular_agents.proxy.linking.tokens import BRANCH, THREAD, TOOK, mark, turned
 
 DELEGATION = "delegation"
@@ -122,6 +122,7 @@ def _chosen(me: Facts, sight: Sight, matches: Sequence[Match]) -> Link:
         return (
             _is_named(me, facts),
             1.0 if same(me.session, facts.session) else 0.5 if not (me.session and facts.session) else 0.0,
+            alike(me.process, facts.process),
             match.known.call_id not in openers,
             not match.is_closed,
             match.is_whole,
@@ -131,12 +132,19 @@ def _chosen(me: Facts, sight: Sight, matches: Sequence[Match]) -> Link:
     best = max(map(rank, matches))
     equal = [match for match in matches if rank(match) == best]
     if len(equal) == 1:
-        return _link(equal[0], 1, 1.0)
+        rivals = sum(_but_process(rank(match)) == _but_process(best) for match in matches)
+        if rivals == 1:
+            return _link(equal[0], 1, 1.0)
+        return _link(equal[0], 1, 0.9, f"; {rivals} calls said this, one of the same process")
     parents = {hearing.parent for hearing in heard_by(me, sight)}
     heard = [match for match in equal if match.known.call_id in parents]
     if len(heard) == 1:
         return _link(heard[0], 1, 1.0, "; the answer came back there")
     return _in_turn(me, sight, equal)
+
+
+def _but_process(rank: tuple[float, ...]) -> tuple[float, ...]:
+    return rank[:2] + rank[3:]
 
 
 def _openers(sight: Sight, matches: Sequence[Match]) -> set[str]:

@@ -107,6 +107,8 @@ class Facts(msgspec.Struct, array_like=True, frozen=True, gc=False):
     head: int = 0
     """How the same text begins (`text.head_of`), as a later turn may bring it back."""
     hand: Hand | None = None
+    process: int = 0
+    """Names the run of the program that made it; 0 when nobody knows, or not yet."""
 
     @property
     def moment(self) -> tuple[int, str]:

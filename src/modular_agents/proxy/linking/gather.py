@@ -15,7 +15,7 @@ from modular_agents.proxy.linking.kinds import COMPACTION, NOISE, kind_of
 from modular_agents.proxy.linking.names import SYSTEM_HEAD_CHARS, named_agent, task_of
 from modular_agents.proxy.linking.offers import WITHOUT_IDS, forced_tool, handed_text, offers, unnamed_use, wrapped
 from modular_agents.proxy.linking.text import MIN_CHARS, ends_of, head_of, heads_in, said, short_lines, squeezed, unwrapped
-from modular_agents.proxy.linking.tokens import ANSWER, ASKED, REQUEST, RESPONSE, SYSTEM, named, token
+from modular_agents.proxy.linking.tokens import ANSWER, ASKED, PROCESS, REQUEST, RESPONSE, SYSTEM, mark, named, token
 from modular_agents.proxy.model.call import Call, Message
 from modular_agents.proxy.model.chain import CHAIN_BYTES
 
@@ -84,6 +84,7 @@ def gather(call: Call) -> tuple[Facts, Words]:
         is_first=is_first,
         heard=() if is_first else _heard(new, ids=call.format not in WITHOUT_IDS),
         question=_question(messages, len(messages)),
+        process=mark(PROCESS, call.process) if call.process else 0,
     )
     return facts, words
 
@@ -114,6 +115,7 @@ def answered_as(facts: Facts, other: Facts) -> Facts:
     return msgspec.structs.replace(
         facts,
         status=other.status,
+        process=other.process or facts.process,
         ended_ns=other.ended_ns,
         tip=other.tip,
         answer=other.answer,

@@ -10,7 +10,7 @@ from modular_agents.proxy.linking.facts import Facts, Words
 from modular_agents.proxy.linking.identity import LOOSE
 from modular_agents.proxy.linking.kinds import NOISE
 from modular_agents.proxy.linking.sight import MINUTE_NS, Known, Sight
-from modular_agents.proxy.linking.threads import agrees
+from modular_agents.proxy.linking.threads import agrees, alike
 from modular_agents.proxy.linking.tokens import CONNECTION, PROMPT, mark
 
 KIN_WINDOW_NS = 5 * MINUTE_NS
@@ -53,12 +53,13 @@ def _is_loose(me: Facts, other: Facts) -> bool:
 
 
 def _nearest(me: Facts, others: Sequence[Known]) -> Known:
-    """Return the nearest in time, best one on the same connection, else one whose tooling names a session as mine does, or none as mine."""
+    """Return the nearest in time: best on the same connection, of the same process, with a session or none as mine."""
 
     def far(other: Known) -> tuple[object, ...]:
         facts = other.facts
         return (
             facts.connection != me.connection,
+            -alike(me.process, facts.process),
             bool(facts.session) != bool(me.session),
             abs(facts.started_ns - me.started_ns),
             facts.moment,

@@ -64,9 +64,12 @@ def settle(call: Call, find: Find, was_read: object = None, said: Sequence[Decis
 
 def _again(facts: Facts, at: Known) -> Linked:
     """A later version of a call stands where the first one was put: what it goes on from has not changed."""
-    placed = Placed(answered_as(at.facts, facts), at.words, at.stand, at.trace_id, at.root_id, at.opener_id, at.agent_name)
+    now = answered_as(at.facts, facts)
+    placed = Placed(now, at.words, at.stand, at.trace_id, at.root_id, at.opener_id, at.agent_name)
     placement = at.placement or placed.placement
-    return Linked(placement, indexed_of(placed, None, placement))
+    return Linked(
+        placement, indexed_of(placed, None, placement), unsure=now.process != at.facts.process and bool(at.stand.came or at.stand.kin)
+    )
 
 
 def revise(linked: Linked, find: Find, relink: Callable[[LinkChanges], None]) -> None:
@@ -81,8 +84,8 @@ def revise(linked: Linked, find: Find, relink: Callable[[LinkChanges], None]) ->
     if late := late_of(me):
         pieces = [offer.piece for offer in me.offers] + ([me.handed] if me.handed else [])
         concerned += [one for one in find(Lookup(me.started_ns, asking=late)) if _holds(one, pieces)]
-    if concerned or linked.loose:
-        Revision(find, relink, linked.loose).of(me.call_id, concerned)
+    if concerned or linked.loose or linked.unsure:
+        Revision(find, relink, linked.loose).of(me.call_id, concerned, itself=linked.unsure)
 
 
 def _holds(candidate: Candidate, pieces: Sequence[Said]) -> bool:

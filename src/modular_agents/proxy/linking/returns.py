@@ -12,7 +12,7 @@ from modular_agents.proxy.linking.facts import UNANSWERED, Facts
 from modular_agents.proxy.linking.kinds import NOISE
 from modular_agents.proxy.linking.sight import HOUR_NS, Known, Link, Sight, is_over
 from modular_agents.proxy.linking.text import Reading
-from modular_agents.proxy.linking.threads import said_alike, same
+from modular_agents.proxy.linking.threads import nearest, said_alike, same
 from modular_agents.proxy.linking.tokens import FOLLOWING, HISTORY, OPENED, TOLD, mark, named, turned
 
 RESPONSE = "response"
@@ -126,9 +126,9 @@ def _one_of(me: Facts, said: Sequence[Known], rule: str, tool_id: str) -> Link:
 
 
 def _near(me: Facts, said: Sequence[Known], count: int) -> Sequence[Known]:
-    """Of more than `count` equal answers return those given to the same session, else to the same client connection, else all."""
+    """Of more than `count` equal answers return those given to the same session, process and connection, as far as there are any."""
     near = [other for other in said if same(me.session, other.facts.session)] or said
-    return near if len(near) <= count else [other for other in near if other.facts.connection == me.connection] or near
+    return near if len(near) <= count else nearest(me, near)
 
 
 def heads_of(me: Facts) -> list[int]:

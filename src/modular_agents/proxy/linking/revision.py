@@ -43,9 +43,11 @@ class Revision:
         self._traces = set(loose)
         self._waiting: dict[str, tuple[int, str]] = {}
 
-    def of(self, call_id: str, concerned: Sequence[Candidate]) -> None:
-        """Place anew the calls that a call concerns which has just been stored, and whatever they concern, then group."""
+    def of(self, call_id: str, concerned: Sequence[Candidate], *, itself: bool = False) -> None:
+        """Place anew the calls that a call concerns which has just been stored (and it `itself`), and whatever they concern, then group."""
         self._wait(call_id, concerned)
+        if itself:
+            self._wait("", self._find(Lookup(calls=(call_id,))))
         self._run()
 
     def again(self, call_id: str) -> None:

@@ -72,6 +72,18 @@ def same(one: str | None, other: str | None) -> bool:
     return one is not None and one == other
 
 
+def alike(me: int, other: int) -> float:
+    """Return 1 when two things are known and the same, 0 when they are known to differ, 0.5 when nobody knows."""
+    return 0.5 if not me or not other else float(me == other)
+
+
+def nearest(me: Facts, others: Sequence[Known]) -> Sequence[Known]:
+    """Of calls that say the same keep those of the same session, of the same process, of the same connection, as far as there are any."""
+    near = [other for other in others if same(me.session, other.facts.session)] or others
+    near = [other for other in near if me.process and other.facts.process == me.process] or near
+    return [other for other in near if other.facts.connection == me.connection] or near
+
+
 def _retried(me: Facts, earlier: Sequence[Known]) -> Link | None:
     """Follow the same request through its attempts: each failure is tried again by at most one later call."""
     attempts = [other for other in earlier if other.facts.request == me.request] if me.request else []
@@ -118,9 +130,9 @@ def _continued(me: Facts, sight: Sight, tip: bytes, matches: Sequence[Known]) ->
         return Link(matches[0], REQUEST, "continuation")
     used = {rival.stand.parent for rival in sight.before((named(HISTORY, tip),))}
 
-    def rank(other: Known) -> tuple[bool, ...]:
+    def rank(other: Known) -> tuple[float, ...]:
         facts = other.facts
-        return (same(me.session, facts.session), facts.system == me.system, other.call_id not in used)
+        return (same(me.session, facts.session), alike(me.process, facts.process), facts.system == me.system, other.call_id not in used)
 
     best = max(map(rank, matches))
     equal = [other for other in matches if rank(other) == best]
@@ -160,8 +172,7 @@ def _edited(me: Facts, sight: Sight) -> Link | None:
 
 
 def _newest(me: Facts, matches: Sequence[Known], rule: str, detail: str, confidence: float) -> Link:
-    near = [other for other in matches if same(me.session, other.facts.session)] or matches
-    near = [other for other in near if other.facts.connection == me.connection] or near
+    near = nearest(me, matches)
     threads = len({other.thread_id for other in near})
     if threads == 1:
         return Link(near[-1], REQUEST, rule, detail, confidence)

@@ -146,3 +146,5 @@ class Linked(NamedTuple):
     indexed: Indexed
     loose: tuple[str, ...] = ()
     """Traces that this call may have joined: they are grouped anew once it is stored."""
+    unsure: bool = False
+    """What it rests on has become known since it was placed: it is placed anew once it is stored."""
