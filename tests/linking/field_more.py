@@ -255,4 +255,31 @@ def structured_tool(house: House) -> None:
     )
 
 
-FIELD_MORE = (aider_architect, strands_tools, adk_agent_tools, ai_sdk_evaluator, autogen_selector, openhands_delegate, structured_tool)
+def chat_server(house: House) -> None:
+    """One process serves strangers, two at a time: each asks one thing, one of them twice. As many tasks as strangers."""
+
+    def serve(number: int, question: str, *answers: str) -> None:
+        visitor = Chat(house.task(f"visitor{number}"), f"visitor{number}", "You are the assistant of the town library.", tools=())
+        for turn, answer in enumerate(answers):
+            visitor.ask(reply(answer, wait_ms=15), said=question if turn == 0 else "And on holidays?")
+
+    visits = (
+        ("When does the library open on Mondays?", "It opens at ten on Mondays."),
+        ("Do you have maps of the coast from before 1900?", "We have eleven, in the reading room."),
+        ("How many books may I take home?", "Eight, for four weeks.", "The same, for five weeks."),
+        ("Is there a room where children may be loud?", "The blue room, until six."),
+    )
+    together(lambda: serve(0, *visits[0]), lambda: serve(1, *visits[1]))
+    together(lambda: serve(2, *visits[2]), lambda: serve(3, *visits[3]))
+
+
+FIELD_MORE = (
+    aider_architect,
+    strands_tools,
+    adk_agent_tools,
+    ai_sdk_evaluator,
+    autogen_selector,
+    openhands_delegate,
+    structured_tool,
+    chat_server,
+)

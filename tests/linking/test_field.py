@@ -6,6 +6,7 @@ change that added them; what still cannot be found is named here.
 
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from tests.linking.answer_key import AnswerKey, Score
@@ -15,7 +16,7 @@ from tests.linking.field_frameworks import FIELD_FRAMEWORKS
 from tests.linking.field_more import FIELD_MORE
 from tests.linking.field_shapes import FIELD_SHAPES
 from tests.linking.runs import Recording, graph, key_of, linked, recorded, scored
-from tests.linking.test_programs import in_any_order
+from tests.linking.test_programs import RESTARTS, SOAK_ORDERS, in_any_order, in_any_order_through_a_file
 from tests.linking.toolwork import misled, misread, read_tools, unopened
 from tests.linking.voices import House
 from tests.support.provider_server import ProviderServer
@@ -123,3 +124,15 @@ def test_every_tool_has_its_own_result(run: tuple[Mode, dict[str, AnswerKey], Re
 def test_in_any_order(run: tuple[Mode, dict[str, AnswerKey], Recording], program: str) -> None:
     _, keys, recording = run
     in_any_order(recording.of(keys[program].prefix), program, 6)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("program", [program.__name__ for program in PROGRAMS])
+def test_a_thousand_orders(run: tuple[Mode, dict[str, AnswerKey], Recording], program: str) -> None:
+    _, keys, recording = run
+    in_any_order(recording.of(keys[program].prefix), program, SOAK_ORDERS)
+
+
+@pytest.mark.soak
+def test_restarts_in_any_order_change_nothing(run: tuple[Mode, dict[str, AnswerKey], Recording], tmp_path: Path) -> None:
+    in_any_order_through_a_file(run[2], tmp_path, RESTARTS)

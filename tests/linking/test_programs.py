@@ -21,6 +21,7 @@ from tests.support.provider_server import ProviderServer
 from tests.support.relay_thread import RelayThread
 from tests.support.talks import in_disorder
 
+from modular_agents.proxy.model.call import Status
 from modular_agents.proxy.model.query import CallFilter
 from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore
 
@@ -28,6 +29,8 @@ DIALECTS = ("anthropic", "chat", "responses", "gemini")
 PRECISION, RECALL = 0.98, 0.95
 """With every header stripped; where ids are given, nothing may be wrong."""
 ORDERS, SOAK_ORDERS = 4, 1000
+RESTARTS = 25
+"""Orders of all calls of a run, each with a restart somewhere in it."""
 GRAPH = ("trace", "thread", "delegation")
 
 
@@ -127,9 +130,41 @@ def test_a_thousand_orders(runs: Runs, program: str) -> None:
 
 def in_any_order(mine: Recording, program: str, orders: int) -> None:
     wanted = stands(linked(mine.versions))
+    read_before: dict[tuple[str, Status], object] = {}
     for number in range(orders):
         dice = random.Random(f"{program} {number}")
-        assert stands(linked(in_disorder(mine.finals, dice))) == wanted, f"order {number}"
+        assert stands(linked(in_disorder(mine.finals, dice), read_before)) == wanted, f"order {number}"
+
+
+Place = tuple[str, str, str | None, str | None]
+
+
+def placed(path: Path) -> dict[str, Place]:
+    """Where a file says that every call stands."""
+    reader = SqliteReader(path)
+    rows = {
+        row.call_id: (row.trace_id, row.thread_id, row.parent_id, row.agent_name) for row in reader.calls(CallFilter(), None, 1000).items
+    }
+    reader.close()
+    return rows
+
+
+def in_any_order_through_a_file(whole: Recording, folder: Path, orders: int) -> None:
+    """All programs of a run at once, in any order, a few calls in each batch; the recorder is started anew somewhere in the middle."""
+    wanted = {
+        call_id: (one.trace_id, one.thread_id, one.parent_id, one.agent_name) for call_id, one in stands(linked(whole.versions)).items()
+    }
+    for number in range(orders):
+        dice = random.Random(f"restart {number}")
+        versions = in_disorder(whole.finals, dice)
+        middle = dice.randrange(len(versions))
+        path = folder / f"traces-{number}.db"
+        for part in (versions[:middle], versions[middle:]):
+            store = SqliteStore(path)
+            record(store, part, per_batch=dice.randint(1, 30))
+            store.close()
+        assert placed(path) == wanted, f"order {number}"
+        path.unlink()
 
 
 def test_a_restart_in_the_middle_changes_nothing(runs: Runs, tmp_path: Path) -> None:
@@ -139,9 +174,11 @@ def test_a_restart_in_the_middle_changes_nothing(runs: Runs, tmp_path: Path) -> 
         store = SqliteStore(tmp_path / "traces.db")
         record(store, part, per_batch=20)
         store.close()
-    reader = SqliteReader(tmp_path / "traces.db")
-    shown = {
-        row.call_id: (row.trace_id, row.thread_id, row.parent_id, row.agent_name) for row in reader.calls(CallFilter(), None, 1000).items
+    assert placed(tmp_path / "traces.db") == {
+        call_id: (one.trace_id, one.thread_id, one.parent_id, one.agent_name) for call_id, one in wanted.items()
     }
-    reader.close()
-    assert shown == {call_id: (one.trace_id, one.thread_id, one.parent_id, one.agent_name) for call_id, one in wanted.items()}
+
+
+@pytest.mark.soak
+def test_restarts_in_any_order_change_nothing(runs: Runs, tmp_path: Path) -> None:
+    in_any_order_through_a_file(runs.recording, tmp_path, RESTARTS)

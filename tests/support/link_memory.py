@@ -6,8 +6,8 @@ An oracle for the engines and a fast bed for properties; it keeps no bodies, and
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from modular_agents.proxy.linking import revise, settle
-from modular_agents.proxy.model.call import Call
+from modular_agents.proxy.linking import read, revise, settle
+from modular_agents.proxy.model.call import Call, Status
 from modular_agents.proxy.model.decision import Decision
 from modular_agents.proxy.model.link import (
     CALLS_PER_THREAD,
@@ -47,10 +47,15 @@ class LinkMemory:
     threads: dict[str, set[str]] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     """Calls that are no longer among the latest."""
+    read_before: dict[tuple[str, Status], object] = field(default_factory=dict)
+    """What was read of versions of calls: it rests on each alone, so many memories may share it."""
 
     def link(self, call: Call, said: Sequence[Decision] = ()) -> Linked:
         """What the recorder does with a call; with what was `said` of it, what `relink` does."""
-        linked = settle(call, self.find, said=said)
+        version = (call.call_id, call.status)
+        if (was_read := self.read_before.get(version)) is None:
+            was_read = self.read_before[version] = read(call)
+        linked = settle(call, self.find, was_read, said)
         self._put(Row(call.call_id, call.started_ns, linked.placement, linked.indexed))
         revise(linked, self.find, self.relink)
         return linked
