@@ -10,6 +10,7 @@ from modular_agents.proxy.ports import JournalPosition
 from modular_agents.proxy.recorder import assemble
 from modular_agents.proxy.recorder.assemble import CALL_BYTES, Answering, Asked, Assembler, Change, Ended, Grew
 from modular_agents.proxy.recorder.body import HELD_BODY_BYTES, MAX_CHUNKS
+from modular_agents.proxy.recorder.growing import Growing
 
 MUCH = 1 << 30
 SECOND_NS = 1_000_000_000
@@ -76,6 +77,20 @@ def test_a_request_without_a_body_is_asked_by_its_head(worker: Worker, bench: Be
     (asked,) = bench.changes()
     assert isinstance(asked, Asked)
     assert asked.exchange.request.complete_ns == asked.exchange.started_ns
+
+
+def test_what_nobody_looks_at_is_not_made(worker: Worker, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    for name in ("asked", "answering"):
+        monkeypatch.setattr(Growing, name, lambda _self, *_, name=name: made.append(name))
+    worker.request(1)
+    worker.answer(1, b"x", head=b"HTTP/1.1 101 Switching Protocols\r\n\r\n")
+    asked, answering, _grew = bench.changes()
+    assert isinstance(answering, Answering)
+    assert (answering.status, made) == (101, [])
+    assert isinstance(asked, Asked)
+    assert asked.exchange is answering.exchange is None
+    assert made == ["asked", "answering"]
 
 
 def test_a_request_that_never_ends_is_not_asked(worker: Worker, bench: Bench) -> None:

@@ -168,6 +168,31 @@ def test_a_commit_that_fails_at_its_end_is_made_again_whole(worker: Worker, line
     assert len(line.run().puts) == 1
 
 
+class Counts:
+    """A reader that counts its verbs."""
+
+    def __init__(self, exchange: object, counts: dict[str, int]) -> None:
+        self.inner: Reads = CallReader(exchange)  # type: ignore[arg-type]
+        self.counts = counts
+
+    def __getattr__(self, name: str) -> object:
+        self.counts[name] = self.counts.get(name, 0) + 1
+        return getattr(self.inner, name)
+
+
+def test_an_answer_that_nobody_saw_growing_is_read_at_once_from_where_it_begins(worker: Worker, tmp_path: Path) -> None:
+    counts: dict[str, int] = {}
+    line = Line(tmp_path, replace(ROOMS, start=lambda exchange: Counts(exchange, counts)))
+    begin_stream(worker, 1)
+    say(worker, 1, *"abcdefghij")
+    end_stream(worker, 1)
+    (put,) = line.run().puts
+    assert put.call.answer_text == "abcdefghij"
+    assert put.exchange.response is not None
+    assert put.call.first_token_ns == put.exchange.response.chunks[2].at_ns
+    assert counts == {"request": 1, "response": 1, "feed": 4, "finish": 1}
+
+
 class Breaks:
     """A reader that fails at one of its verbs."""
 

@@ -5,8 +5,9 @@ on it. `position` speaks of what was taken, not of what was given: `take` stops 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from heapq import merge
 
 from modular_agents.proxy.journal.cursor import Piece
@@ -29,19 +30,31 @@ SILENCE_AFTER_LOSS_NS = 1_000_000_000_000
 @quick
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The request has been read to its end."""
+    """The request, a body of `size_bytes`, has been read to its end. `make` gives the exchange, without a response: nobody may ask."""
 
     call_id: str
-    exchange: Exchange
+    size_bytes: int
+    make: Callable[[], Exchange]
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange, made now."""
+        return self.make()
 
 
 @quick
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """The answer's head is there; `exchange` has a response without a body."""
+    """The answer's head is there, with this status. `make` gives the exchange; its response has no body."""
 
     call_id: str
-    exchange: Exchange
+    status: int
+    make: Callable[[], Exchange]
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange, made now."""
+        return self.make()
 
 
 @quick
@@ -221,7 +234,7 @@ class Assembler:
         own = self._open[key] = Growing(head, piece.segment, frame, piece.anchor)
         own.touched_ns = now_ns
         if own.is_asked:
-            changes.append(Asked(own.call_id, own.asked(self._fetch)))
+            changes.append(self._asked(own))
         return changes
 
     def _grow(self, piece: Piece, frame: Frame, now_ns: int) -> list[Change]:
@@ -238,14 +251,17 @@ class Assembler:
             own.let_go()
         changes: list[Change] = []
         if own.is_asked and not was_asked:
-            changes.append(Asked(own.call_id, own.asked(self._fetch)))
+            changes.append(self._asked(own))
         if own.is_answering and not was_answering:
-            changes.append(Answering(own.call_id, own.answering()))
+            changes.append(Answering(own.call_id, own.status, own.answering))
         if frame.kind == _RESPONSE_BODY and frame.payload:
             changes.append(Grew(own.call_id, frame.payload, own.last_ns))
         elif frame.kind in _TUNNEL and frame.payload:
             changes.append(Tunnelled(own.call_id, TunnelFrame(own.last_ns, frame.kind == _TUNNEL_UP, frame.payload)))
         return changes
+
+    def _asked(self, own: Growing) -> Asked:
+        return Asked(own.call_id, own.request_bytes, partial(own.asked, self._fetch))
 
     def _end(self, piece: Piece, frame: Frame) -> list[Change]:
         own = self._open.pop((piece.worker, frame.exchange), None)
@@ -279,6 +295,10 @@ def _weight(change: Change) -> int:
         return len(change.data)
     if isinstance(change, Tunnelled):
         return len(change.frame.data)
+    if isinstance(change, Asked):
+        return CALL_BYTES + change.size_bytes
+    if isinstance(change, Answering):
+        return CALL_BYTES
     exchange = change.exchange
     size = CALL_BYTES + len(exchange.request.body)
     if exchange.response is not None:

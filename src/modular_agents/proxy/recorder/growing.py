@@ -56,6 +56,16 @@ class Growing:
         self.held_bytes = 0
         """Bytes of bodies kept in memory."""
 
+    @property
+    def request_bytes(self) -> int:
+        """Bytes of the request's body so far."""
+        return self._request.size_bytes
+
+    @property
+    def status(self) -> int:
+        """The answer's status; 0 while there is none."""
+        return self._answer[0] if self._answer else 0
+
     def let_go(self) -> None:
         """Forget the bytes of the bodies; they are read again from the journal at the end."""
         for body in (self._request, self._response, self._tunnel):

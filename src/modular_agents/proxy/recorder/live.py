@@ -56,6 +56,8 @@ class LiveCall:
         self._unread: list[tuple[bytes, int]] = []
         self._has_begun = False
         """Something of the answer has been read."""
+        self.is_answering = False
+        """Whether the answer's head was taken."""
         self._clean_body: bytes | None = None
         """The request's body, when it was found clean and is small enough to be held."""
 
@@ -75,6 +77,7 @@ class LiveCall:
     def answering(self, exchange: Exchange) -> None:
         """Take the answer's head."""
         reader, head = self._reader, exchange.response
+        self.is_answering = True
         if reader is not None and head is not None:
             guarded(self._call_id, lambda: reader.response(head), lambda: self._give_up(None))
 
@@ -104,7 +107,10 @@ class LiveCall:
         return deltas
 
     def ended(self, exchange: Exchange) -> Version:
-        """Return the final call."""
+        """Return the final call. An answer of which nothing was taken before is read now, as it came."""
+        if not self.is_answering and exchange.response is not None:
+            self.answering(exchange)
+            self._unread = _pieces(exchange.response)
         if self._unread:
             guarded(self._call_id, self._feed, lambda: self._give_up([]))
         exchange = self._redacted(exchange, self._asked_again)
@@ -172,3 +178,16 @@ class LiveCall:
     def _give_up(self, instead: T) -> T:
         self._reader = None
         return instead
+
+
+def _pieces(response: ResponseSide) -> list[tuple[bytes, int]]:
+    """Return what came of a body at each moment; bytes that no moment is known of come with the head."""
+    body, pieces, at = response.body, [], 0
+    if len(response.chunks) == 1 and response.chunks[0].size == len(body):
+        return [(body, response.chunks[0].at_ns)]
+    for chunk in response.chunks:
+        pieces.append((body[at : at + chunk.size], chunk.at_ns))
+        at += chunk.size
+    if at < len(body):
+        pieces.append((body[at:], response.head_ns))
+    return pieces

@@ -191,30 +191,36 @@ class Pipeline:
 
     def _read(self, changes: Iterable[Change]) -> tuple[list[Version], list[Delta]]:
         """Return versions of calls in the order of their times, and what was streamed, one piece per part of an answer."""
-        versions: dict[str, Version] = {}
+        versions: list[Version] = []
+        grown: dict[str, LiveCall] = {}
+        told = list(self._turns.told(changes))
+        ended = {change.call_id for change in told if isinstance(change, Ended)}
+        for change in told:
+            call_id = change.call_id
+            if isinstance(change, Ended):  # the final version stands where the call ended: what it opens comes after
+                versions.append(self._final(call_id, change.exchange))
+            elif call_id in ended:  # nobody sees it before its end: it is read once, from the whole exchange
+                if isinstance(change, Grew) and (live := self._live.get(call_id)) is not None and live.is_answering:
+                    live.grew(change.data, change.at_ns)
+            elif isinstance(change, Asked):
+                live = self._live[call_id] = LiveCall(call_id, self._rooms.start, self._redactor)
+                versions.append(live.asked(change.exchange))
+            elif (known := self._live.get(call_id)) is None:
+                pass  # an answer to a request that is still being sent: shown at its end
+            elif isinstance(change, Answering):
+                known.answering(change.exchange)
+            elif isinstance(change, Grew):
+                known.grew(change.data, change.at_ns)
+                grown[call_id] = known
+        return versions, self._said(grown)
+
+    def _said(self, grown: Mapping[str, LiveCall]) -> list[Delta]:
+        """Return what calls have said since the last batch, one piece per part of an answer."""
         deltas: dict[tuple[str, int, str], list[Delta]] = {}
-        ended: set[str] = set()
-        grown: dict[str, None] = {}
-        for change in self._turns.told(changes):
-            match change:
-                case Asked(call_id, exchange):
-                    live = self._live[call_id] = LiveCall(call_id, self._rooms.start, self._redactor)
-                    versions[call_id] = live.asked(exchange)
-                case Answering(call_id, exchange) if call_id in self._live:
-                    self._live[call_id].answering(exchange)
-                case Grew(call_id, data, at_ns) if call_id in self._live:
-                    self._live[call_id].grew(data, at_ns)
-                    grown[call_id] = None
-                case Ended(call_id, exchange):
-                    versions.pop(call_id, None)  # the final version stands where the call ended: what it opens comes after
-                    versions[call_id] = self._final(call_id, exchange)
-                    ended.add(call_id)
-                case _:
-                    pass  # an answer to a request that is still being sent: shown at its end
-        for call_id in (call_id for call_id in grown if call_id not in ended):
-            for delta in self._live[call_id].said():
+        for call_id, live in grown.items():
+            for delta in live.said():
                 deltas.setdefault((call_id, delta.part, delta.kind), []).append(delta)
-        return list(versions.values()), [_joined(pieces) for pieces in deltas.values()]
+        return [_joined(pieces) for pieces in deltas.values()]
 
     def _final(self, call_id: str, exchange: Exchange) -> Version:
         live = self._live.pop(call_id, None)

@@ -20,14 +20,15 @@ class Turns:
     def told(self, changes: Iterable[Change]) -> Iterator[Change]:
         """Yield the changes, those of turns among them where they happened; a turn ends before its socket does."""
         for change in changes:
-            match change:
-                case Tunnelled(call_id, frame):
-                    yield from self._fed(call_id, frame)
-                    continue
-                case Answering(call_id, exchange) if exchange.response is not None and exchange.response.status == _SWITCHED:
-                    self._readers[call_id] = (TunnelReader(exchange), exchange)
-                case Ended(call_id, exchange) if call_id in self._readers:
-                    yield from self._finished(call_id, exchange)
+            if isinstance(change, Tunnelled):
+                yield from self._fed(change.call_id, change.frame)
+                continue
+            if isinstance(change, Answering):
+                if change.status == _SWITCHED:
+                    exchange = change.exchange
+                    self._readers[change.call_id] = (TunnelReader(exchange), exchange)
+            elif isinstance(change, Ended) and change.call_id in self._readers:
+                yield from self._finished(change.call_id, change.exchange)
             yield change
 
     def _fed(self, call_id: str, frame: TunnelFrame) -> Iterator[Change]:
@@ -49,9 +50,10 @@ class Turns:
 def _as_call(change: TurnChange) -> Change:
     match change:
         case TurnAsked(exchange):
-            return Asked(exchange.call_id, exchange)
+            return Asked(exchange.call_id, len(exchange.request.body), lambda: exchange)
         case TurnAnswering(exchange):
-            return Answering(exchange.call_id, exchange)
+            status = exchange.response.status if exchange.response else 0
+            return Answering(exchange.call_id, status, lambda: exchange)
         case TurnGrew(call_id, data, at_ns):
             return Grew(call_id, data, at_ns)
         case TurnEnded(exchange):

@@ -6,6 +6,8 @@ as event streams.
 
 import base64
 import binascii
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Protocol
 
 from modular_agents.proxy.wire import jsonvalue as js
@@ -20,6 +22,8 @@ _LONGEST_START = max(map(len, _SSE_STARTS))
 _SPACE = b" \t\r\n"
 _BOM = b"\xef\xbb\xbf"
 _NO_EVENTS = (b"{", b"[", b"<")
+MAX_REMEMBERED = 256
+"""Content types whose meaning is remembered: providers use a few, a hostile one any number."""
 _LINES = ("ndjson", "jsonl", "json-lines", "json-seq")
 
 Event = tuple[str, bytes]
@@ -97,17 +101,11 @@ class Body:
     def __init__(self, fold: Fold, content_type: str, *, arrays: bool = False) -> None:
         self._fold = fold
         self._arrays = arrays
-        self._says_sse = "event-stream" in content_type
+        self._says_sse, cutter = _said(content_type)
         self._held: list[bytes] = []
         self._start = b""
-        self._cutter: _Cutter | None = None
-        self._decided = True
-        if "amazon.eventstream" in content_type:
-            self._cutter = _Aws()
-        elif any(word in content_type for word in _LINES):
-            self._cutter = _Lines()
-        else:
-            self._decided = False
+        self._cutter: _Cutter | None = cutter() if cutter else None
+        self._decided = cutter is not None
 
     @property
     def is_stream(self) -> bool:
@@ -163,6 +161,14 @@ class Body:
     def _give(self, events: list[Event]) -> list[Piece]:
         fold = self._fold
         return [piece for name, data in events for piece in fold.event(name, data)]
+
+
+@lru_cache(maxsize=MAX_REMEMBERED)
+def _said(content_type: str) -> tuple[bool, Callable[[], _Cutter] | None]:
+    """Return whether a content type names server-sent events, and what cuts the body when it leaves no doubt."""
+    if "amazon.eventstream" in content_type:
+        return "event-stream" in content_type, _Aws
+    return "event-stream" in content_type, _Lines if any(word in content_type for word in _LINES) else None
 
 
 def _aws_event(message: AwsMessage) -> Event:

@@ -120,8 +120,10 @@ class CallReader:
         self.response(response)
         at = 0
         for chunk in response.chunks:
-            self.feed(response.body[at : at + chunk.size], chunk.at_ns)
+            has_begun = self.feed(response.body[at : at + chunk.size], chunk.at_ns)
             at += chunk.size
+            if has_begun:  # what came when is asked no more
+                break
         self.feed(response.body[at:], response.head_ns)
 
     def _ask(self, body: bytes) -> Asked:

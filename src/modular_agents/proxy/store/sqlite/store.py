@@ -17,7 +17,7 @@ from modular_agents.proxy.store.rows import NS
 from modular_agents.proxy.store.sqlite.batch import SqliteBatch
 from modular_agents.proxy.store.sqlite.engine import PAGE_BYTES, open_writer, translated
 
-CHECKPOINT_PAGES = 4 * 1024 * 1024 // PAGE_BYTES
+CHECKPOINT_PAGES = 16 * 1024 * 1024 // PAGE_BYTES
 """Write-ahead log at which its pages are copied into the database; the next batch then writes from its beginning."""
 SLICE_NS = 2_000_000
 """How long calls are gathered for one slice of deleting; sweeping what only they held and the commit take about three times as long."""
