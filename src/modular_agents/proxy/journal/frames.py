@@ -104,16 +104,16 @@ class RequestHead:
 
     def pack(self) -> bytes:
         """Return the payload of a REQUEST_HEAD frame."""
-        return pack_fields(*(getattr(self, name).encode("utf-8", "surrogateescape") for name in self.__slots__))
+        return pack_fields(*(getattr(self, name).encode("utf-8", "surrogateescape") for name in type(self).__match_args__))
 
     @classmethod
     def unpack(cls, payload: bytes) -> "RequestHead":
         """Read a REQUEST_HEAD payload. Raises ValueError when a field is missing."""
         fields = unpack_fields(payload)
-        if len(fields) < len(cls.__slots__):
-            msg = f"a request head has {len(cls.__slots__)} fields, found {len(fields)}"
+        if len(fields) < len(cls.__match_args__):
+            msg = f"a request head has {len(cls.__match_args__)} fields, found {len(fields)}"
             raise ValueError(msg)
-        fields = fields[: len(cls.__slots__)]
+        fields = fields[: len(cls.__match_args__)]
         try:
             return cls(*[field.decode() for field in fields])
         except UnicodeDecodeError:
@@ -142,7 +142,7 @@ class End:
 
     def pack(self) -> bytes:
         """Return the payload of an END frame."""
-        return pack_fields(*(str(getattr(self, name)).encode("utf-8", "surrogateescape") for name in self.__slots__))
+        return pack_fields(*(str(getattr(self, name)).encode("utf-8", "surrogateescape") for name in type(self).__match_args__))
 
     @classmethod
     def unpack(cls, payload: bytes) -> "End":

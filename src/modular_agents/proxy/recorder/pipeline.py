@@ -17,6 +17,7 @@ from modular_agents.proxy.model.call import Call, Cost, Delta, Status
 from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.link import Candidate, LinkChanges, Linked, Lookup
+from modular_agents.proxy.model.quick import changed
 from modular_agents.proxy.ports import Clock, JournalPosition, OpenCall, Store, Transaction
 from modular_agents.proxy.recorder.assemble import Answering, Asked, Assembler, Change, Ended, Grew
 from modular_agents.proxy.recorder.bare import alone, bare_call, guarded
@@ -257,7 +258,7 @@ class Pipeline:
         call, rooms = version.call, self._rooms
         process = self._processes.get(call.connection_id)
         if process is not None:
-            call = replace(call, process=process)
+            call = changed(call, process=process)
         linked = guarded(call.call_id, lambda: rooms.link(call, transaction.find, gathered), lambda: alone(call))
         cost = guarded(call.call_id, lambda: rooms.price(call), lambda: Cost(None, why="pricing failed on this call"))
         transaction.put_call(call, version.exchange, linked.placement, cost, linked.indexed)

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from modular_agents.proxy.model.call import Message, Usage
+from modular_agents.proxy.model.quick import quick
 from modular_agents.proxy.wire.memo import Memo
 
 NO_USAGE = Usage()
@@ -78,6 +79,7 @@ class Fold(Protocol):
         """Return what has come together so far. Idempotent."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Asking:
     """A request to be read: its decoded body, and the path of its target without the query, as written."""
