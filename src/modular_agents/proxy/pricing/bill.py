@@ -5,7 +5,6 @@ Token kinds do not overlap here: input is what was neither read from nor written
 Sources: platform.claude.com/docs/en/about-claude/pricing, platform.openai.com/docs/pricing, ai.google.dev/gemini-api/docs/pricing.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -38,8 +37,6 @@ class Bill:
     """Quantities beyond plain tokens, by the catalogue's names (`web_searches`, `input_audio_tokens` …)."""
 
 
-_NAMES_EXTRAS = re.compile(rb"[dD]etails|server_tool_use|\\")
-"""Without one of these words in it, or an escape that may hide one, a usage object says nothing of extras."""
 _BEDROCK = "anthropic."
 """In Bedrock's names of Claude. They say where it is served (`global.`, `us.`), on which the price depends; the answer's name does not."""
 _FREE_OPERATIONS = {"models", "count_tokens", "moderations"}
@@ -55,12 +52,17 @@ def bill_of(call: Call) -> Bill:
     if asked and _BEDROCK in asked:
         models = models[::-1]
     raw = call.usage.raw
-    extras = _extras(raw) if raw is not None and _NAMES_EXTRAS.search(raw) else {}
+    extras = _extras(raw) if raw is not None and _may_name_extras(raw) else {}
     for answer in call.answers:
         for part in answer.parts:
             if part.kind == "server_tool_use" and part.name in _SEARCH_TOOLS:
                 extras[_SEARCH_TOOLS[part.name]] = extras.get(_SEARCH_TOOLS[part.name], 0) + 1
     return Bill(call.provider, models, call.usage, call.started_ns, call.service_tier, _free(call), extras)
+
+
+def _may_name_extras(raw: bytes) -> bool:
+    """Return whether a usage object may tell of extras: it needs one of two words (`…details`, in either case) or an escape to hide one."""
+    return b"etails" in raw or b"server_tool_use" in raw or b"\\" in raw
 
 
 def _free(call: Call) -> str | None:

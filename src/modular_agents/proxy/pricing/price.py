@@ -128,6 +128,8 @@ def _plain_amount(units: Mapping[str, Decimal | TieredPrices | None], bill: Bill
         tokens += unit_price(units.get("cache_write_1h_mtok"), total, written) * long
     if reasoning:
         tokens += unit_price(units.get("output_reasoning_mtok"), total, got) * reasoning
+    if not bill.extras:
+        return tokens / _MTOK
     fees = sum((unit_price(units.get(key), 0) * bill.extras[name] for name, key in _FEES.items() if name in bill.extras), _NOTHING)
     return tokens / _MTOK + fees / _KILO
 
@@ -166,7 +168,10 @@ _CAVEATS = {
 
 
 def _why(bill: Bill, found: Found, name: str) -> str:
-    notes = [f"{name} at {found.provider.name}"]
+    where = f"{name} at {found.provider.name}"
+    if not found.foreign and bill.tier is None and bill.usage.source is UsageSource.REPORTED:
+        return where
+    notes = [where]
     if found.foreign:
         notes.append(f"the price of its maker, for {bill.provider} is not in the catalogue")
     if bill.usage.source in _CAVEATS:

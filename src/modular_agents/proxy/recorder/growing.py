@@ -20,6 +20,7 @@ GAP = "gap"
 _REQUEST_BODY, _RESPONSE_BODY, _RESPONSE_HEAD = int(Kind.REQUEST_BODY), int(Kind.RESPONSE_BODY), int(Kind.RESPONSE_HEAD)
 _INFORMATIONAL, _TUNNEL_UP, _TUNNEL_DOWN = int(Kind.INFORMATIONAL), int(Kind.TUNNEL_UP), int(Kind.TUNNEL_DOWN)
 _NO_END = End("", "", 0, 0)
+_NO_HINTS = Hints()
 
 
 class Growing:
@@ -41,14 +42,16 @@ class Growing:
         self.flags: set[str] = set()
         self._head, self._anchor = head, anchor
         self._fields = read_fields(head.head)
-        self._request, self._response, self._tunnel = Body(), Body(), Body()
+        self._request, self._response = Body(), Body()
+        self._tunnel: Body | None = None
         self._up: list[bool] = []
         self._complete_ns = self.started_ns if frame.flags & FLAG_LAST else None
         self._answer: tuple[int, str, Headers, int] | None = None
         self._informational: list[tuple[int, str]] = []
         self._asked: RequestSide | None = None
         """The request as it was given out, while its body is held."""
-        self._hints = Hints(*map(clean_opaque_id, (head.trace, head.agent, head.parent_call, head.replay_of)))
+        hints = (head.trace, head.agent, head.parent_call, head.replay_of)
+        self._hints = Hints(*map(clean_opaque_id, hints)) if any(hints) else _NO_HINTS
         self.is_asked = self._complete_ns is not None
         """Whether the request has been read to its end."""
         self.is_answering = False
@@ -69,12 +72,14 @@ class Growing:
     def let_go(self) -> None:
         """Forget the bytes of the bodies; they are read again from the journal at the end."""
         for body in (self._request, self._response, self._tunnel):
-            body.let_go()
+            if body is not None:
+                body.let_go()
         self._asked, self.held_bytes = None, 0
 
     def segments(self) -> set[str]:
         """Return the segments that hold something of it."""
-        return {self.segment, *self._request.segments, *self._response.segments, *self._tunnel.segments}
+        tunnel = self._tunnel.segments if self._tunnel is not None else ()
+        return {self.segment, *self._request.segments, *self._response.segments, *tunnel}
 
     def take(self, segment: str, frame: Frame) -> None:
         """Take its next frame (any kind but REQUEST_HEAD and END)."""
@@ -93,6 +98,7 @@ class Growing:
         elif kind == _INFORMATIONAL:
             self._informational.append((self.last_ns, frame.payload.decode("latin-1")))
         elif kind in {_TUNNEL_UP, _TUNNEL_DOWN}:
+            self._tunnel = self._tunnel or Body()
             self._add(self._tunnel, segment, frame)
             self._up.append(kind == _TUNNEL_UP)
         else:
@@ -199,6 +205,8 @@ class Growing:
         )
 
     def _tunnel_frames(self, fetch: Fetch) -> tuple[TunnelFrame, ...]:
+        if self._tunnel is None:
+            return ()
         try:
             data = self._tunnel.pieces(fetch)
         except OSError:

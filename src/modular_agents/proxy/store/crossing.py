@@ -4,8 +4,6 @@ Layout: MessagePack arrays, then zstd (zstd.py). Fields are only ever added at t
 by newer code. Times of chunks are microseconds since the chunk before; all other times are nanoseconds of UTC.
 """
 
-from zlib import crc32
-
 import msgspec
 
 from modular_agents.proxy.model.exchange import (
@@ -72,8 +70,8 @@ _ASKED = msgspec.msgpack.Decoder(_Asked)
 _ENDED = msgspec.msgpack.Decoder(_Ended)
 
 
-def encode_asked(exchange: Exchange) -> bytes:
-    """Return the record of what was asked, all but the bytes of the body."""
+def encode_asked(exchange: Exchange, body_crc32: int) -> bytes:
+    """Return the record of what was asked, all but the bytes of the body, whose CRC-32 is noted."""
     request, hints = exchange.request, exchange.hints
     record = _Asked(
         exchange.connection_id,
@@ -86,7 +84,7 @@ def encode_asked(exchange: Exchange) -> bytes:
         request.target,
         request.target_received,
         request.headers,
-        crc32(request.body),
+        body_crc32,
         _pack_chunks(request.chunks, exchange.started_ns),
         request.body_size,
         request.complete_ns,

@@ -164,6 +164,8 @@ def fragment(value: object) -> str:
 
 def count(value: object) -> int | None:
     """Return a number of things: an integer, or a float that is one, from 0 to 2^63; else None."""
+    if type(value) is int:
+        return value if 0 <= value < MAX_COUNT else None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     if isinstance(value, float) and not value.is_integer():

@@ -16,7 +16,7 @@ from modular_agents.proxy.wire.formats import anthropic, chat, completions, conv
 from modular_agents.proxy.wire.framing import Body
 from modular_agents.proxy.wire.memo import Memo
 from modular_agents.proxy.wire.outcome import judge
-from modular_agents.proxy.wire.reading import NO_USAGE, NOT_ANSWERED, Answered, Asked, Asking, Format, Piece
+from modular_agents.proxy.wire.reading import NO_USAGE, NOT_ANSWERED, Answered, Asked, Asking, Fold, Format, Piece
 
 FORMATS: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT
@@ -48,7 +48,7 @@ class CallReader:
         self._format = FORMATS[self._route.format]
         self._is_bedrock = "/model/" in self._path
         self._asked = Asked()
-        self._fold = self._format.fold(self._asked)
+        self._fold: Fold | None = None
         self._decoder: ContentDecoder | None = None
         self._body: Body | None = None
         self._fed = 0
@@ -61,7 +61,6 @@ class CallReader:
             self._route = told_by_body(self._route, format_of(body))
             self._format = FORMATS[self._route.format]
         self._asked = self._ask(body) if failure is None else Asked(unreadable=failure)
-        self._fold = self._format.fold(self._asked)
         return self._call(exchange, None, NOT_ANSWERED, Status.RUNNING, None)
 
     def response(self, head: ResponseSide) -> None:
@@ -69,6 +68,7 @@ class CallReader:
         if self._body is None:
             self._decoder = ContentDecoder(codings(head.headers))
             arrays = self._format.streams_arrays and head.status < _FIRST_ERROR
+            self._fold = self._format.fold(self._asked)
             self._body = Body(self._fold, _header(head.headers, "content-type") or "", arrays=arrays)
 
     def feed(self, data: bytes, at_ns: int) -> list[Delta]:
@@ -108,13 +108,12 @@ class CallReader:
         if self._body is not None:
             self._body.end()
             text, is_stream = self._body.text, self._body.is_stream
-        answered = self._fold.answered()
+        answered = self._fold.answered() if self._fold is not None else NOT_ANSWERED
         status, error = judge(exchange, answered, text, needs_end=is_stream and self._route.format != "raw")
         return self._call(exchange, response, answered, status, error, is_stream=is_stream)
 
     def _read_again(self, response: ResponseSide) -> None:
         """Read the body the exchange holds: it was not fed, or only in part."""
-        self._fold = self._format.fold(self._asked)
         self._body = None
         self._fed, self._first_token_ns = 0, None
         self.response(response)
@@ -227,6 +226,10 @@ def _header(headers: Headers, wanted: str) -> str | None:
 
 
 def _request_id(headers: Headers) -> str | None:
-    likely = [(name.lower(), value) for name, value in headers if len(name) in _REQUEST_ID_SIZES]
-    found = [(_REQUEST_IDS[name], value) for name, value in likely if name in _REQUEST_IDS]
-    return min(found)[1] if found else None
+    best, told = len(_REQUEST_IDS), None
+    for name, value in headers:
+        if len(name) in _REQUEST_ID_SIZES:
+            rank = _REQUEST_IDS.get(name.lower(), best)
+            if rank < best or (told is not None and rank == best and value < told):
+                best, told = rank, value
+    return told

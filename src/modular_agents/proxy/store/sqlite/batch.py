@@ -5,6 +5,7 @@ a batch that fails forgets all of it. A final version is never replaced; a versi
 """
 
 from collections.abc import Callable, Sequence
+from zlib import crc32
 
 import apsw
 import msgspec
@@ -69,18 +70,19 @@ class SqliteBatch:
         record = make_record(call, exchange, placement, cost)
         answer = None if record.is_running else make_answer(call)
         body = exchange.request.body
+        crc = crc32(body)
         try:  # nothing is written before every text has been found fit to store
             before = self._calls.stored(call.call_id)
             if before is not None and (not before.record.is_running or record.is_running):
                 return
-            is_same = before is not None and before.request.is_of(call, body)
+            is_same = before is not None and before.request.is_of(call, body, crc)
             msgspec.json.encode((record, answer))
-            asked = b"" if is_same else crossing.encode_asked(exchange)
+            asked = b"" if is_same else crossing.encode_asked(exchange, crc)
             ended = b"" if record.is_running else crossing.encode_ended(exchange)
         except UnicodeEncodeError:
             self.put_call(*storable((call, exchange, placement, cost)), indexed)
             return
-        request = before.request if before is not None and is_same else self._requests.put(call, body, self._continued(placement))
+        request = before.request if before is not None and is_same else self._requests.put(call, body, crc, self._continued(placement))
         if before is not None and not is_same:
             self._requests.release(before.request)
         trace = self._traces.enter(placement.trace_id, record.started_ns, placement.trace_evidence, placement.trace_name)

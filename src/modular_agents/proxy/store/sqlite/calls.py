@@ -44,6 +44,8 @@ class Calls:
         self._sql = statements()
         self._free = Numbers(db, "call")
         self._open: dict[str, Stored] = {}
+        self._greatest_id = ""
+        """Of all call ids that the file has or has had: ids are born in order, so nearly every new call's is greater."""
         self._answer = _assigned(self._sql["finish_call"])
         self._request = _assigned(self._sql["rewrite_request"])
         self._place = _assigned(self._sql["place_call"])
@@ -51,7 +53,7 @@ class Calls:
     def stored(self, call_id: str) -> Stored | None:
         """Return a call's newest version, remembered or read."""
         known = self._open.get(call_id)
-        if known is not None:
+        if known is not None or call_id > self._greatest_id:
             return known
         row = self._db.execute(self._sql["stored_call"], (call_id,)).get
         if row is None:
@@ -64,6 +66,7 @@ class Calls:
         """Write a call's first version; return its number."""
         number = self._free.take(record.started_ns)
         self._db.execute(self._sql["add_call"], (number, 1, trace, *_VALUES(record), *request.columns))
+        self._greatest_id = max(self._greatest_id, record.call_id)
         self._remember(Stored(number, trace, record, request))
         return number
 
@@ -101,6 +104,7 @@ class Calls:
         """Forget what is remembered."""
         self._open.clear()
         self._free.forget()
+        self._greatest_id = self._db.execute(self._sql["greatest_call_id"]).get or ""
 
     def _remember(self, stored: Stored) -> None:
         call_id = stored.record.call_id

@@ -77,7 +77,8 @@ def open_writer(path: Path) -> apsw.Connection:
     """Open a database for writing; make it or bring it up to date first. At most one process at a time does this."""
     _make_file(path)
     with translated(), ExitStack() as undo:
-        db = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=STATEMENTS)
+        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX  # one thread writes: it need not lock out others at every step
+        db = apsw.Connection(os.fspath(path), flags=flags, statementcachesize=STATEMENTS)
         undo.callback(db.close)
         _prepare_file(db)
         _migrate(db, path)

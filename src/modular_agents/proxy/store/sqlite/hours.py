@@ -4,6 +4,7 @@ A call counts in the hour in which it started once it is final, under its provid
 are deleted: what was spent was spent.
 """
 
+from operator import add, sub
 from typing import Any
 
 import apsw
@@ -30,12 +31,14 @@ class Hours:
         if call.is_running:
             return
         hour, model = call.started_ns // HOUR_NS, call.model or ""
-        sums = self._hours.setdefault((hour, call.provider, model, call.agent_name or ""), [0] * len(SUMS))
-        for at, number in enumerate(brings(call)):
-            sums[at] += sign * number
+        key = (hour, call.provider, model, call.agent_name or "")
+        sums = self._hours.get(key)
+        if sums is None:
+            sums = self._hours[key] = [0] * len(SUMS)
+        sums[:] = map(add if sign > 0 else sub, sums, brings(call))
         for what, bucket in took(call):
-            key = (hour, model, what, bucket)
-            self._latencies[key] = self._latencies.get(key, 0) + sign
+            place = (hour, model, what, bucket)
+            self._latencies[place] = self._latencies.get(place, 0) + sign
 
     def flush(self) -> None:
         """Write everything."""

@@ -84,6 +84,12 @@ UPDATE body SET uses = uses + ? WHERE id = ?
 -- name: drop_unused_body
 DELETE FROM body WHERE id = ? AND uses <= 0
 
+-- name: greatest_call_id
+SELECT max(call_id) FROM call
+
+-- name: greatest_trace_id
+SELECT max(trace_id) FROM trace
+
 -- name: find_trace
 SELECT id FROM trace WHERE trace_id = ?
 

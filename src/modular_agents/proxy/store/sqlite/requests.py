@@ -6,7 +6,6 @@ is stored again. A body without a recipe is kept whole, equal bodies once.
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from zlib import crc32
 
 import apsw
 
@@ -34,9 +33,9 @@ class Request:
     mark: tuple[int, ...] | None = None
     system_is_new: bool = False
 
-    def is_of(self, call: Call, body: bytes) -> bool:
-        """Say whether this is the request of `call`, as far as its size, CRC and counts can tell."""
-        return self.mark == _mark(call, body)
+    def is_of(self, call: Call, body: bytes, crc: int) -> bool:
+        """Say whether this is the request of `call`, as far as the size and CRC-32 of its body, and counts, can tell."""
+        return self.mark == _mark(call, body, crc)
 
     @property
     def tips(self) -> tuple[int, ...]:
@@ -57,8 +56,8 @@ class Requests:
         self._sql = statements()
         self._contents = contents
 
-    def put(self, call: Call, body: bytes, continued: int | None) -> Request:
-        """Store what was sent. `continued` is the message count of the call that this one continues, if any."""
+    def put(self, call: Call, body: bytes, crc: int, continued: int | None) -> Request:
+        """Store what was sent. `crc` is of the body; `continued` the message count of the call that this one continues, if any."""
         contents = self._contents
         messages = contents.messages(f"message {call.format}", call.messages)
         system = contents.messages(f"system {call.format}", call.system)
@@ -79,7 +78,7 @@ class Requests:
             params,
             contents.texts("recipe", (how.encode(),)) if how else NO_NODE,
             self._put_body(body) if body and how is None else 0,
-            _mark(call, body),
+            _mark(call, body, crc),
             contents.is_new(system),
         )
         for tip in request.tips:
@@ -105,6 +104,6 @@ class Requests:
         return found
 
 
-def _mark(call: Call, body: bytes) -> tuple[int, ...]:
+def _mark(call: Call, body: bytes, crc: int) -> tuple[int, ...]:
     """Return what tells two versions of a call's request apart."""
-    return len(body), crc32(body), len(call.messages), len(call.system), len(call.tools)
+    return len(body), crc, len(call.messages), len(call.system), len(call.tools)

@@ -18,7 +18,10 @@ from modular_agents.proxy.store.sqlite.batch import SqliteBatch
 from modular_agents.proxy.store.sqlite.engine import PAGE_BYTES, open_writer, translated
 
 CHECKPOINT_PAGES = 16 * 1024 * 1024 // PAGE_BYTES
-"""Write-ahead log at which its pages are copied into the database; the next batch then writes from its beginning."""
+"""Write-ahead log at which its pages are copied into the database; the next batch then writes from its beginning. A page of an
+index is written with every second batch and copied once, so the longer the log grows, the less there is to copy."""
+IDLE_CHECKPOINT_PAGES = 4 * 1024 * 1024 // PAGE_BYTES
+"""The same when there is nothing to write."""
 SLICE_NS = 2_000_000
 """How long calls are gathered for one slice of deleting; sweeping what only they held and the commit take about three times as long."""
 CALLS_AT_ONCE = 5
@@ -80,7 +83,7 @@ class SqliteStore:
                 if not landed:
                     self._roll_back(self._db)
             self._batch.land()
-        self._checkpoint(self._db)
+        self._checkpoint(self._db, CHECKPOINT_PAGES)
 
     def purge(self, before_ns: int | None, max_bytes: int | None) -> int:
         """Delete the oldest ended calls, one slice of them (see `ports.Store`)."""
@@ -108,6 +111,8 @@ class SqliteStore:
             with self.batch() as batch:
                 batch.words.flush(is_idle=True)
             return True
+        if is_idle:
+            self._checkpoint(self._db, IDLE_CHECKPOINT_PAGES)
         return self._expire() or self._give_back(self._db)
 
     def _expire(self) -> bool:
@@ -128,7 +133,7 @@ class SqliteStore:
             if free < max(FREE_PAGES, db.pragma("page_count") // FREE_SHARE):
                 return False
             db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
-            self._checkpoint(db)
+            self._checkpoint(db, IDLE_CHECKPOINT_PAGES)
         return True
 
     def _used_bytes(self) -> int:
@@ -161,11 +166,13 @@ class SqliteStore:
             db.execute("ROLLBACK")
         self._batch.forget()
 
-    def _checkpoint(self, db: apsw.Connection) -> None:
-        """Copy the log into the database when it has grown; whoever reads just now makes it wait."""
-        if self._log_pages > CHECKPOINT_PAGES:
+    def _checkpoint(self, db: apsw.Connection, pages: int) -> None:
+        """Copy the log into the database when it has grown beyond so many pages; whoever reads just now makes it wait."""
+        if self._log_pages > pages:
             with suppress(StoreUnavailable), translated():
-                db.wal_checkpoint()
+                size, copied = db.wal_checkpoint()
+                if copied == size:
+                    self._log_pages = 0  # until the next commit says where it wrote
 
     def _note_log(self, _db: apsw.Connection, _name: str, pages: int) -> int:
         self._log_pages = pages

@@ -148,6 +148,8 @@ class Traces:
         self._sql = statements()
         self._free = Numbers(db, "trace")
         self._numbers: dict[str, int] = {}
+        self._greatest_id = ""
+        """Of all trace ids that the file has or has had: those that are made here are born in order."""
         self._sums: dict[int, TraceSums] = {}
         """Of the traces that this batch changes."""
         self._known: dict[int, TraceSums] = {}
@@ -163,11 +165,18 @@ class Traces:
         """Traces with a turn in this batch."""
         self._threads: dict[int, Speakers] = {}
         """Changes of how many calls a thread has under a name, by trace."""
+        self._new: set[int] = set()
+        """Traces without a row: it is written with what their first call brings, which is all that many of them ever hold."""
+        self._written: dict[int, tuple[object, ...]] = {}
+        """What this batch has written of new traces."""
 
     def enter(self, trace_id: str, started_ns: int, evidence: Evidence, name: str | None) -> int:
         """Return the number of a trace; it is opened if need be. The last name holds, the surest evidence is kept."""
-        number = self._numbers.get(trace_id) or self._db.execute(self._sql["find_trace"], (trace_id,)).get
+        number = self._numbers.get(trace_id)
+        if number is None and trace_id <= self._greatest_id:
+            number = self._db.execute(self._sql["find_trace"], (trace_id,)).get
         if number is None:
+            self._greatest_id = max(self._greatest_id, trace_id)
             number = self._free.take(started_ns)
             self._open(TraceSums(number, trace_id, started_ns, started_ns, name, None, evidence.rule, evidence.detail, evidence.confidence))
         if len(self._numbers) >= KNOWN_MAX:
@@ -198,6 +207,8 @@ class Traces:
         sums.count(call, 1)
         self._see(trace, number, call)
         self._count_thread(trace, call, 1)
+        if trace in self._new:
+            self._insert(sums, int(call.kind not in HELPERS))
 
     def change(self, trace: int, number: int, before: CallRecord, call: CallRecord) -> None:
         """Count a call otherwise than before."""
@@ -220,6 +231,8 @@ class Traces:
     def flush(self) -> list[Gone]:
         """Write every trace that changed (then named in `changed`); return those that are gone."""
         gone = []
+        for number in tuple(self._new):
+            self._insert(self.sums(number), 0)
         for number, into in self._unsure.items():
             sums = self.sums(number)
             if sums.call_count > 0:
@@ -234,7 +247,8 @@ class Traces:
             self._db.execute(self._sql["drop_trace"], (number,))
             gone.append(Gone(number, sums.trace_id, into if into != sums.trace_id else None))
         self._flush_threads()
-        self._db.executemany(self._sql["update_trace"], map(_CHANGING, self._sums.values()))
+        now = {number: _CHANGING(sums) for number, sums in self._sums.items()}
+        self._db.executemany(self._sql["update_trace"], (row for number, row in now.items() if self._written.get(number) != row))
         changed = [(sums.cost_usd, sums.id) for sums in self._sums.values() if sums.cost_usd != self._costs.get(sums.id)]
         self._db.executemany(self._sql["update_trace_cost"], changed)
         self._costs.update((number, usd) for usd, number in changed)
@@ -248,6 +262,7 @@ class Traces:
         """Drop what was not written: the batch was rolled back."""
         self._numbers.clear()
         self._free.forget()
+        self._greatest_id = self._db.execute(self._sql["greatest_trace_id"]).get or ""
         self._forget_sums()
         self._drop_changes()
 
@@ -258,6 +273,7 @@ class Traces:
 
     def _drop_changes(self) -> None:
         self._sums, self._unsure, self._threads, self._spoken = {}, {}, {}, set()
+        self._new, self._written = set(), {}
 
     def _see(self, trace: int, number: int, call: CallRecord) -> None:
         """Let a turn speak for its trace, and a helper among helpers; when the first turn joins helpers, the calls are asked again."""
@@ -271,10 +287,18 @@ class Traces:
             self._unsure.setdefault(trace, None)
 
     def _open(self, sums: TraceSums) -> None:
-        self._db.execute(self._sql["add_trace"], _COLUMNS(sums))
+        self._new.add(sums.id)
         self._sums[sums.id] = self._known[sums.id] = sums
-        self._costs[sums.id] = sums.cost_usd
         self._speakers[sums.id] = {}
+
+    def _insert(self, sums: TraceSums, agents: int) -> None:
+        """Write the row of a new trace, in which so many agents speak: the flush will find as many if nothing else comes."""
+        self._new.discard(sums.id)
+        counted, sums.agent_count = sums.agent_count, agents
+        self._db.execute(self._sql["add_trace"], _COLUMNS(sums))
+        self._written[sums.id] = _CHANGING(sums)
+        self._costs[sums.id] = sums.cost_usd
+        sums.agent_count = counted
 
     def _count_thread(self, trace: int, call: CallRecord, sign: int) -> None:
         if call.kind in HELPERS:
@@ -325,6 +349,8 @@ class Traces:
 
 def _agents(speakers: Speakers) -> int:
     """Return how many agents speak: threads of one name are one agent, a thread without a name is one of its own."""
+    if len(speakers) == 1:
+        return 1
     names: dict[str, str] = {}
     for thread_id, name in speakers:
         names[thread_id] = max(name, names.get(thread_id, ""))
