@@ -40,7 +40,7 @@ VERIFY_LOCK = "verify.lock"
 """In the control directory: two self-tests at once would hear each other's requests."""
 READY, UNAUTHORIZED = 200, 401
 """Answers of `/-/ready`."""
-GC_ALLOCATIONS = 10_000
+GC_ALLOCATIONS = 40_000
 """Objects that the recorder makes before it looks for cycles: it leaves hardly any, and one batch makes thousands of objects."""
 JOURNAL_BYTES = 4 * 1024 * 1024
 """Read at a time when the journal is checked: bounds memory."""

@@ -21,7 +21,7 @@ from modular_agents.proxy.recorder.report import Report, write_report
 
 BUSY_S = 0.02
 """Pause after a batch: what arrives meanwhile shares the next commit. Nobody sees 20 ms; every commit costs an fsync."""
-LOADED_S = 0.12
+LOADED_S = 0.16
 LOADED_CHANGES = 4
 """Under load batches begin this far apart: a batch costs about as much as two calls, whatever it holds. `LOADED_CHANGES` of calls or of
 their text in one batch are load; one agent at work never makes them."""
