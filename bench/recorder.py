@@ -27,7 +27,7 @@ from pathlib import Path
 from bench.counting import instructions
 from bench.stages import Stages
 from bench.traffic import KINDS, Event, traffic
-from modular_agents.proxy.app import build_rooms, build_store
+from modular_agents.proxy.app import GC_ALLOCATIONS, build_rooms, build_store
 from modular_agents.proxy.config import Retention
 from modular_agents.proxy.journal.writer import JournalWriter
 from modular_agents.proxy.model.call import Call
@@ -103,6 +103,8 @@ class Pace:
             self._warm = len(self._parts) > 1
             self._events, self._at, self._start_ns = self._parts.pop(0), 0, clock.mono_ns
             gc.collect()
+            gc.freeze()  # the traffic is not the recorder's; what it has made by now mostly stays
+            gc.set_threshold(GC_ALLOCATIONS)  # as in its own process
             return False
         while self._at < len(events) and (self._backlog or events[self._at].at_ns <= clock.mono_ns - self._start_ns):
             events[self._at].append(self._writer, self._start_ns)
