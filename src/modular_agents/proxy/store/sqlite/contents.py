@@ -126,13 +126,19 @@ class Contents:
         whole = None if len(pieces) > 1 else raw.decode("utf-8", "replace")
         number, is_new = self._insert(digest, whole, None if message is None else reading.encode(message))
         if is_new and whole is None:
-            person = _person("piece")
-            rows = []
-            for place, piece in enumerate(pieces):
-                named = blake2b(piece, digest_size=HASH_BYTES, person=person).digest()
-                part = self._contents.get(named) or self._insert(named, piece.decode("utf-8", "replace"), None)[0]
-                rows.append((number, place, part))
-            self._db.executemany(self._sql["add_piece"], rows)
+            seen = self._seen.setdefault("piece", {})
+            self._db.executemany(
+                self._sql["add_piece"], [(number, place, seen.get(piece) or self._piece(seen, piece)) for place, piece in enumerate(pieces)]
+            )
+        return number
+
+    def _piece(self, seen: dict[bytes, int], piece: bytes) -> int:
+        """Return the number of a piece. What stands around a long string is short, and the same from message to message."""
+        named = blake2b(piece, digest_size=HASH_BYTES, person=_person("piece")).digest()
+        number = self._contents.get(named) or self._insert(named, piece.decode("utf-8", "replace"), None)[0]
+        if len(piece) < LONG_STRING_BYTES:
+            seen[piece] = number
+            self._seen_bytes += len(piece) + SEEN_ENTRY_BYTES
         return number
 
     def _insert(self, digest: bytes, body: str | None, read: str | None) -> tuple[int, bool]:
