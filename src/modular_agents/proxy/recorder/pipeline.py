@@ -195,7 +195,7 @@ class Pipeline:
         versions: list[Version] = []
         grown: dict[str, LiveCall] = {}
         told = list(self._turns.told(changes))
-        ended = {change.call_id for change in told if isinstance(change, Ended)}
+        ended = self._asked_at_last(told)
         for change in told:
             call_id = change.call_id
             if isinstance(change, Ended):  # the final version stands where the call ended: what it opens comes after
@@ -204,8 +204,7 @@ class Pipeline:
                 if isinstance(change, Grew) and (live := self._live.get(call_id)) is not None and live.is_answering:
                     live.grew(change.data, change.at_ns)
             elif isinstance(change, Asked):
-                live = self._live[call_id] = LiveCall(call_id, self._rooms.start, self._redactor)
-                versions.append(live.asked(change.exchange))
+                versions.append(self._begun(call_id).asked(change.exchange))
             elif (known := self._live.get(call_id)) is None:
                 pass  # an answer to a request that is still being sent: shown at its end
             elif isinstance(change, Answering):
@@ -215,6 +214,17 @@ class Pipeline:
                 grown[call_id] = known
         return versions, self._said(grown)
 
+    def _asked_at_last(self, told: Iterable[Change]) -> set[str]:
+        """Read what was asked in calls that end before anybody saw them; return which calls end.
+
+        Of all of them before any answer is read: one kind of work at a time stays in the processor's caches.
+        """
+        ended = {change.call_id: change.exchange for change in told if isinstance(change, Ended)}
+        for call_id, exchange in ended.items():
+            if call_id not in self._live:
+                self._begun(call_id).asked(exchange)
+        return set(ended)
+
     def _said(self, grown: Mapping[str, LiveCall]) -> list[Delta]:
         """Return what calls have said since the last batch, one piece per part of an answer."""
         deltas: dict[tuple[str, int, str], list[Delta]] = {}
@@ -223,9 +233,13 @@ class Pipeline:
                 deltas.setdefault((call_id, delta.part, delta.kind), []).append(delta)
         return [_joined(pieces) for pieces in deltas.values()]
 
+    def _begun(self, call_id: str) -> LiveCall:
+        live = self._live[call_id] = LiveCall(call_id, self._rooms.start, self._redactor)
+        return live
+
     def _final(self, call_id: str, exchange: Exchange) -> Version:
         live = self._live.pop(call_id, None)
-        if live is None:
+        if live is None:  # an id that ends twice
             live = LiveCall(call_id, self._rooms.start, self._redactor)
             live.asked(exchange)
         return live.ended(exchange)
