@@ -80,9 +80,11 @@ def revise(linked: Linked, find: Find, relink: Callable[[LinkChanges], None]) ->
         return
     me = told.facts
     own = (mark(CALL, me.call_id), mark(MEMBER, linked.placement.thread_id))
-    concerned = list(find(Lookup(me.started_ns, asking=(*leaves.tokens, *leaves.recent, *own))))
-    if late := late_of(me):
+    keys, late = (*leaves.tokens, *leaves.recent, *own), late_of(me)
+    concerned = list(find(Lookup(me.started_ns, asking=(*keys, *late))))
+    if late and concerned:  # hardly ever: somebody began after this call and asked
         pieces = [offer.piece for offer in me.offers] + ([me.handed] if me.handed else [])
+        concerned = list(find(Lookup(me.started_ns, asking=keys)))
         concerned += [one for one in find(Lookup(me.started_ns, asking=late)) if _holds(one, pieces)]
     if concerned or linked.loose or linked.unsure:
         Revision(find, relink, linked.loose).of(me.call_id, concerned, itself=linked.unsure)

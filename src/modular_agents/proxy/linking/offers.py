@@ -189,9 +189,12 @@ def _strings(value: object, agent: str, depth: int) -> Iterator[tuple[str, str]]
             for double, single in _QUOTED.findall(value):
                 yield double or single, agent
     elif depth < MAX_DEPTH and isinstance(value, dict):
-        named = next((name for key in _NAMES if isinstance(name := value.get(key), str) and name), agent)
+        for key in _NAMES:
+            if isinstance(name := value.get(key), str) and name:
+                agent = name
+                break
         for item in value.values():
-            yield from _strings(item, named, depth + 1)
+            yield from _strings(item, agent, depth + 1)
     elif depth < MAX_DEPTH and isinstance(value, list):
         for item in value:
             yield from _strings(item, agent, depth + 1)

@@ -15,7 +15,7 @@ from zlib import crc32
 
 import msgspec
 
-from modular_agents.proxy.linking.tokens import HEAD, PROMPT, SHORT, TEXT, mark, mark_of, token
+from modular_agents.proxy.linking.tokens import HEAD, PROMPT, SHORT, TEXT, mark, mark_of, token, token_of
 
 MIN_CHARS = 8
 """Shortest text that is looked for. Shorter ones (names, file names, `yes`) are said everywhere."""
@@ -114,18 +114,22 @@ def said(text: str) -> Said | None:
     flat = " ".join(words)
     if len(flat) < MIN_CHARS:
         return None
+    data = flat.encode("utf-8", "surrogatepass")
     if len(words) < _INSIDE:
-        short = mark(SHORT, flat)
-        return Said(len(flat), token(TEXT, flat), short, -1, short)
-    return Said(len(flat), token(TEXT, flat), *_anchored(words[1 : min(len(words) - 1, LATE_WORDS + 1)], len(words[0]) + 1))
+        short = mark_of(SHORT, data)
+        return Said(len(flat), token_of(TEXT, data), short, -1, short)
+    end = min(len(words) - 1, LATE_WORDS + 1)
+    marks = _pairs(data.split(b" ", end)[1:end])
+    return Said(len(flat), token_of(TEXT, data), *_anchored(words[1:end], marks, len(words[0]) + 1))
 
 
-def _anchored(inner: Sequence[str], start: int) -> tuple[int, int, int, str]:
+def _anchored(inner: Sequence[str], marks: Sequence[int], start: int) -> tuple[int, int, int, str]:
     """Choose a pair of these words, which begin at `start`, that is likely to stand nowhere else: one with a number, else a long one.
 
-    Return its mark, where it and the words about it begin, the mark of the longest that is sampled (0: there is none), and those words.
+    marks: of their pairs. Return the pair's mark, where it and the words about it begin, the mark of the longest that is sampled
+    (0: there is none), and those words.
     """
-    marks, sizes = _pairs(_split(" ".join(inner))), list(map(len, inner))
+    sizes = list(map(len, inner))
     weights = list(map(add, sizes, islice(sizes, 1, None)))
     near = inner[:ANCHOR_WORDS]
     flat = " ".join(near)

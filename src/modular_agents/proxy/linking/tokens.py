@@ -26,8 +26,12 @@ def named(kind: int, digest: bytes) -> int:
 
 def token(kind: int, value: str) -> int:
     """Return the token of a text."""
-    digest = blake2b(value.encode("utf-8", "surrogatepass"), digest_size=_DIGEST_BYTES).digest()
-    return int.from_bytes(digest, "big") >> 1 << _KIND_BITS | kind
+    return token_of(kind, value.encode("utf-8", "surrogatepass"))
+
+
+def token_of(kind: int, data: bytes) -> int:
+    """Return the token of a text in UTF-8."""
+    return int.from_bytes(blake2b(data, digest_size=_DIGEST_BYTES).digest(), "big") >> 1 << _KIND_BITS | kind
 
 
 def turned(key: int, kind: int) -> int:
