@@ -50,6 +50,7 @@ _STAGES: tuple[Wrapped, ...] = (
     (rows.SqliteBatch, "relink", "links: relink"),
     (rows.SqliteBatch, "put_call", "put: glue"),
     (rows.SqliteBatch, "put_deltas", "deltas"),
+    (rows.SqliteBatch, "_write_records", "flush: records"),
     (rows, "make_record", "put: record"),
     (rows, "make_answer", "put: record"),
     (crossing, "encode_asked", "put: asked"),

@@ -66,12 +66,14 @@ class _Ended(msgspec.Struct, array_like=True, frozen=True):
 
 
 _ENCODER = msgspec.msgpack.Encoder()
+pack_asked, pack_ended = zstd.pack_head, zstd.pack
+"""Make a record of what was encoded."""
 _ASKED = msgspec.msgpack.Decoder(_Asked)
 _ENDED = msgspec.msgpack.Decoder(_Ended)
 
 
 def encode_asked(exchange: Exchange, body_crc32: int) -> bytes:
-    """Return the record of what was asked, all but the bytes of the body, whose CRC-32 is noted."""
+    """Return what was asked, all but the bytes of the body, whose CRC-32 is noted; `pack_asked` makes the record of it."""
     request, hints = exchange.request, exchange.hints
     record = _Asked(
         exchange.connection_id,
@@ -89,11 +91,11 @@ def encode_asked(exchange: Exchange, body_crc32: int) -> bytes:
         request.body_size,
         request.complete_ns,
     )
-    return zstd.pack_head(_ENCODER.encode(record))
+    return _ENCODER.encode(record)
 
 
 def encode_ended(exchange: Exchange) -> bytes:
-    """Return the record of what came of it."""
+    """Return what came of it; `pack_ended` makes the record of it."""
     request, response = exchange.request, exchange.response
     answer = None
     if response is not None:
@@ -121,7 +123,7 @@ def encode_ended(exchange: Exchange) -> bytes:
         request.complete_ns,
         request.trailers,
     )
-    return zstd.pack(_ENCODER.encode(record))
+    return _ENCODER.encode(record)
 
 
 def decode(call_id: str, asked: bytes, ended: bytes | None, request_body: bytes) -> Exchange:

@@ -34,6 +34,8 @@ from modular_agents.proxy.store.sqlite.requests import Requests
 from modular_agents.proxy.store.sqlite.traces import Gone, Traces
 from modular_agents.proxy.store.sqlite.words import Words
 
+HELD_BYTES = 4 * 1024 * 1024
+"""Records held back for the end of a batch: hundreds of answers of some KB; a batch with larger ones writes them in between."""
 CONNECTION_NS = 7 * 86_400 * 10**9
 """No client keeps one connection for longer than a week: calls younger than that may belong to it."""
 
@@ -46,7 +48,7 @@ class SqliteBatch:
         self._sql = statements()
         self._contents = Contents(db)
         self._requests = Requests(db, self._contents)
-        self._calls = Calls(db)
+        self._calls = Calls(db, self._write_records)
         self._links = Links(db)
         self._events = Events(db)
         self._edges = Edges(db, self._events)
@@ -57,6 +59,10 @@ class SqliteBatch:
         self.progress = Progress(db)
         self._placements: dict[str, Placement] = {}
         """Of open calls, as they were put."""
+        self._asked: list[tuple[int, int, int, bytes]] = []
+        self._ended: list[tuple[int, int, str | None, str, str, bytes]] = []
+        """Rows of `asked` and `answer` whose records are not packed yet, as large as `_held_bytes`."""
+        self._held_bytes = 0
         self._deleted: list[tuple[int, str, str]] = []
         """Calls that this batch deleted, with their traces."""
         self.forget()
@@ -96,18 +102,21 @@ class SqliteBatch:
             self._calls.finish(before, record, request)
             self._follow(before, trace, placement, indexed, record)
         if not is_same:
-            self._db.execute(self._sql["put_asked"], (number, request.recipe, request.body, asked))
+            self._asked.append((number, request.recipe, request.body, asked))
         self._events.announce(EventKind.CALL, trace, number)
         if answer is None:
             self._placements[call.call_id] = placement
             return
         answers = self._contents.messages(f"message {call.format}", call.answers)
         self._contents.hold(answers)
-        self._db.execute(self._sql["add_answer"], (number, answers, *msgspec.structs.astuple(answer), ended))
+        self._ended.append((number, answers, answer.usage_raw, answer.tool_calls, answer.response, ended))
         said = call.messages[request.new_from :]
         self.words.add(number, (*call.system, *said) if request.system_is_new else said, call.answers)
         self._hours.count(record, 1)
         self._events.end_deltas(number)
+        self._held_bytes += len(ended)
+        if self._held_bytes > HELD_BYTES:
+            self._write_records()
 
     def put_callers(self, callers: Sequence[Caller]) -> None:
         """Write whose connections are."""
@@ -200,7 +209,8 @@ class SqliteBatch:
         self.progress.set(position)
 
     def flush(self) -> None:
-        """Write what was gathered: counts of contents, sums, events."""
+        """Write what was gathered: records, counts of contents, sums, events."""
+        self._write_records()
         self._contents.flush()
         self.words.flush()
         self._hours.flush()
@@ -224,6 +234,9 @@ class SqliteBatch:
         """Read again what another process may have written."""
         self._links.look_again()
         self._placements.clear()
+        self._asked.clear()
+        self._ended.clear()
+        self._held_bytes = 0
         self._deleted.clear()
         self._contents.forget()
         self._calls.forget()
@@ -232,6 +245,15 @@ class SqliteBatch:
         self._traces.forget()
         self._events.forget()
         self.progress.forget()
+
+    def _write_records(self) -> None:
+        """Pack and write what crossed, of many calls at once: the compressor and one statement stay in the processor's caches."""
+        asked, ended = self._asked, self._ended
+        self._db.executemany(self._sql["put_asked"], [(*places, crossing.pack_asked(record)) for *places, record in asked])
+        self._db.executemany(self._sql["add_answer"], [(*said, crossing.pack_ended(record)) for *said, record in ended])
+        asked.clear()
+        ended.clear()
+        self._held_bytes = 0
 
     def _continued(self, placement: Placement) -> int | None:
         """Return how many messages the call had that this one continues; None when it continues none."""

@@ -37,10 +37,10 @@ class Stored:
 
 
 class Calls:
-    """The rows of calls of one writing connection."""
+    """The rows of calls of one writing connection. `settle` writes what the batch holds back of calls that are put."""
 
-    def __init__(self, db: apsw.Connection) -> None:
-        self._db = db
+    def __init__(self, db: apsw.Connection, settle: Callable[[], None]) -> None:
+        self._db, self._settle = db, settle
         self._sql = statements()
         self._free = Numbers(db, "call")
         self._open: dict[str, Stored] = {}
@@ -58,6 +58,7 @@ class Calls:
         row = self._db.execute(self._sql["stored_call"], (call_id,)).get
         if row is None:
             return None
+        self._settle()
         number, trace, messages, count, new, system, tools, params, *values = row
         recipe, body, _ = self._db.execute(self._sql["asked"], (number,)).get
         return Stored(number, trace, CallRecord(*values), Request(messages, count, new, system, tools, params, recipe, body))
