@@ -89,6 +89,8 @@ class _Batch:
     callers: list[Caller] = field(default_factory=list)
     gathered: dict[str, object] = field(default_factory=dict)
     """What linking read of these versions, one after the other: what it works with is at hand then, which saves a third of the time."""
+    costs: dict[str, Cost] = field(default_factory=dict)
+    """Likewise, what they cost."""
     spared: set[str] = field(default_factory=set)
     """Calls that were replaced by their bare form because the store failed on them."""
 
@@ -171,7 +173,8 @@ class Pipeline:
         is_due = self.assembler.has_more or (self._moved and now_ns - self._committed_ns >= LAZY_NS)
         if not (versions or deltas or callers or is_due):
             return None
-        return _Batch(self.assembler.position(), versions, deltas, callers, self._gather(versions))
+        costs = {version.call.call_id: self._price(version.call) for version in versions}
+        return _Batch(self.assembler.position(), versions, deltas, callers, self._gather(versions), costs)
 
     def _gather(self, versions: Iterable[Version]) -> dict[str, object]:
         """Let linking read the versions of a batch."""
@@ -184,6 +187,9 @@ class Pipeline:
             if call.status is Status.RUNNING:
                 open_calls[call.call_id] = now
         return gathered
+
+    def _price(self, call: Call) -> Cost:
+        return guarded(call.call_id, lambda: self._rooms.price(call), lambda: Cost(None, why="pricing failed on this call"))
 
     def _know(self, callers: Iterable[Caller]) -> None:
         if len(self._processes) > MOST_CONNECTIONS:
@@ -250,7 +256,7 @@ class Pipeline:
             try:
                 with self._store.batch() as transaction:
                     for current in batch.versions:
-                        self._put(transaction, current, batch.gathered.get(current.call.call_id))
+                        self._put(transaction, current, batch)
                     current = None
                     transaction.put_deltas(batch.deltas)
                     if batch.callers:
@@ -268,13 +274,14 @@ class Pipeline:
         self._committed, self._committed_ns = batch.position, self._clock.monotonic_ns()
         self._moved = self.assembler.has_more
 
-    def _put(self, transaction: Transaction, version: Version, gathered: object) -> None:
+    def _put(self, transaction: Transaction, version: Version, batch: _Batch) -> None:
         call, rooms = version.call, self._rooms
+        gathered, cost = batch.gathered.get(call.call_id), batch.costs.get(call.call_id)
         process = self._processes.get(call.connection_id)
         if process is not None:
             call = changed(call, process=process)
         linked = guarded(call.call_id, lambda: rooms.link(call, transaction.find, gathered), lambda: alone(call))
-        cost = guarded(call.call_id, lambda: rooms.price(call), lambda: Cost(None, why="pricing failed on this call"))
+        cost = self._price(call) if cost is None else cost
         transaction.put_call(call, version.exchange, linked.placement, cost, linked.indexed)
         guarded(call.call_id, lambda: rooms.revise(linked, transaction.find, transaction.relink), lambda: None)
 
@@ -295,6 +302,7 @@ class Pipeline:
             self.tally.bare_calls += 1
             batch.spared.add(call_id)
             batch.gathered.pop(call_id, None)
+            batch.costs.pop(call_id, None)
             batch.versions[at] = replace(current, call=bare_call(current.exchange, "storing it as read failed inside the proxy"))
         return True
 

@@ -47,6 +47,8 @@ class Contents:
         self._nodes: dict[tuple[int, int], int] = {}
         self._uses: dict[int, int] = {}
         """Changes of counts not written yet."""
+        self._pieces: list[tuple[int, int, int]] = []
+        """Rows of `piece` not written yet."""
         self._unclaimed: set[int] = set()
         """Nodes made with a count of 1 for a user that is about to claim it."""
 
@@ -83,7 +85,9 @@ class Contents:
             self._uses[tip] = self._uses.get(tip, 0) - 1
 
     def flush(self) -> None:
-        """Write the counts and delete what nobody names."""
+        """Write pieces and counts, and delete what nobody names."""
+        self._db.executemany(self._sql["add_piece"], self._pieces)
+        self._pieces.clear()
         for node in self._unclaimed:
             self._uses[node] = self._uses.get(node, 0) - 1
         self._unclaimed.clear()
@@ -107,6 +111,7 @@ class Contents:
         self._contents.clear()
         self._nodes.clear()
         self._uses = {}
+        self._pieces.clear()
         self._unclaimed.clear()
 
     def _forget_seen(self) -> None:
@@ -127,9 +132,7 @@ class Contents:
         number, is_new = self._insert(digest, whole, None if message is None else reading.encode(message))
         if is_new and whole is None:
             seen = self._seen.setdefault("piece", {})
-            self._db.executemany(
-                self._sql["add_piece"], [(number, place, seen.get(piece) or self._piece(seen, piece)) for place, piece in enumerate(pieces)]
-            )
+            self._pieces += [(number, place, seen.get(piece) or self._piece(seen, piece)) for place, piece in enumerate(pieces)]
         return number
 
     def _piece(self, seen: dict[bytes, int], piece: bytes) -> int:
