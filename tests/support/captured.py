@@ -1,6 +1,8 @@
 """Captures of real clients (tests/corpus/wire) as the bytes of a request and of its answer, ready to be sent again."""
 
+import base64
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,11 +41,20 @@ def load(name: str) -> Captured:
     """Return one capture."""
     capture: dict[str, Any] = json.loads((_FOLDER / f"{name}.json").read_text("utf-8"))
     head = "\r\n".join([capture["request_line"], *(f"{key}: {value}" for key, value in capture["request_headers"])]) + "\r\n\r\n"
-    answer = "\r\n".join(capture["response_head"]) + "\r\n\r\n" + capture["response_body_as_on_wire"]
-    return _captured(name, head.encode(), capture["request_body"].encode(), answer.encode())
+    answer_head = "\r\n".join(capture["response_head"]) + "\r\n\r\n"
+    body: str = capture["response_body_as_on_wire"]
+    packed = capture.get("response_body_encoding") == "base64"
+    answer = answer_head.encode() + (base64.b64decode(body) if packed else body.encode())
+    return _captured(name, head.encode(), capture["request_body"].encode(), answer)
 
 
 def _captured(name: str, head: bytes, body: bytes, answer: bytes) -> Captured:
     lines = head.split(b"\r\n")
     sized = [b"%b: %d" % (line.split(b":")[0], len(body)) if line.lower().startswith(b"content-length:") else line for line in lines]
-    return Captured(name, b"\r\n".join(sized), body, answer, answer.endswith(b"0\r\n\r\n"))
+    return Captured(name, b"\r\n".join(sized), body, answer, _is_whole(answer))
+
+
+def _is_whole(answer: bytes) -> bool:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"^content-length: *(\d+)", head, re.IGNORECASE | re.MULTILINE)
+    return len(body) == int(length[1]) if length else answer.endswith(b"0\r\n\r\n")
