@@ -38,7 +38,7 @@ def read(call: Call, before: object = None) -> Read:
     else:
         facts, words = gather(call)
         if words and facts.kind not in NOISE:
-            words.reading  # noqa: B018 - made now, where the next call's is made, and remembered
+            words.reading.remembered  # noqa: B018 - made now, where the next call's is made
     return Read(facts if call.status is _RUNNING else completed(facts, call), words)
 
 
