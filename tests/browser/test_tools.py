@@ -121,6 +121,14 @@ def test_the_list_names_tools_and_opens_them(unfolded: Page) -> None:
     expect(pane(unfolded).locator(".tool-result")).to_contain_text("config.py")
 
 
+def test_the_table_marks_what_failed(unfolded: Page) -> None:
+    unfolded.keyboard.press("4")
+    chips = unfolded.locator(".tool-chip")
+    expect(chips.filter(has_text="run_tests").first).to_have_class("tool-chip is-failed")
+    expect(chips.filter(has_text="run_tests").first).to_have_attribute("title", "failed after 900 ms")
+    expect(chips.filter(has_text="list_files")).to_have_class("tool-chip")
+
+
 def test_a_tool_runs_until_its_result_comes(window: Window, stage: Stage) -> None:
     director = Director(stage, time.time() * 1000)
     run(director, "live")

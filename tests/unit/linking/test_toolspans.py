@@ -98,6 +98,24 @@ def test_an_agent_that_takes_over_brings_the_result_of_the_other() -> None:
     assert became(spans) == [("a.0", "returned", "b")]
 
 
+@pytest.mark.parametrize("how", ["id", "name", "text"])
+def test_a_turn_that_was_edited_and_sent_again_brings_nothing_new(how: str) -> None:
+    form = {"format": "gemini.generate"} if how == "name" else {}
+    calls = [call("a", 0, **form), call("b", 4, **form), call("e", 8, **form), call("f", 12, **form)]
+    use = "bash" if how == "name" else "bash:t1"
+
+    def again(name: str, *uses: str) -> ToolTurn:
+        if how == "text":
+            return asks(name, *uses, texts=[UserText("Tool result from bash: fine", 2, 0)])
+        return asks(name, *uses, brings=[told("t1" if how == "id" else None, "bash")])
+
+    first, *rest = read(
+        calls, edges("a>b", "a>e", "e>f"), asks("a", use), again("b"), again("e", "grep:t2"), asks("f", brings=[told("t2", "grep")])
+    )
+    assert (first.span_id, first.result_call_id, first.paired_by) == ("a.0", "b", how)
+    assert [(span.call_id, span.result_call_id) for span in rest] == [("e", "f")]
+
+
 def test_equal_ids_in_two_conversations_do_not_meet() -> None:
     calls = [call("a", 0), call("x", 1, "th-2"), call("b", 4), call("y", 9, "th-2")]
     spans = read(

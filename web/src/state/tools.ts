@@ -48,12 +48,23 @@ const current = computed(() => {
   return traceId === trace.traceId ? items : NO_SPANS;
 });
 
+const stamps = new WeakMap<object, number>();
+let stamped = 0;
+
+/** Another number for every other list: lists of rows are never changed, only replaced. */
+function stampOf(rows: object): number {
+  const known = stamps.get(rows);
+  if (known !== undefined) return known;
+  stamped += 1;
+  stamps.set(rows, stamped);
+  return stamped;
+}
+
 /** The runs of the open trace, kept up to date while the component that asks is shown. */
 export function useToolSpans(): SpansByCall {
   trace.version.value;
   const { traceId, calls, edges, row } = trace;
-  const ended = calls.reduce((total, call) => total + (call.status === "running" ? 0 : 1), 0);
-  const state = `${calls.length} ${ended} ${edges.length} ${row?.status ?? ""}`;
+  const state = `${stampOf(calls)} ${stampOf(edges)} ${row?.status ?? ""}`;
   useEffect(() => {
     if (traceId !== null && row !== null) tools.want(traceId, state);
   }, [traceId, row === null, state]);

@@ -6,6 +6,7 @@ import { VirtualRows } from "../list/VirtualRows";
 import { ColumnsIcon } from "../shell/icons";
 import { now, shownCall, trace } from "../state/app";
 import { go } from "../state/route";
+import { useToolSpans } from "../state/tools";
 import { MAIN_KINDS, readAgents } from "./agents";
 import { COLUMNS, type Column, type Context, MarkCell, USUAL_COLUMNS } from "./columns";
 import { setShownOrder, stepCall } from "./step";
@@ -74,6 +75,7 @@ export function CallTable() {
   const chosen = useSignal<readonly string[]>(remembered("columns", USUAL_COLUMNS, isIds));
   const sorting = useSignal<Sorting>({ by: "start", isDown: false });
   const { calls, edges } = trace;
+  const spans = useToolSpans();
   const agents = useMemo(() => readAgents(calls, edges), [calls, edges]);
   const columns = COLUMNS.filter((column) => chosen.value.includes(column.id));
   const context: Context = {
@@ -81,6 +83,7 @@ export function CallTable() {
     nowMs: now.value,
     agentName: (threadId) => agents.byThread.get(threadId)?.name ?? "",
     growth: (callId) => trace.growth.get(callId),
+    spans,
   };
   const isTimed = sorting.value.by === "duration";
   const rows = useMemo(() => {

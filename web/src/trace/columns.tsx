@@ -5,14 +5,14 @@ import { visible } from "../lib/visible";
 import { StatusMark, UsageNote } from "../shell/marks";
 import type { Growth } from "../state/trace";
 import type { CallRow } from "../types.gen";
-import {  } from "./agents";
-import { NO_SPANS, toolGroups } from "./tools";
+import { fateOf, fateWords, type SpansByCall, toolGroups } from "./tools";
 
 export interface Context {
   readonly startMs: number;
   readonly nowMs: number;
   readonly agentName: (threadId: string) => string;
   readonly growth: (callId: string) => Growth | undefined;
+  readonly spans: SpansByCall;
 }
 
 export interface Column {
@@ -131,7 +131,7 @@ export const COLUMNS: readonly Column[] = [
     label: "Answer",
     title: "Tools asked for, or the beginning of the answer",
     sort: (row) => row.answer_preview,
-    cell: (row, { growth }) => <AnswerCell row={row} growth={growth(row.call_id)} />,
+    cell: (row, { growth, spans }) => <AnswerCell row={row} growth={growth(row.call_id)} spans={spans} />,
   },
   {
     id: "prompt",
@@ -144,7 +144,8 @@ export const COLUMNS: readonly Column[] = [
 
 export const USUAL_COLUMNS = ["start", "agent", "model", "duration", "ttft", "input", "output", "cost", "answer"];
 
-function AnswerCell({ row, growth }: { row: CallRow; growth: Growth | undefined }) {
+function AnswerCell({ row, growth, spans }: { row: CallRow; growth: Growth | undefined; spans: SpansByCall }) {
+  const groups = toolGroups(row, spans);
   if (row.error !== null) {
     return (
       <span class={`${row.status === "cancelled" ? "dim" : "bad"} said`}>
@@ -158,10 +159,11 @@ function AnswerCell({ row, growth }: { row: CallRow; growth: Growth | undefined 
   }
   return (
     <span class="said">
-      {row.tool_names.length > 0 && (
+      {groups.length > 0 && (
         <span class="tool-names">
-          {toolGroups(row, NO_SPANS).map(({ name, times }) => (
-            <i key={name} class="tool-chip">
+          {groups.map(({ name, times, spans: runs }) => (
+            <i key={name} class={`tool-chip${fateOf(runs).failed > 0 ? " is-failed" : ""}`} title={fateWords(runs) || undefined}>
+              {fateOf(runs).failed > 0 && "✕ "}
               {visible(name)}
               {times > 1 && ` ×${times}`}
             </i>
