@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-HEADER = "x-key"
+HEADER = "x-answer"
 PROCESS = "x-process"
 """Names the process that a program stands for. Linking does not read it either: it is told as the operating system would tell it."""
 
