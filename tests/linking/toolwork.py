@@ -35,11 +35,14 @@ def misread(versions: Sequence[Call], spans: Sequence[ToolSpan]) -> list[ToolSpa
 
 
 def misled(versions: Sequence[Call], key: AnswerKey, details: Sequence[TraceDetail], spans: Sequence[ToolSpan]) -> list[tuple[str, str]]:
-    """Return (tool, agent's call) where a run is said to have opened an agent that somebody else opened."""
+    """Return (tool, agent's call) where a run is said to have opened an agent that somebody else opened.
+
+    An agent that keeps no history begins anew each time: what opened it is then asked of its first call only.
+    """
     keys = {call.call_id: key_of(call) or "" for call in versions}
     firsts: Mapping[str, str] = {call.thread_id: call.call_id for detail in details for call in reversed(detail.calls)}
     found = [(keys[span.call_id], keys[firsts[thread]]) for span in spans for thread in span.opened]
-    return [(asker, child) for asker, child in found if key.known[child].opened_by != asker]
+    return [(asker, child) for asker, child in found if key.known[child].before is None and key.known[child].opened_by != asker]
 
 
 def unopened(details: Sequence[TraceDetail], spans: Sequence[ToolSpan]) -> list[str]:

@@ -204,6 +204,14 @@ def test_of_several_uses_linking_says_which_one_opened_whom() -> None:
     assert [span.opened for span in spans] == [("th-y",), ("th-x",), ()]
 
 
+def test_a_plan_is_no_tool() -> None:
+    """Structured output may come as a tool use; what its text opened, the plan opened."""
+    calls = [call("a", 0), call("x", 2, "th-x"), call("b", 3), call("y", 4, "th-y")]
+    planned = replace(edges("a=x")[0], evidence="plan")
+    spans = read(calls, (planned, *edges("b=y")), asks("a", "json:t1"), asks("b", "task:t2"), asks("x", facts=facts_of("")), asks("y"))
+    assert [span.opened for span in spans] == [(), ("th-y",)]
+
+
 def test_uses_without_ids_are_named_by_their_place() -> None:
     gemini = {"format": "gemini.generate"}
     calls = [call("a", 0, **gemini), call("x", 2, "th-x", **gemini)]

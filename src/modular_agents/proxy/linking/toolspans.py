@@ -282,14 +282,14 @@ class _Reading:
         return before.thread_id if before is not None and before.thread_id != call.thread_id else ""
 
     def _open(self) -> None:
-        """Note which thread was opened by which use: as linking found it, else by the only use there is."""
+        """Note which thread was opened by which use: as linking found it, else by the only use there is, unless a plan opened it."""
         for edge in self._detail.edges:
             runs, child = self._asked.get(edge.from_call_id), self._calls.get(edge.to_call_id)
             if edge.edge_type != "delegation" or not runs or child is None:
                 continue
             turn = self._turns.get(child.call_id)
             use = _use_of(turn.facts) if turn is not None and turn.facts else ""
-            run = next((run for run in runs if use and run.key == use), runs[0] if len(runs) == 1 else None)
+            run = next((run for run in runs if use and run.key == use), runs[0] if len(runs) == 1 and edge.evidence != "plan" else None)
             if run is not None and child.thread_id not in run.opened:
                 run.opened.append(child.thread_id)
 
