@@ -1,12 +1,24 @@
 """Whatever a provider answers, and wherever it stops: another parser behind us takes nothing for whole that we do not, nor for other."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import h11
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.framing_corpus import AWKWARD
-from tests.support.relay_in_memory import MemoryRelay
+from tests.support.relay_in_memory import GatheringTurn, MemoryRelay, turns
+
+from modular_agents.proxy.relay.turn import Turn
+
+
+@pytest.fixture(scope="module", autouse=True, params=[Turn, GatheringTurn])
+def _turns(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What is said here holds for a relay with little to do and for a busy one."""
+    with turns(request.param):
+        yield
+
 
 ASK = b"POST /v1/responses HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
 ANSWERS = (

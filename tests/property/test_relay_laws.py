@@ -1,12 +1,23 @@
 """Two laws of the relay, over random heads, codings and cuttings: *transparent* (bytes out = bytes in) and *split*."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.relay_in_memory import MemoryRelay
+from tests.support.relay_in_memory import GatheringTurn, MemoryRelay, turns
 
 from modular_agents.proxy.relay.fields import _KINDS
+from modular_agents.proxy.relay.turn import Turn
+
+
+@pytest.fixture(scope="module", autouse=True, params=[Turn, GatheringTurn])
+def _turns(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What is said here holds for a relay with little to do and for a busy one."""
+    with turns(request.param):
+        yield
+
 
 TOKEN = st.text("!#$%&'*+-.^_`|~0123456789abcdefXYZ", min_size=1, max_size=12)
 NAME = TOKEN.filter(lambda name: name.lower() not in {kind.decode() for kind in _KINDS} and not name.lower().startswith("x-anton-"))

@@ -5,8 +5,9 @@ Real: framing, headers, routing, exchange, tap, both connection classes, the poo
 """
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import cast
 
@@ -24,6 +25,7 @@ from modular_agents.proxy.relay.routing import Destination, Router
 from modular_agents.proxy.relay.server import ClientConnection
 from modular_agents.proxy.relay.shared import Shared
 from modular_agents.proxy.relay.tap import Tap
+from modular_agents.proxy.relay.turn import Outlet, Turn
 from modular_agents.proxy.relay.upstream import UpstreamConnection
 
 UPSTREAMS = (
@@ -78,7 +80,7 @@ class MemoryTransport:
     def get_write_buffer_size(self) -> int:
         return 0
 
-    def get_extra_info(self, name: str) -> object:
+    def get_extra_info(self, name: str, _default: object = None) -> object:
         return ("127.0.0.1", 5000) if name in {"peername", "sockname"} else None
 
 
@@ -111,8 +113,9 @@ class Waiting:
 class MemoryPool(Pool):
     """A pool whose connections are memory; `made` has them all, `waiting` those asked for."""
 
-    def __init__(self, loop: Loop, limits: Limits, heads: Heads, counters: Counters, clock: Callable[[], int]) -> None:
-        super().__init__(cast("asyncio.AbstractEventLoop", loop), limits, heads, counters, cast("object", None), clock, frozenset())  # type: ignore[arg-type]
+    def __init__(self, loop: Loop, limits: Limits, heads: Heads, counters: Counters, clock: Callable[[], int], turn: Turn) -> None:
+        known = cast("asyncio.AbstractEventLoop", loop)
+        super().__init__(known, limits, heads, counters, cast("object", None), clock, frozenset(), turn)  # type: ignore[arg-type]
         self.made: list[UpstreamConnection] = []
         self.waiting: list[Waiting] = []
         self.at_once = True
@@ -154,8 +157,30 @@ class MemoryJournal:
         return list(found.values())
 
 
+class GatheringTurn(Turn):
+    """A turn that gathers always, as a busy relay's does."""
+
+    @property
+    def gathers(self) -> bool:  # type: ignore[override]
+        return True
+
+    @gathers.setter
+    def gathers(self, _: bool) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def turns(kind: type[Turn]) -> Iterator[None]:
+    """Give every relay in memory turns of this kind for a while."""
+    before, MemoryRelay.turns = MemoryRelay.turns, kind
+    yield
+    MemoryRelay.turns = before
+
+
 class MemoryRelay:
     """One client connection to a relay in memory."""
+
+    turns: type[Turn] = Turn
 
     def __init__(
         self, limits: Limits | None = None, upstreams: tuple[Upstream, ...] = UPSTREAMS, token: str = "", default: str = "openai"
@@ -167,14 +192,16 @@ class MemoryRelay:
         self.journal = MemoryJournal()
         redactor = Redactor(b"test")
         clock = lambda: self.now_ns  # noqa: E731 - a clock one can turn
-        self.pool = MemoryPool(self.loop, self.limits, Heads(redactor, self.limits.head_fields), self.counters, clock)
+        turn = self.turns(self.journal.append, self.loop.call_soon)
+        self.pool = MemoryPool(self.loop, self.limits, Heads(redactor, self.limits.head_fields), self.counters, clock, turn)
         requests = Heads(redactor, self.limits.head_fields)
         self.shared = Shared(
             loop=cast("asyncio.AbstractEventLoop", self.loop),
             limits=self.limits,
             plans=Plans(requests, Router(upstreams, default), redactor),
             requests=requests,
-            tap=Tap(self.journal, redactor, 1, clock, clock, self.limits.recorded_body_bytes, self.limits.recorded_tunnel_bytes),
+            turn=turn,
+            tap=Tap(turn, redactor, 1, clock, clock, self.limits.recorded_body_bytes, self.limits.recorded_tunnel_bytes),
             pool=self.pool,
             counters=self.counters,
             worker_id="ab",
@@ -220,7 +247,7 @@ class MemoryRelay:
 
     def upstream(self, which: int = -1) -> MemoryTransport:
         """Return the transport of a connection to a provider."""
-        return cast("MemoryTransport", self.pool.made[which].transport)
+        return cast("MemoryTransport", cast("Outlet", self.pool.made[which].transport)._transport)
 
     @property
     def forwarded(self) -> bytes:

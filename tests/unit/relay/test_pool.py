@@ -17,6 +17,7 @@ from modular_agents.proxy.relay.headers import Heads
 from modular_agents.proxy.relay.pool import Pool, describe
 from modular_agents.proxy.relay.redaction import Redactor
 from modular_agents.proxy.relay.routing import Destination
+from modular_agents.proxy.relay.turn import Turn
 
 
 class AskingLoop:
@@ -53,7 +54,16 @@ class Waiting:
 def connect(upstream: Upstream, error: Exception) -> tuple[dict[str, Any], Waiting]:
     loop, waiting = AskingLoop(error), Waiting()
     heads, tls = Heads(Redactor(b"k"), 200), ssl.create_default_context()
-    connections = Pool(cast("asyncio.AbstractEventLoop", loop), Limits(), heads, Counters(), tls, lambda: 0, frozenset())
+    connections = Pool(
+        cast("asyncio.AbstractEventLoop", loop),
+        Limits(),
+        heads,
+        Counters(),
+        tls,
+        lambda: 0,
+        frozenset(),
+        Turn(lambda _data, _frames: None, lambda _end: None),
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pool, "dial", no_dial)
         asyncio.run(connections._connect(Destination(upstream), cast("Exchange", waiting)))

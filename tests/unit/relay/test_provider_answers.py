@@ -1,9 +1,20 @@
 """What providers do wrong, and what is merely unusual: the client is never told that a broken answer was whole."""
 
+from collections.abc import Iterator
+
 import pytest
-from tests.support.relay_in_memory import MemoryRelay
+from tests.support.relay_in_memory import GatheringTurn, MemoryRelay, turns
 
 from modular_agents.proxy.config import Limits
+from modular_agents.proxy.relay.turn import Turn
+
+
+@pytest.fixture(scope="module", autouse=True, params=[Turn, GatheringTurn])
+def _turns(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What is said here holds for a relay with little to do and for a busy one."""
+    with turns(request.param):
+        yield
+
 
 GET = b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /v1/responses HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"

@@ -1,13 +1,23 @@
 """An upgraded connection in memory: every byte both ways, recorded first; either side may leave."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import cast
 
 import pytest
-from tests.support.relay_in_memory import MemoryRelay, MemoryTransport
+from tests.support.relay_in_memory import GatheringTurn, MemoryRelay, MemoryTransport, turns
 
 from modular_agents.proxy.config import Limits
 from modular_agents.proxy.relay.tunnel import TunnelEnd
+from modular_agents.proxy.relay.turn import Turn
+
+
+@pytest.fixture(scope="module", autouse=True, params=[Turn, GatheringTurn])
+def _turns(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What is said here holds for a relay with little to do and for a busy one."""
+    with turns(request.param):
+        yield
+
 
 ASK = (
     b"GET /v1/responses HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -35,6 +45,7 @@ def test_bytes_pass_both_ways_and_are_recorded_first() -> None:
     relay = opened(ahead=b"\x81\x01a", early=b"\x81\x01b")
     end_of(relay.transport).data_received(b"up")
     end_of(relay.upstream()).data_received(b"down")
+    relay.loop.run()
     assert relay.forwarded.endswith(b"\r\n\r\n\x81\x01aup")
     assert relay.received == SWITCH + b"\x81\x01bdown"
     (taken,) = relay.journal.exchanges()
@@ -114,6 +125,7 @@ def test_many_small_frames_in_one_loop() -> None:
         relay = opened()
         for number in range(1000):
             end_of(relay.transport).data_received(bytes([number % 256]))
+        relay.loop.run()
         await asyncio.sleep(0)
         return relay.forwarded
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from modular_agents.proxy.relay.shared import Shared
+    from modular_agents.proxy.relay.turn import Outlet
     from modular_agents.proxy.relay.upstream import UpstreamConnection
 
 OUTBOX_BYTES = 256 * 1024
@@ -33,7 +34,7 @@ MAX_INFORMATIONAL = 32
 class Side(Protocol):
     """The client as an exchange sees it."""
 
-    transport: "asyncio.Transport"
+    transport: "Outlet"
     hops: int
     """Proxies of this machine that its calls came through."""
     stalled: bool

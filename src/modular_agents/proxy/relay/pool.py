@@ -19,6 +19,7 @@ from modular_agents.proxy.relay.headers import Heads, Response
 from modular_agents.proxy.relay.hops import MOST, Circle
 from modular_agents.proxy.relay.routing import Destination
 from modular_agents.proxy.relay.sockets import OURS_TO_BLAME
+from modular_agents.proxy.relay.turn import Turn
 from modular_agents.proxy.relay.upstream import UpstreamConnection
 
 if TYPE_CHECKING:
@@ -44,8 +45,10 @@ class Pool:
         tls: ssl.SSLContext,
         monotonic_ns: Callable[[], int],
         own_addresses: frozenset[tuple[str, int]],
+        turn: Turn,
     ) -> None:
         self.limits = limits
+        self.turn = turn
         self.heads = heads
         self._loop = loop
         self._counters = counters

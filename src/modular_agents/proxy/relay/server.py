@@ -24,6 +24,7 @@ from modular_agents.proxy.relay.routing import OPENAI
 from modular_agents.proxy.relay.shared import Shared
 from modular_agents.proxy.relay.sockets import is_gone_unread, peer_has_closed, reset_on_close
 from modular_agents.proxy.relay.tap import pack_origin
+from modular_agents.proxy.relay.turn import Outlet
 
 AHEAD_BYTES = 64 * 1024
 """Bytes of later requests held while one is being answered; more stops reading."""
@@ -64,14 +65,13 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection."""
-        self.transport = cast("asyncio.Transport", transport)
         shared = self._shared
+        self.transport = Outlet(transport, shared.turn)
         shared.clients.add(self)
-        counters = shared.counters
-        counters.connections_total += 1
-        counters.connections_open += 1
+        shared.counters.connections_total += 1
+        shared.counters.connections_open += 1
         peer = transport.get_extra_info("peername")
-        connection_id = f"{shared.worker_id}-{counters.connections_total}"
+        connection_id = f"{shared.worker_id}-{shared.counters.connections_total}"
         self.origin = pack_origin(connection_id, peer[:2] if peer else None)
         self.hops = hops_of(transport)
         if peer and is_local(peer[0]):

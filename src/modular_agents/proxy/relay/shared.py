@@ -10,6 +10,7 @@ from modular_agents.proxy.relay.framing import ChunkSizes
 from modular_agents.proxy.relay.headers import Heads
 from modular_agents.proxy.relay.plan import Plans
 from modular_agents.proxy.relay.tap import Tap
+from modular_agents.proxy.relay.turn import Turn
 
 if TYPE_CHECKING:
     import asyncio
@@ -27,6 +28,7 @@ class Shared:
     limits: Limits
     plans: Plans
     requests: Heads
+    turn: Turn
     tap: Tap
     pool: "Pool"
     counters: Counters

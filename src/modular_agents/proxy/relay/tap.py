@@ -1,7 +1,7 @@
 """The one place that turns what happens on the wire into journal frames.
 
 Law: a frame is appended before its bytes are passed on, and END before the client's last byte. What happens in one
-read of a socket is one append. Nothing here waits, and nothing here looks into a body.
+read of a socket is one append at most (`turn`). Nothing here waits, and nothing here looks into a body.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ _COMPLETE = b"\x08\0\0\0complete\0\0\0\0%c\0\0\0%b%c\0\0\0%b\0\0\0\0\0\0\0\0\0\0
 
 
 class Appender(Protocol):
-    """What the tap needs of a journal."""
+    """What the tap needs of a journal: nothing is passed on before what was appended until then is in it (`turn.Turn`)."""
 
     def append(self, data: bytes, frames: int) -> None:
         """Append whole frames; never raises, never waits."""

@@ -16,6 +16,7 @@ from modular_agents.proxy.relay.headers import Response, ResponseFacts
 from modular_agents.proxy.relay.routing import Destination
 from modular_agents.proxy.relay.sockets import keep_probing
 from modular_agents.proxy.relay.tunnel import open_tunnel
+from modular_agents.proxy.relay.turn import Outlet
 
 if TYPE_CHECKING:
     from modular_agents.proxy.relay.exchange import Exchange
@@ -74,7 +75,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection."""
-        self.transport = cast("asyncio.Transport", transport)
+        self.transport = Outlet(transport, self._pool.turn)
         sock = transport.get_extra_info("socket")
         if sock is not None:
             keep_probing(sock)

@@ -34,6 +34,7 @@ from modular_agents.proxy.relay.server import ClientConnection
 from modular_agents.proxy.relay.shared import Shared
 from modular_agents.proxy.relay.sockets import allow_many, keep_probing
 from modular_agents.proxy.relay.tap import Tap
+from modular_agents.proxy.relay.turn import Turn
 
 SWEEP_S = 0.25
 """How often clocks are looked at: a client that went away is noticed within this, a limit passes at most this late."""
@@ -103,6 +104,7 @@ class Worker:
         finally:
             if self._next_sweep is not None:
                 self._next_sweep.cancel()
+                self._shared.turn.end()
             self._count()
             journal.close()
             self._count()
@@ -113,17 +115,17 @@ class Worker:
         redactor = Redactor(bytes.fromhex(settings.fingerprint_key))
         loop = asyncio.get_running_loop()
         addresses = frozenset((sock.getsockname()[0], sock.getsockname()[1]) for sock in self._sockets if sock.family != socket.AF_UNIX)
-        tap = Tap(
-            self._journal, redactor, self._nonce, clock.now_ns, clock.monotonic_ns, limits.recorded_body_bytes, limits.recorded_tunnel_bytes
-        )
+        turn = Turn(self._journal.append, loop.call_soon)
+        tap = Tap(turn, redactor, self._nonce, clock.now_ns, clock.monotonic_ns, limits.recorded_body_bytes, limits.recorded_tunnel_bytes)
         requests, answers = Heads(redactor, limits.head_fields), Heads(redactor, limits.head_fields)
         return Shared(
             loop=loop,
             limits=limits,
             plans=Plans(requests, Router(settings.upstreams, settings.default_upstream), redactor),
             requests=requests,
+            turn=turn,
             tap=tap,
-            pool=Pool(loop, limits, answers, self.counters, self._tls or client_tls(), clock.monotonic_ns, addresses),
+            pool=Pool(loop, limits, answers, self.counters, self._tls or client_tls(), clock.monotonic_ns, addresses, turn),
             counters=self.counters,
             worker_id=self.worker_id,
             token=settings.token.encode(),
