@@ -127,6 +127,10 @@ def test_many_bytes_end_a_turn_early() -> None:
     stage.turn.append(b"f", 1)
     stage.outlets[0].write(b"w" * (TURN_BYTES + 1))
     assert [event[0] for event in stage.events] == ["journal", "write"]
+    stage.turn.append(b"f" * TURN_BYTES, 1)
+    assert len(stage.events) == 2
+    stage.turn.append(b"f", 1)
+    assert [event[0] for event in stage.events] == ["journal", "write", "journal"], "frames of bodies that are not passed on yet count too"
 
 
 def test_a_connection_that_closed_meanwhile_is_passed_over_and_a_defect_costs_no_other() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 TURN_BYTES = 256 * 1024
-"""Bytes to pass on that end a turn early: more in memory saves nothing."""
+"""Bytes to append and to pass on that end a turn early: more in memory saves nothing."""
 PROBE = 16
 """Appends made at once before one is gathered to see whether others come in the same turn."""
 ALONE = 4
@@ -51,35 +51,37 @@ class Turn:
             self.gathers = self._probes = True
         self._data.append(data)
         self._frames += frames
-        if not self._begun:
-            self._begun = True
-            self._call_soon(self._close)
+        self._grow(len(data))
 
     def write(self, transport: asyncio.Transport, data: bytes) -> None:
         """Pass bytes on once everything that was appended so far is in the journal."""
         self._writes.append((transport, data))
-        self._size += len(data)
-        if self._size > TURN_BYTES:
-            self.end()
-        elif not self._begun:
-            self._begun = True
-            self._call_soon(self._close)
+        self._grow(len(data))
 
     def end(self) -> None:
         """Append, then write, what has been gathered: for whatever cannot wait until the loop comes round."""
         data = self._data
+        self._size = 0
         if data:
             frames, self._data, self._frames = self._frames, [], 0
             self._append(data[0] if len(data) == 1 else b"".join(data), frames)
         writes = self._writes
         if writes:
-            self._writes, self._size = [], 0
+            self._writes = []
             for transport, piece in writes:
                 try:
                     if not transport.is_closing():
                         transport.write(piece)
                 except RuntimeError:  # uvloop's word for a transport that nobody may write to any more
                     _log.exception("defect: a write to a connection that was ended before")
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > TURN_BYTES:
+            self.end()
+        elif not self._begun:
+            self._begun = True
+            self._call_soon(self._close)
 
     def _close(self) -> None:
         """End the turn, and see whether gathering was worth it."""
