@@ -3,12 +3,16 @@
 from contextlib import closing
 from dataclasses import replace
 
+import msgspec
 import pytest
 from tests.conformance.conftest import Engine
 from tests.conformance.test_linking import delegating
 from tests.support.link_store import record
 
 from modular_agents.proxy.errors import NotFound
+from modular_agents.proxy.export.jsonl import line_of
+from modular_agents.proxy.export.lines import CallLine
+from modular_agents.proxy.export.reread import kept_of
 from modular_agents.proxy.linking import checked, decide
 from modular_agents.proxy.model.decision import Decision, DecisionKind
 from modular_agents.proxy.model.event import Event
@@ -107,3 +111,18 @@ def test_it_outlives_the_process(engine: Engine) -> None:
             assert batch.decisions(calls[1].call_id) == [kept]
         say(again, calls[1].call_id, DecisionKind.OPENED_BY, calls[0].call_id)
     assert [replace(one, decision_id=0).kind for one in engine.reader.decisions()] == [DecisionKind.OPENED_BY]
+
+
+def test_an_archive_holds_it_and_gives_it_back(engine: Engine) -> None:
+    calls = delegating()
+    record(engine.store, calls)
+    kept = say(engine.store, calls[1].call_id, DecisionKind.OPENED_BY, calls[0].call_id)
+    found = engine.reader.kept(calls[1].call_id)
+    row = engine.reader.call(calls[1].call_id)
+    assert found is not None
+    assert row is not None
+    assert found.decisions == (kept,)
+    line = msgspec.json.decode(msgspec.json.encode(line_of(row.call, found)), type=CallLine)
+    assert line.links.decisions[0].kind == "opened_by"
+    again, _ = kept_of(line)
+    assert [replace(one, decision_id=kept.decision_id) for one in again.decisions] == [kept]

@@ -246,6 +246,19 @@ def test_the_command_line_says_the_same(db: Path, calls: list[Call], recorder: S
     assert run(db, "nobody-at-all", "--apart")[0] == 4
 
 
+def test_what_was_said_goes_along_into_another_database(db: Path, calls: list[Call], recorder: SqliteStore, tmp_path: Path) -> None:
+    assert recorder.position()
+    assert run(db, calls[1].call_id, "--apart")[0] == 0
+    archive, other = tmp_path / "calls.jsonl", tmp_path / "other.db"
+    for words in (("export", "--format", "jsonl", "--output", str(archive), "--db", str(db)), ("import", str(archive), "--db", str(other))):
+        done = CliRunner().invoke(cli.anton, ["proxy", *words])
+        assert done.exit_code == 0, done.output
+    said = [json.loads(run(one, "--list", "--json")[1])["items"][0] for one in (db, other)]
+    assert said[0] == said[1]
+    assert run(other, "--undo", said[1]["decision_id"])[0] == 0
+    assert rows(other)[calls[1].call_id].trace_id == rows(db)[calls[0].call_id].trace_id
+
+
 def test_a_correction_needs_a_database_of_today(tmp_path: Path) -> None:
     empty = tmp_path / "none.db"
     assert run(empty, "x", "--apart")[0] == 4

@@ -16,6 +16,7 @@ from modular_agents.proxy.export.lines import (
     END,
     CallerLine,
     CallLine,
+    DecisionLine,
     EdgeLine,
     FrameLine,
     LinksLine,
@@ -183,7 +184,11 @@ def _links(kept: Kept) -> LinksLine:
     numbers = array("q", kept.indexed.tokens)
     if sys.byteorder == "big":
         numbers.byteswap()
-    return LinksLine(base64.b64encode(numbers.tobytes()).decode("ascii"), base64.b64encode(kept.indexed.facts).decode("ascii"))
+    decisions = tuple(
+        DecisionLine(str(one.kind), one.other, one.edge_type, one.beside, one.made_by, time_of(one.made_ns)) for one in kept.decisions
+    )
+    facts = base64.b64encode(kept.indexed.facts).decode("ascii")
+    return LinksLine(base64.b64encode(numbers.tobytes()).decode("ascii"), facts, decisions)
 
 
 def _message(message: Message) -> MessageLine:

@@ -136,11 +136,23 @@ class EdgeLine(Shape, frozen=True):
     confidence: float = 1.0
 
 
+class DecisionLine(Shape, frozen=True):
+    """What a person said of the call (model/decision.py `Decision`)."""
+
+    kind: str
+    other: str = ""
+    edge_type: str = ""
+    beside: str = ""
+    made_by: str = ""
+    made_at: str = "1970-01-01T00:00:00.000000000Z"
+
+
 class LinksLine(Shape, frozen=True):
-    """What later calls are linked by: 8-byte little-endian numbers and linking's own facts, both base64."""
+    """What later calls are linked by: 8-byte little-endian numbers and linking's own facts, both base64; and what people said."""
 
     tokens: str = ""
     facts: str = ""
+    decisions: tuple[DecisionLine, ...] = ()
 
 
 class CallerLine(Shape, frozen=True):

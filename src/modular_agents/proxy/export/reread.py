@@ -6,9 +6,10 @@ from array import array
 from dataclasses import replace
 
 from modular_agents.proxy.export.jsonl import NO_PARAMS
-from modular_agents.proxy.export.lines import CallLine, MessageLine, Pieces, RequestLine, ResponseLine, bytes_of, ns_of
+from modular_agents.proxy.export.lines import CallLine, DecisionLine, MessageLine, Pieces, RequestLine, ResponseLine, bytes_of, ns_of
 from modular_agents.proxy.model.call import Call, CallError, Cost, Message, Part, Status, Unreadable, Usage, UsageSource
 from modular_agents.proxy.model.caller import Caller
+from modular_agents.proxy.model.decision import Decision, DecisionKind
 from modular_agents.proxy.model.exchange import Chunk, Exchange, Hints, Outcome, RequestSide, ResponseSide, TunnelFrame
 from modular_agents.proxy.model.ids import MAX_OPAQUE_ID_CHARS
 from modular_agents.proxy.model.link import Indexed
@@ -32,7 +33,8 @@ def kept_of(line: CallLine) -> tuple[Kept, bool]:
     asked = _asked(line, exchange)
     counts = len(asked.messages), len(asked.system), len(asked.tools)
     call = replace(_call(line, status, exchange), messages=asked.messages, system=asked.system, tools=asked.tools, params=asked.params)
-    kept = Kept(call, exchange, _placement(line), _cost(line), _indexed(line), _caller(line))
+    decisions = tuple(_decision(line.call_id, said) for said in line.links.decisions)
+    kept = Kept(call, exchange, _placement(line), _cost(line), _indexed(line), _caller(line), decisions)
     return kept, counts != (line.read.messages, line.read.system, line.read.tools)
 
 
@@ -170,6 +172,10 @@ def _caller(line: CallLine) -> Caller | None:
         return None
     started_ns = _ns(said.started_at)
     return Caller(line.connection_id, ns_of(said.seen_at), said.pid, started_ns, said.executable, said.command, said.directory)
+
+
+def _decision(call_id: str, said: DecisionLine) -> Decision:
+    return Decision(call_id, DecisionKind(said.kind), said.other, said.edge_type, said.beside, said.made_by, ns_of(said.made_at))
 
 
 def _indexed(line: CallLine) -> Indexed:

@@ -157,6 +157,8 @@ def _put(store: Store, calls: list[Kept], told: Restored, waiting: list[_Waiting
             if kept.caller is not None:
                 transaction.put_callers((kept.caller,))
             transaction.put_call(kept.call, kept.exchange, kept.placement, kept.cost, kept.indexed)
+            for decision in kept.decisions:
+                transaction.put_decision(decision)
             if len(told.traces) < TRACES_NAMED:
                 told.traces.add(kept.placement.trace_id)
             if any(edge.from_call_id not in seen for edge in kept.placement.edges):

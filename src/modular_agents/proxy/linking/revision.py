@@ -83,11 +83,16 @@ class Revision:
 
     def _place(self, old: Known) -> None:
         sight = Sight(self._find, old.facts)
-        placed = ruled(place(old.facts, old.words, sight) if old.passing is not None else untold(old, sight), sight)
         before = old.passing or NO_PASSING
-        passing = sight.passing(before.words) if old.passing is not None else None
+        is_recent = bool(before.asked or before.watched)  # neither of old ones nor of imported ones are the words here
+        placed = ruled(place(old.facts, old.words, sight) if is_recent else untold(old, sight), sight)
+        passing = sight.passing(before.words) if is_recent else old.passing
         if _stands(old, placed):
-            if passing and not (before.asked and set(passing.asked) <= set(before.asked) and set(passing.watched) <= set(before.watched)):
+            if (
+                is_recent
+                and passing
+                and not (before.asked and set(passing.asked) <= set(before.asked) and set(passing.watched) <= set(before.watched))
+            ):
                 asked, watched = {*passing.asked, *before.asked}, {*passing.watched, *before.watched}
                 self._relink(LinkChanges((self._replaced(old, _as_it_is(old), Passing(tuple(asked), tuple(watched), before.words)),)))
             return

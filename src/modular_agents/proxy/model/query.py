@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from modular_agents.proxy.model.call import Call, Cost
 from modular_agents.proxy.model.caller import Caller
+from modular_agents.proxy.model.decision import Decision
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.link import Indexed
 from modular_agents.proxy.model.quick import quick
@@ -396,4 +397,4 @@ class Kept:
     cost: Cost
     indexed: Indexed
     caller: Caller | None = None
-    """Whose its connection is, as `put_callers` takes it."""
+    decisions: tuple[Decision, ...] = ()

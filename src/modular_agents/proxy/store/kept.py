@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from modular_agents.proxy.model.call import Call, CallError, Cost, Message, Part, Status, Unreadable, Usage, UsageSource
 from modular_agents.proxy.model.caller import Caller
+from modular_agents.proxy.model.decision import Decision
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.link import Indexed
 from modular_agents.proxy.model.query import Kept, MessageView
@@ -37,6 +38,7 @@ class Standing:
     tokens: tuple[int, ...]
     facts: bytes
     caller: Caller | None
+    decisions: tuple[Decision, ...] = ()
 
 
 def kept(record: CallRecord, exchange: Exchange, said: Said, usage_raw: str | None, stands: Standing) -> Kept:
@@ -48,6 +50,7 @@ def kept(record: CallRecord, exchange: Exchange, said: Said, usage_raw: str | No
         Cost(record.cost_usd, record.cost_model, record.cost_catalogue, record.cost_tier, record.cost_why),
         Indexed(stands.tokens, stands.facts),
         stands.caller,
+        stands.decisions,
     )
 
 

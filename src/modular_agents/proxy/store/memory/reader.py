@@ -202,6 +202,7 @@ class MemoryReader:
                 stored.indexed.tokens,
                 stored.indexed.facts,
                 state.callers.get(call.connection_id),
+                tuple(self.decisions(call.call_id)),
             ),
         )
 

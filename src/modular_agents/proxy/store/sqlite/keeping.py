@@ -13,6 +13,7 @@ from modular_agents.proxy.store import kept as keeping
 from modular_agents.proxy.store import reading
 from modular_agents.proxy.store.rows import CallRecord
 from modular_agents.proxy.store.sqlite.contents import NO_NODE
+from modular_agents.proxy.store.sqlite.decisions import said as decided
 from modular_agents.proxy.store.sqlite.details import Row, entries, exchange
 from modular_agents.proxy.store.sqlite.engine import statements
 from modular_agents.proxy.store.sqlite.traces import TraceSums
@@ -41,7 +42,9 @@ def kept(db: apsw.Connection, row: Row) -> Kept | None:
     ]
     source = Evidence(sums.source, sums.source_detail, sums.source_confidence)
     whose = db.execute(sql["caller"], (record.connection_id,)).get
-    stands = keeping.Standing(sums.trace_id, sums.name, source, edges, _tokens(tokens), facts, Caller(*whose) if whose else None)
+    caller = Caller(*whose) if whose else None
+    decisions = tuple(decided(db, record.call_id))
+    stands = keeping.Standing(sums.trace_id, sums.name, source, edges, _tokens(tokens), facts, caller, decisions)
     return keeping.kept(record, exchange(db, row)[0], parts, usage_raw, stands)
 
 
