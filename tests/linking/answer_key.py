@@ -1,6 +1,6 @@
 """What a program itself knows of who called whom, and how well the product's graph agrees with it.
 
-Every call carries its number in a header `x-key` that linking does not read. A program writes down, as it goes, to which task and
+Every call carries its number in a header `x-number` that linking does not read. A program writes down, as it goes, to which task and
 agent each call belongs, which call opened the agent, and whose results it brings back.
 """
 
@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-HEADER = "x-answer"
+HEADER = "x-number"
 PROCESS = "x-process"
 """Names the process that a program stands for. Linking does not read it either: it is told as the operating system would tell it."""
 

@@ -16,6 +16,8 @@ from modular_agents.proxy.model.decision import Decision, DecisionKind, Decision
 
 MAX_BODY_BYTES = 8192
 """Two ids of 200 characters and a name, however they are escaped."""
+MAX_SHOWN = 1000
+"""Decisions of one answer, the newest: nobody says as much; `anton proxy correct --list` shows all."""
 CALL = Parameter("call", "Only what was said of this call.")
 _ASKED = msgspec.json.Decoder(DecisionAsked)
 _SHAPE = '{"call_id": "…", "kind": "opened_by", "other": "…"}; docs/api.md has the others.'
@@ -32,7 +34,7 @@ class Deciding:
     async def list(self, request: Request) -> Response:
         """Answer with a `DecisionList`."""
         call_id = read_query(request.scope["query_string"], (CALL,)).get(CALL.name)
-        said = await self._readers.ask(lambda reader: views(reader.decisions(call_id)))
+        said = await self._readers.ask(lambda reader: views(reader.decisions(call_id)[-MAX_SHOWN:]))
         return json_response(msgspec.json.encode(DecisionList(said)))
 
     async def say(self, request: Request) -> Response:
