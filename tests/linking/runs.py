@@ -64,9 +64,12 @@ def recorded(journal: Path) -> Recording:
     return recording
 
 
-def linked(versions: Iterable[Call], read_before: dict[tuple[str, Status], object] | None = None) -> LinkMemory:
+ReadBefore = dict[tuple[str, Status], object]
+
+
+def linked(versions: Iterable[Call], read_before: ReadBefore | None = None, *, keeps_live: bool = False) -> LinkMemory:
     """Link calls in this order. `read_before`: shared by those who link the same calls again, each version as it was."""
-    memory = LinkMemory(read_before={} if read_before is None else read_before)
+    memory = LinkMemory(keeps_live=keeps_live, read_before={} if read_before is None else read_before)
     for call in versions:
         memory.link(call)
     return memory

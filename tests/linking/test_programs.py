@@ -14,14 +14,13 @@ import pytest
 from tests.linking.answer_key import AnswerKey, Score
 from tests.linking.apps import App, Mode
 from tests.linking.programs import PROGRAMS
-from tests.linking.runs import Recording, graph, linked, recorded, scored, stands
+from tests.linking.runs import ReadBefore, Recording, graph, linked, recorded, scored, stands
 from tests.linking.toolwork import misled, misread, read_tools, unopened
 from tests.support.link_store import record
 from tests.support.provider_server import ProviderServer
 from tests.support.relay_thread import RelayThread
 from tests.support.talks import in_disorder
 
-from modular_agents.proxy.model.call import Status
 from modular_agents.proxy.model.query import CallFilter
 from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore
 
@@ -130,10 +129,11 @@ def test_a_thousand_orders(runs: Runs, program: str) -> None:
 
 def in_any_order(mine: Recording, program: str, orders: int) -> None:
     wanted = stands(linked(mine.versions))
-    read_before: dict[tuple[str, Status], object] = {}
+    read_before: ReadBefore = {}
     for number in range(orders):
         dice = random.Random(f"{program} {number}")
-        assert stands(linked(in_disorder(mine.finals, dice), read_before)) == wanted, f"order {number}"
+        memory = linked(in_disorder(mine.finals, dice), read_before, keeps_live=number % 2 == 1)
+        assert stands(memory) == wanted, f"order {number}"
 
 
 Place = tuple[str, str, str | None, str | None]

@@ -3,7 +3,7 @@
 An oracle for the engines and a fast bed for properties; it keeps no bodies, and every call is among the latest.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from modular_agents.proxy.linking import read, revise, settle
@@ -45,6 +45,8 @@ class LinkMemory:
     asked: Index = field(default_factory=dict)
     watched: Index = field(default_factory=dict)
     threads: dict[str, set[str]] = field(default_factory=dict)
+    keeps_live: bool = False
+    """Whether facts are given back as they were, as the store mostly does, and not read from their bytes."""
     gone: set[str] = field(default_factory=set)
     """Calls that are no longer among the latest."""
     read_before: dict[tuple[str, Status], object] = field(default_factory=dict)
@@ -74,13 +76,14 @@ class LinkMemory:
         at_ns = lookup.at_ns
         found: dict[str, None] = {}
         for tokens, sign in ((lookup.earlier, -1), (lookup.ever, -1), (lookup.later, 1), (lookup.ever_later, 1)):
-            for token in tokens:
-                found.update(dict.fromkeys(self._near(self.left.get(token, ()), at_ns, sign, CALLS_PER_TOKEN)))
+            for token in self.left.keys() & tokens if tokens else ():
+                found.update(dict.fromkeys(self._near(self.left[token], at_ns, sign, CALLS_PER_TOKEN)))
         if lookup.thread is not None:
             found.update(dict.fromkeys(self._near(self.threads.get(lookup.thread, ()), at_ns, -1, CALLS_PER_THREAD)))
-        for token in lookup.asking:
-            found.update(dict.fromkeys(one for one in self.asked.get(token, ()) if self.rows[one].started_ns >= at_ns))
-            found.update(dict.fromkeys(self.watched.get(token, ())))
+        for token in self.asked.keys() & lookup.asking if lookup.asking else ():
+            found.update(dict.fromkeys(one for one in self.asked[token] if self.rows[one].started_ns >= at_ns))
+        for token in self.watched.keys() & lookup.asking if lookup.asking else ():
+            found.update(dict.fromkeys(self.watched[token]))
         for call_id in (*lookup.calls, lookup.new):
             if call_id in self.rows:
                 found[str(call_id)] = None
@@ -106,7 +109,7 @@ class LinkMemory:
                     opener_id=move.opener_id,
                     agent_name=agent,
                 )
-                self._place(replace(row, placement=moved))
+                self._place(replace(row, placement=moved, indexed=row.indexed._replace(live=None)))
 
     def _put(self, row: Row) -> None:
         old = self.rows.get(row.call_id)
@@ -127,7 +130,9 @@ class LinkMemory:
         self.threads.setdefault(row.placement.thread_id, set()).add(row.call_id)
         self.rows[row.call_id] = row
 
-    def _near(self, ids: Iterable[str], at_ns: int, sign: int, limit: int) -> list[str]:
+    def _near(self, ids: Collection[str], at_ns: int, sign: int, limit: int) -> list[str]:
+        if len(ids) == 1:
+            return [one for one in ids if sign * (self.rows[one].started_ns - at_ns) >= 0]
         rows = sorted((self.rows[call_id] for call_id in ids), key=lambda row: (row.started_ns, row.call_id), reverse=sign < 0)
         return [row.call_id for row in rows if sign * (row.started_ns - at_ns) >= 0][:limit]
 
@@ -143,6 +148,7 @@ class LinkMemory:
             at.opener_id,
             at.agent_name,
             None if call_id in self.gone else row.passing,
+            row.indexed.live if self.keeps_live else None,
         )
 
 
