@@ -53,6 +53,8 @@ def test_a_thread_is_opened_by_whom_a_person_says(world: World) -> None:
     assert edges(person.memory, calls[0]) == {(roses[0].call_id, "delegation", "by hand")}
     at = person.memory.rows[calls[1].call_id].placement
     assert (at.trace_id, at.opener_id, at.root_id) == (trace_of(person.memory, roses[0]), roses[0].call_id, calls[0].call_id)
+    with pytest.raises(NotFound, match="no edge"):
+        person.says(calls[0], CUT, roses[1], "delegation")
     edge = person.memory.rows[calls[0].call_id].placement.edges[0]
     assert edge.evidence.confidence == 1
     assert edge.evidence.detail == "said by ada at 1970-01-01T00:00:00.000000Z"

@@ -25,10 +25,10 @@ def hand_of(decisions: Iterable[Decision]) -> Hand | None:
         return None
     placing = [one for one in said if one.kind in PLACING][-1:]
     cut = tuple((one.other, one.edge_type) for one in said if one.kind is DecisionKind.CUT)
-    detail = f"said by {said[-1].made_by} at {said[-1].made_at}"
     if not placing:
-        return Hand(cut=cut, detail=detail)
+        return Hand(cut=cut)
     one = placing[0]
+    detail = f"said by {one.made_by} at {one.made_at}"
     opener = one.other if one.kind is DecisionKind.OPENED_BY else ""
     trace = one.other if one.kind is DecisionKind.TRACE else ""
     return Hand(places=True, opener=opener, beside=one.beside if trace else "", trace=trace, cut=cut, detail=detail)
