@@ -17,6 +17,7 @@ from modular_agents.proxy.config import Retention
 from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.query import CallFilter
 from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore
+from modular_agents.proxy.store.sqlite.words import SEGMENTS
 
 TABLES = (
     "content",
@@ -177,6 +178,43 @@ def test_tidying_applies_retention_and_gives_space_back(path: Path, monkeypatch:
     store.close()
     assert path.stat().st_size < size / 5
     SqliteStore(path).close()
+
+
+def test_a_slice_of_deleting_merges_no_words_and_housekeeping_does_it_afterwards(path: Path) -> None:
+    """Merging segments of the search index takes longer than a slice may; what it held of deleted calls is room again all the same."""
+    store = SqliteStore(path)
+    db = store._db
+    assert db is not None
+    for first in range(0, 120, 10):
+        words = [" ".join(f"w{number:03}x{at}" for at in range(400)) for number in range(first, first + 10)]
+        made = [given(first + at, messages=(message("user", text),), thread=f"th-{first + at}") for at, text in enumerate(words)]
+        put_all(store, *(call.finished("yes") for call in made))
+        while store.tidy():
+            pass
+
+    def segments() -> int:
+        count: int = db.execute("SELECT count(DISTINCT segid) FROM search_idx").get
+        return count
+
+    def pages() -> int:
+        count: int = db.execute("SELECT count(*) FROM search_data").get
+        return count
+
+    before, kept = pages(), segments()
+    assert kept > 2
+    while store.purge(T0 + 110 * SECOND, None):
+        assert segments() == kept
+        assert db.execute("SELECT v FROM search_config WHERE k = 'automerge'").get == SEGMENTS
+    while store.tidy():
+        pass
+    assert segments() < kept
+    assert pages() < before / 3
+    assert rows(store)["call"] == 10
+    reader = SqliteReader(path)
+    assert len(reader.calls(CallFilter(text="w115x7"), None, 5).items) == 1
+    assert reader.calls(CallFilter(text="w015x7"), None, 5).items == ()
+    reader.close()
+    store.close()
 
 
 def test_another_writer_is_noticed(path: Path, store: SqliteStore) -> None:

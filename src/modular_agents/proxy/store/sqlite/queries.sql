@@ -622,6 +622,15 @@ DELETE FROM answer WHERE call = ?
 -- name: drop_search
 DELETE FROM search WHERE rowid = ?
 
+-- name: merge_search_by_itself
+INSERT INTO search (search, rank) VALUES ('automerge', ?)
+
+-- name: merge_search_from
+INSERT INTO search (search, rank) VALUES ('usermerge', ?)
+
+-- name: merge_search
+INSERT INTO search (search, rank) VALUES ('merge', ?)
+
 -- name: drop_unsearched
 DELETE FROM unsearched WHERE call = ?
 

@@ -51,6 +51,8 @@ class SqliteStore:
     ) -> None:
         self._retention, self._now_ns, self._monotonic_ns = retention, now_ns, monotonic_ns
         self._expire_at_ns = 0
+        self._merges = False
+        """Whether the search index may have segments of deleted calls."""
         self._db: apsw.Connection | None = open_writer(path)
         self._log_pages = 0
         self._db.set_wal_hook(self._note_log)
@@ -92,6 +94,9 @@ class SqliteStore:
         with self.batch() as batch:
             too_large = max_bytes is not None and self._used_bytes() > max_bytes
             limit_ns = _ALWAYS_NS if too_large else before_ns
+            waits = not too_large and limit_ns is not None and bool(batch.expired(limit_ns, 1))
+            if waits:  # of a file that is too large it must be known what room has been given back, the search index's too
+                batch.words.merge_by_itself(does=False)
             while limit_ns is not None:
                 expired = batch.expired(limit_ns, CALLS_AT_ONCE)
                 for call_id in expired:
@@ -101,6 +106,9 @@ class SqliteStore:
                     break
             if deleted:
                 batch.forget_callers()
+            if waits:
+                batch.words.merge_by_itself(does=True)
+        self._merges = self._merges or waits
         return deleted
 
     def tidy(self, *, is_idle: bool = True) -> bool:
@@ -113,7 +121,14 @@ class SqliteStore:
             return True
         if is_idle:
             self._checkpoint(self._db, IDLE_CHECKPOINT_PAGES)
-        return self._expire() or self._give_back(self._db)
+        return self._expire() or (is_idle and self._merge()) or self._give_back(self._db)
+
+    def _merge(self) -> bool:
+        """Merge a slice of the search index after calls were deleted: what it held of them is room again then."""
+        if self._merges:
+            with self.batch() as batch:
+                self._merges = batch.words.merge()
+        return self._merges
 
     def _expire(self) -> bool:
         """Delete a slice of what retention no longer keeps; look for it now and then."""

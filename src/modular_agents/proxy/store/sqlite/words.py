@@ -20,6 +20,13 @@ HOLD_CALLS = 500
 HOLD_CHARS = 4 * 1024 * 1024
 """Calls and characters that may wait: bounds memory and the length of one batch."""
 
+SEGMENTS = 8
+"""Of one level, merged into one of the next (docs/decisions/0007)."""
+MERGED_PAGES = 64
+"""Merged in one slice of housekeeping: some 6 ms; more when a segment has been merged to its end and goes."""
+_NO_OP = 2
+"""Fewer changes than this: there was nothing to merge (sqlite.org/fts5.html, "The 'merge' Command")."""
+
 
 class Words:
     """The index of one writing connection."""
@@ -48,6 +55,17 @@ class Words:
         self._waiting.pop(number, None)
         self._db.execute(self._sql["drop_search"], (number,))
         self._db.execute(self._sql["drop_unsearched"], (number,))
+
+    def merge_by_itself(self, *, does: bool) -> None:
+        """Say whether the index merges its segments with what is written. Many deletes in a row would wait for it again and again."""
+        self._db.execute(self._sql["merge_search_by_itself"], (SEGMENTS if does else 0,))
+
+    def merge(self) -> bool:
+        """Merge a slice of what is due, segments of deleted calls first of all; return whether there was any."""
+        self._db.execute(self._sql["merge_search_from"], (SEGMENTS,))
+        before = self._db.total_changes()
+        self._db.execute(self._sql["merge_search"], (MERGED_PAGES,))
+        return self._db.total_changes() - before >= _NO_OP
 
     def flush(self, *, is_idle: bool = False) -> None:
         """Index what waits, if it is time to."""
