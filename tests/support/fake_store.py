@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from modular_agents.proxy.errors import StoreUnavailable
 from modular_agents.proxy.model.call import Call, Cost, Delta
+from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.link import Candidate, Indexed, LinkChanges, Lookup
 from modular_agents.proxy.model.trace import Placement
@@ -86,6 +87,9 @@ class _FakeTransaction:
     def put_call(self, call: Call, exchange: Exchange, placement: Placement, cost: Cost, indexed: Indexed) -> None:
         self.store.fail(call)
         self.puts.append(Put(call, exchange, placement, cost, indexed))
+
+    def put_callers(self, callers: Sequence[Caller]) -> None:
+        """Whose connections are is not kept."""
 
     def put_deltas(self, deltas: Sequence[Delta]) -> None:
         self.deltas += deltas

@@ -34,6 +34,7 @@ class Clients:
     count: int = 8
     seed: int = 1
     pause_s: float = 0.0
+    scripts: tuple[Script, ...] = SCRIPTS
     acknowledged: set[str] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -73,7 +74,7 @@ class Clients:
 
     def _one(self, connection: http.client.HTTPConnection, name: str, dice: random.Random) -> None:
         stream = dice.random() < 0.6
-        prompt = f"{name} {dice.choice(SCRIPTS).directive()}"
+        prompt = f"{name} {dice.choice(self.scripts).directive()}"
         body = {"model": "gpt-4o", "stream": stream, "messages": [{"role": "user", "content": prompt}]}
         headers = {"content-type": "application/json", NAME_HEADER: name}
         connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)

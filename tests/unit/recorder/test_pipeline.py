@@ -13,6 +13,7 @@ from modular_agents.proxy.journal.frames import Kind
 from modular_agents.proxy.journal.reader import JournalReader
 from modular_agents.proxy.linking import read, revise, settle
 from modular_agents.proxy.model.call import Call, Cost, Status
+from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.recorder.live import Reads
 from modular_agents.proxy.recorder.pipeline import LAZY_NS, Pipeline, Rooms
 from modular_agents.proxy.recorder.redact import Redactor
@@ -327,3 +328,24 @@ def test_segments_are_deleted_once_committed_and_needed_no_more(worker: Worker, 
 def test_an_empty_journal_is_no_work(line: Line) -> None:
     assert not line.pipeline.step()
     assert line.store.commits == 0
+
+
+def test_of_very_many_connections_those_that_are_used_keep_their_process(
+    line: Line, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kept connection outlasts thousands of short ones, as long as it is used."""
+    monkeypatch.setattr("modular_agents.proxy.recorder.pipeline.MOST_CONNECTIONS", 3)
+    told: list[list[Caller]] = []
+    line.pipeline._callers = lambda: told.pop(0) if told else []
+
+    def process_of_the_next(exchange: int, *connections: str) -> str:
+        told.append([Caller(name, 0, 7, 5, "", "", "") for name in connections])
+        worker.request(exchange, question(f"question {exchange}"))
+        worker.answer(exchange, answer("yes"))
+        worker.end(exchange)
+        return line.run().final[f"call{exchange}"].call.process
+
+    assert process_of_the_next(1, "c1")
+    assert all(process_of_the_next(exchange, f"short-{exchange}") for exchange in range(2, 12))
+    assert len(line.pipeline._processes) <= 3
+    assert not process_of_the_next(12, "other-1", "other-2", "other-3"), "three others came since it was used"

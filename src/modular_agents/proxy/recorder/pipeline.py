@@ -31,8 +31,8 @@ BATCH_BYTES = 32 * 1024 * 1024
 """Bodies that one batch may hold: a single call can have twice 16 MB, so a batch is at most about this and one call more."""
 LAZY_NS = 1_000_000_000
 """Progress that shows nobody anything new (half a request, bytes without text) is committed this often."""
-MOST_CONNECTIONS = 20_000
-"""Connections whose process is remembered; all are forgotten together beyond it."""
+MOST_CONNECTIONS = 5_000
+"""Connections whose process is remembered; beyond it the one that was not used for longest is forgotten."""
 TIDY_NS = 1_000_000_000
 """How often segments are deleted and lost ends looked for."""
 
@@ -173,6 +173,7 @@ class Pipeline:
         is_due = self.assembler.has_more or (self._moved and now_ns - self._committed_ns >= LAZY_NS)
         if not (versions or deltas or callers or is_due):
             return None
+        versions = [self._by_whom(version) for version in versions]
         costs = {version.call.call_id: self._price(version.call) for version in versions}
         return _Batch(self.assembler.position(), versions, deltas, callers, self._gather(versions), costs)
 
@@ -192,9 +193,18 @@ class Pipeline:
         return guarded(call.call_id, lambda: self._rooms.price(call), lambda: Cost(None, why="pricing failed on this call"))
 
     def _know(self, callers: Iterable[Caller]) -> None:
-        if len(self._processes) > MOST_CONNECTIONS:
-            self._processes.clear()
         self._processes |= {caller.connection_id: caller.process for caller in callers}
+        while len(self._processes) > MOST_CONNECTIONS:
+            del self._processes[next(iter(self._processes))]
+
+    def _by_whom(self, version: Version) -> Version:
+        """Return a version that names the process which made the call, as far as it is known."""
+        call = version.call
+        process = self._processes.pop(call.connection_id, None)
+        if process is None:
+            return version
+        self._processes[call.connection_id] = process
+        return Version(changed(call, process=process), version.exchange)
 
     def _read(self, changes: Iterable[Change]) -> tuple[list[Version], list[Delta]]:
         """Return versions of calls in the order of their times, and what was streamed, one piece per part of an answer."""
@@ -277,9 +287,6 @@ class Pipeline:
     def _put(self, transaction: Transaction, version: Version, batch: _Batch) -> None:
         call, rooms = version.call, self._rooms
         gathered, cost = batch.gathered.get(call.call_id), batch.costs.get(call.call_id)
-        process = self._processes.get(call.connection_id)
-        if process is not None:
-            call = changed(call, process=process)
         linked = guarded(call.call_id, lambda: rooms.link(call, transaction.find, gathered), lambda: alone(call))
         cost = self._price(call) if cost is None else cost
         transaction.put_call(call, version.exchange, linked.placement, cost, linked.indexed)

@@ -7,9 +7,10 @@ given to its readers; a reader without one reads everything itself, with the sam
 from modular_agents.proxy.model.call import Message
 
 GENERATION_BYTES = 8 * 1024 * 1024
-"""Raw bytes of messages held per generation. What is made of them takes about three times as much again."""
-ENTRY_BYTES = 128
-"""Counted for an entry besides its raw bytes: what is made of a message of a few words takes eight times its bytes (700 bytes for 86)."""
+"""Bytes of messages held per generation. Of long ones their text is held once more."""
+ENTRY_BYTES = 640
+"""What an entry takes besides its raw bytes (700 bytes in all for 86). Short messages count as what they take, so that the memory is full,
+and grows no more, after some 12,000 of them and not after 37,000."""
 MAX_ENTRY_BYTES = 256 * 1024
 """Larger messages (pictures) are read again each time: a few of them would push out a conversation."""
 

@@ -25,9 +25,9 @@ CUT_FROM_BYTES = LONG_STRING_BYTES
 """Shorter contents are stored in one piece."""
 MAX_PIECES = 400
 """Pieces of one content; the rest stays together."""
-KNOWN_MAX = 100_000
-"""Contents and nodes whose number is remembered, about 20 MB; then forgotten all at once and learned again."""
-SEEN_MAX_BYTES = 16 * 1024 * 1024
+KNOWN_MAX = 30_000
+"""Contents and nodes whose number is remembered, about 6 MB each; then forgotten all at once and learned again."""
+SEEN_MAX_BYTES = 8 * 1024 * 1024
 SEEN_ENTRY_BYTES = 150
 """Contents that are known by their bytes, with what holding one costs besides; then forgotten all at once."""
 
