@@ -111,9 +111,9 @@ class Pipeline:
         self.tally = Tally()
         self._callers = callers
         self._processes: dict[str, str] = {}
+        """By connection: which process made it."""
         self._gathered: dict[str, object] = {}
         """Of open calls."""
-        """By connection: which process made it."""
         self.journal, self._store, self._rooms, self._clock = journal, store, rooms, clock
         self._redactor, self._turns = redactor, Turns()
         self.assembler = Assembler(self.journal.payload_at, position)
