@@ -56,7 +56,8 @@ class LinkMemory:
         """What the recorder does with a call; with what was `said` of it, what `relink` does."""
         version = (call.call_id, call.status)
         if (was_read := self.read_before.get(version)) is None:
-            was_read = self.read_before[version] = read(call)
+            earlier = self.read_before.get((call.call_id, Status.RUNNING)) if call.status is not Status.RUNNING else None
+            was_read = self.read_before[version] = read(call, earlier)
         linked = settle(call, self.find, was_read, said)
         self._put(Row(call.call_id, call.started_ns, linked.placement, linked.indexed))
         revise(linked, self.find, self.relink)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from modular_agents.proxy.linking import revise, settle
+from modular_agents.proxy.linking import read, revise, settle
 from modular_agents.proxy.model.call import Call, Cost
 from modular_agents.proxy.model.exchange import Exchange, RequestSide
 from modular_agents.proxy.ports import Store
@@ -11,10 +11,15 @@ from modular_agents.proxy.ports import Store
 def record(store: Store, calls: Iterable[Call], *, per_batch: int = 3) -> None:
     """Link and store calls in this order, a few in each batch."""
     waiting = list(calls)
+    was_read: dict[str, object] = {}
     while waiting:
+        versions = []
+        for call in waiting[:per_batch]:
+            was_read[call.call_id] = read(call, was_read.get(call.call_id))
+            versions.append((call, was_read[call.call_id]))
         with store.batch() as batch:
-            for call in waiting[:per_batch]:
-                linked = settle(call, batch.find)
+            for call, now in versions:
+                linked = settle(call, batch.find, now)
                 request = RequestSide(call.method, call.path, call.path, call.request_headers)
                 url = "https://api.anthropic.com"
                 crossed = Exchange(call.call_id, call.connection_id, call.client, call.upstream, url, call.hints, call.started_ns, request)

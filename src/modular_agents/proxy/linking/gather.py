@@ -84,7 +84,7 @@ def gather(call: Call) -> tuple[Facts, Words]:
         is_first=is_first,
         heard=() if is_first else _heard(new, ids=call.format not in WITHOUT_IDS),
         question=_question(messages, len(messages)),
-        process=mark(PROCESS, call.process) if call.process else 0,
+        process=_process(call),
     )
     return facts, words
 
@@ -92,13 +92,15 @@ def gather(call: Call) -> tuple[Facts, Words]:
 def completed(facts: Facts, call: Call) -> Facts:
     """Return the facts of a call that has ended."""
     answer = call.answers[0] if call.answers else None
+    process = facts.process or _process(call)  # it may have become known meanwhile
     if answer is None:
-        return msgspec.structs.replace(facts, status=str(call.status), ended_ns=call.ended_ns)
+        return msgspec.structs.replace(facts, status=str(call.status), process=process, ended_ns=call.ended_ns)
     forced = forced_tool(call.params)
     text = handed_text(answer, is_summary=facts.kind == COMPACTION, forced=forced)
     return msgspec.structs.replace(
         facts,
         status=str(call.status),
+        process=process,
         ended_ns=call.ended_ns,
         tip=tuple([_digest(facts.history + one.digest) for one in call.answers[:MAX_CHOICES]]),
         answer=_recall(answer, facts.question),
@@ -108,6 +110,11 @@ def completed(facts: Facts, call: Call) -> Facts:
         handed=said(text) if text else None,
         head=head_of(text) if text else 0,
     )
+
+
+def _process(call: Call) -> int:
+    """Name the process that made the call; 0 as long as it is not known."""
+    return mark(PROCESS, call.process) if call.process else 0
 
 
 def answered_as(facts: Facts, other: Facts) -> Facts:

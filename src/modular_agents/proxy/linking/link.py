@@ -29,17 +29,19 @@ class Read(NamedTuple):
 
     facts: Facts
     words: Words
+    before: Facts | None = None
+    """The facts as they were read of an earlier version."""
 
 
 def read(call: Call, before: object = None) -> Read:
     """Read a version of a call; `before` is what was read of an earlier one. It rests on the call alone, so a batch is read at once."""
     if isinstance(before, Read):
-        facts, words = before
+        facts, words, _ = before
     else:
         facts, words = gather(call)
         if words and facts.kind not in NOISE:
             words.reading.remembered  # noqa: B018 - made now, where the next call's is made
-    return Read(facts if call.status is _RUNNING else completed(facts, call), words)
+    return Read(facts, words, facts) if call.status is _RUNNING else Read(completed(facts, call), words, facts)
 
 
 def settle(call: Call, find: Find, was_read: object = None, said: Sequence[Decision] = ()) -> Linked:
@@ -47,10 +49,10 @@ def settle(call: Call, find: Find, was_read: object = None, said: Sequence[Decis
 
     said: what a person said of it, for a call that is not stored.
     """
-    facts, words = was_read if isinstance(was_read, Read) else read(call)
+    facts, words, before = was_read if isinstance(was_read, Read) else read(call)
     for candidate in find(Lookup(call.started_ns, new=call.call_id)):
         if (stored := known(candidate)) is not None:
-            return _again(facts, stored)
+            return _again(facts if stored.facts is before else answered_as(stored.facts, facts), stored)
     if said:
         facts = with_hand(facts, said)
     sight = Sight(find, facts)
@@ -62,9 +64,8 @@ def settle(call: Call, find: Find, was_read: object = None, said: Sequence[Decis
     return Linked(placement, indexed_of(placed, sight.passing(encode_words(words)), placement), loose)
 
 
-def _again(facts: Facts, at: Known) -> Linked:
+def _again(now: Facts, at: Known) -> Linked:
     """A later version of a call stands where the first one was put: what it goes on from has not changed."""
-    now = answered_as(at.facts, facts)
     placed = Placed(now, at.words, at.stand, at.trace_id, at.root_id, at.opener_id, at.agent_name)
     placement = at.placement or placed.placement
     return Linked(
