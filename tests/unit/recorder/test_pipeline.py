@@ -12,6 +12,7 @@ from modular_agents.proxy.errors import StoreUnavailable
 from modular_agents.proxy.journal.frames import Kind
 from modular_agents.proxy.journal.reader import JournalReader
 from modular_agents.proxy.linking import read, revise, settle
+from modular_agents.proxy.linking.facts import Told
 from modular_agents.proxy.model.call import Call, Cost, Status
 from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.recorder.live import Reads
@@ -223,7 +224,7 @@ def breaks(*_: object) -> object:
     raise KeyError("bug")
 
 
-@pytest.mark.parametrize("room", ["start", "link", "price"])
+@pytest.mark.parametrize("room", ["start", "gather", "link", "price"])
 def test_a_bug_in_any_room_costs_no_row(worker: Worker, tmp_path: Path, room: str) -> None:
     line = Line(tmp_path, replace(ROOMS, **{room: breaks}))
     whole_call(worker, 1, "hi")
@@ -328,6 +329,21 @@ def test_segments_are_deleted_once_committed_and_needed_no_more(worker: Worker, 
 def test_an_empty_journal_is_no_work(line: Line) -> None:
     assert not line.pipeline.step()
     assert line.store.commits == 0
+
+
+def test_linking_hears_of_a_process_that_is_found_out_while_its_call_runs(line: Line, worker: Worker) -> None:
+    told: list[list[Caller]] = []
+    line.pipeline._callers = lambda: told.pop(0) if told else []
+    begin_stream(worker, 1)
+    (running,) = line.run().puts
+    assert isinstance(running.indexed.live, Told)
+    assert not running.indexed.live.facts.process
+    told.append([Caller("c1", 0, 7, 5, "", "", "")])
+    end_stream(worker, 1)
+    final = line.run().final["call1"]
+    assert isinstance(final.indexed.live, Told)
+    assert final.call.process
+    assert final.indexed.live.facts.process
 
 
 def test_of_very_many_connections_those_that_are_used_keep_their_process(
