@@ -68,7 +68,7 @@ const cases = {
     );
   },
   async abortBeforeHead() {
-    const request = post(asked(script({ stall_at: -1 })), { signal: AbortSignal.timeout(300) });
+    const request = post(asked(script({ stall_at: -1 })), { signal: AbortSignal.timeout(2000) });
     return request.then(
       () => "answered",
       (error) => error.name,
