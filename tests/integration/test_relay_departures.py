@@ -4,6 +4,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,22 @@ def test_a_client_that_vanishes_while_nothing_flows_is_noticed_by_the_next_bytes
     assert relay.worker.counters.requests_open == 1
     client.close()
     until(lambda: relay.worker.counters.requests_open == 0, PATIENCE_S)
+
+
+def test_many_half_closed_clients_at_once_all_get_their_answers(relay: RelayThread, provider: ProviderServer) -> None:
+    asked = request_bytes("POST", "/v1/chat/completions", CHAT)
+
+    def ask(_: int) -> bytes:
+        with RawClient(relay.port) as client:
+            client.send(asked)
+            client.half_close()
+            return client.read_to_end()
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(400)))
+    assert [answer for answer in answers if not answer.startswith(b"HTTP/1.1 200 OK\r\n")] == []
+    assert len(set(answers)) == 1
+    assert len(provider.requests) == 400
 
 
 @pytest.mark.parametrize("stream", [False, True])

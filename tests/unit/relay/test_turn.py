@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.relay_in_memory import GatheringTurn, MemoryRelay, turns
 
 from modular_agents.proxy.relay.turn import ALONE, PROBE, TURN_BYTES, Outlet, Turn
 
@@ -141,6 +142,18 @@ def test_a_connection_that_closed_meanwhile_is_passed_over_and_a_defect_costs_no
     stage.wires[0].closed = stage.wires[1].broken = True
     stage.loop()
     assert stage.events == [("journal", b"ffff", 4), ("write", 2, b"w"), ("write", 3, b"w")]
+
+
+def test_an_answer_is_not_lost_to_a_fin_that_comes_in_the_same_turn() -> None:
+    """The loop itself closes a transport whose protocol does not ask to stay: it knows nothing of what was gathered for it."""
+    with turns(GatheringTurn):
+        relay = MemoryRelay()
+    relay.send(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n")
+    relay.pool.made[0].data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    if not relay.client.eof_received():
+        relay.transport.close()
+    relay.loop.run()
+    assert relay.received.endswith(b"ok")
 
 
 @given(

@@ -70,10 +70,9 @@ class ClientConnection(asyncio.Protocol):
         shared.clients.add(self)
         shared.counters.connections_total += 1
         shared.counters.connections_open += 1
-        peer = transport.get_extra_info("peername")
+        peer, self.hops = transport.get_extra_info("peername"), hops_of(transport)
         connection_id = f"{shared.worker_id}-{shared.counters.connections_total}"
         self.origin = pack_origin(connection_id, peer[:2] if peer else None)
-        self.hops = hops_of(transport)
         if peer and is_local(peer[0]):
             announce(shared.callers_pipe, connection_id, peer[0], peer[1], shared.own_port)
         self._wait(shared.limits.client_keepalive_s)
@@ -97,6 +96,7 @@ class ClientConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Keep the connection for answers still to come: a client may say early that it has no more requests."""
+        self.transport.flush()
         self._eof = True
         if self._state == _BODY:
             self._lost("the client stopped in the middle of its request")

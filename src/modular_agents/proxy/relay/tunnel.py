@@ -11,6 +11,7 @@ from modular_agents.proxy.relay.headers import Response
 
 if TYPE_CHECKING:
     from modular_agents.proxy.relay.exchange import Exchange
+    from modular_agents.proxy.relay.turn import Outlet
     from modular_agents.proxy.relay.upstream import UpstreamConnection
 
 FAREWELL_S = 2.0
@@ -22,7 +23,7 @@ class TunnelEnd(asyncio.Protocol):
 
     __slots__ = ("_exchange", "_from_client", "_other", "_transport")
 
-    def __init__(self, exchange: "Exchange", transport: asyncio.Transport, *, from_client: bool) -> None:
+    def __init__(self, exchange: "Exchange", transport: "Outlet", *, from_client: bool) -> None:
         self._exchange = exchange
         self._transport = transport
         self._from_client = from_client
@@ -49,6 +50,7 @@ class TunnelEnd(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Close: WebSocket knows no half-close."""
+        self._transport.flush()
         return False
 
     def pause_writing(self) -> None:

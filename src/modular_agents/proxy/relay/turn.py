@@ -120,6 +120,10 @@ class Outlet(asyncio.Transport):
         else:
             self._transport.writelines(list_of_data)
 
+    def flush(self) -> None:
+        """End the turn. For `eof_received`: unless it asks to stay, the loop closes the transport itself, and not through here."""
+        self._turn.end()
+
     def write_eof(self) -> None:
         """Send FIN after what was written."""
         self._turn.end()

@@ -97,6 +97,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Let the transport close: what that means is decided in `connection_lost`. Not called when TLS was just cut."""
+        self.transport.flush()
         self._fin = True
         return False
 
