@@ -140,8 +140,12 @@ class Client:
         half = dice.random() < 0.03
         if half:
             writer.write_eof()
-        for body in bodies:
-            head = await reader.readuntil(END_OF_HEAD)
+        for at, body in enumerate(bodies):
+            try:
+                head = await reader.readuntil(END_OF_HEAD)
+            except asyncio.IncompleteReadError:
+                assert at, "a request without any answer: only one behind an answer that was cut has none"
+                raise
             got = await read_body(reader, head)
             if b"\r\nx-anton-error:" in head:
                 self.told["502"] += 1
