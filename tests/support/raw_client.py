@@ -92,6 +92,8 @@ class RawClient:
         except (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError):
             self.reset = True
             data = b""
+        except TimeoutError as error:
+            raise TimeoutError(f"nothing more came; unread: {bytes(self.received[self._read_to :])[:500]!r}") from error
         self.eof = self.eof or not data
         if data:
             self.received += data
