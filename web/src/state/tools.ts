@@ -27,6 +27,10 @@ class OpenTools {
   }
 
   async #load(traceId: string): Promise<void> {
+    if (trace.traceId === traceId && trace.isRemoved) {
+      this.#timer = undefined;
+      return;
+    }
     const wanted = this.#wanted;
     const began = performance.now();
     const found = await api.tools(traceId).catch(() => null);
@@ -37,7 +41,7 @@ class OpenTools {
       this.spans.value = { traceId, items: byCall(found.items) };
     }
     // What came meanwhile is read too; after a failure the next change asks again.
-    if (trace.traceId !== null && found && this.#wanted !== this.#read) this.want(trace.traceId, this.#wanted.slice(trace.traceId.length + 1));
+    if (trace.traceId !== null && !trace.isRemoved && found && this.#wanted !== this.#read) this.want(trace.traceId, this.#wanted.slice(trace.traceId.length + 1));
   }
 }
 
