@@ -14,7 +14,7 @@ from tests.support.stored import Given, given, put_all
 from tests.support.talks import World, in_disorder, result, use
 
 from modular_agents.proxy.model.call import Call
-from modular_agents.proxy.model.link import Indexed, LinkChanges, Lookup, Passing, Replaced
+from modular_agents.proxy.model.link import CALLS_TOLD, NO_PASSING, Indexed, LinkChanges, Lookup, Passing, Replaced
 from modular_agents.proxy.model.query import CallFilter, TraceDetail
 from modular_agents.proxy.ports import Transaction
 from modular_agents.proxy.store import recent
@@ -118,6 +118,57 @@ def test_who_asked_is_found_when_it_began_later_and_who_watches_always(engine: E
     with engine.store.batch() as batch:
         assert found(batch, at_ns=middle.call.started_ns, asking=(7,)) == [late.call_id]
         assert found(batch, at_ns=middle.call.started_ns, asking=(8,)) == [early.call_id, late.call_id]
+
+
+def test_who_was_told_words_is_found_when_it_began_later(engine: Engine) -> None:
+    early, middle, late, other = given(1), given(3), given(5), given(6)
+    texts = ("Fix the parser.", "And the lexer.")
+    put_all(engine.store, *(with_tokens(one, Indexed((), b"x", (), NO_PASSING, None, texts)) for one in (late, early)), middle)
+    put_all(engine.store, with_tokens(late.finished(), Indexed((), b"x", (), None)))
+    put_all(engine.store, with_tokens(other, Indexed((), b"x", (), NO_PASSING, None, ("Fix the lexer.",))))
+    with engine.store.batch() as batch:
+        at_ns = middle.call.started_ns
+        assert found(batch, at_ns=at_ns, holding=("the parser",)) == [late.call_id]
+        assert found(batch, at_ns=at_ns, holding=("nothing of it", "the lexer")) == [late.call_id, other.call_id]
+        assert found(batch, at_ns=at_ns, holding=("parser. And",)) == []
+        assert found(batch, at_ns=early.call.started_ns, holding=("the parser",)) == [early.call_id, late.call_id]
+
+
+def test_the_last_that_were_told_anything_are_looked_through(engine: Engine) -> None:
+    calls = [given(number) for number in range(CALLS_TOLD + 5)]
+    put_all(engine.store, *(with_tokens(one, Indexed((), b"x", (), NO_PASSING, None, ("the parser",))) for one in calls))
+    with engine.store.batch() as batch:
+        assert found(batch, at_ns=calls[0].call.started_ns, holding=("parser",)) == sorted(one.call_id for one in calls[5:])
+
+
+def test_after_a_restart_a_call_may_have_been_told_anything(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "t.db")
+    told, untold = given(1), given(2)
+    put_all(store, with_tokens(told, Indexed((), b"x", (6,), Passing((7,), (), b"words"), None, ("the parser",))))
+    put_all(store, with_tokens(untold, Indexed((), b"x", (6,), Passing((7,)))))
+    for words in ("the parser", "whatever"):
+        store.close()
+        store = SqliteStore(tmp_path / "t.db")
+        with store.batch() as batch:
+            assert found(batch, at_ns=told.call.started_ns, holding=(words,)) == [told.call_id]
+    again = Replaced(told.call_id, told.placement, Indexed((), b"x", (6,), Passing((7,), (), b"words"), None, ("the parser",)))
+    with store.batch() as batch:
+        batch.relink(LinkChanges((again,)))
+        assert found(batch, at_ns=told.call.started_ns, holding=("whatever",)) == []
+    store.close()
+
+
+def test_much_that_was_told_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent, "RECENT_CHARS", 1000)
+    store = SqliteStore(tmp_path / "t.db")
+    calls = [given(number) for number in range(8)]
+    for one in calls:
+        put_all(store, with_tokens(one, Indexed((), b"x", (6,), NO_PASSING, None, ("x" * 300,))))
+    with store.batch() as batch:
+        kept = found(batch, at_ns=calls[0].call.started_ns, holding=("x",))
+        assert kept == sorted(one.call_id for one in calls[-len(kept) :])
+        assert 4 <= len(kept) < len(calls)
+    store.close()
 
 
 def test_a_call_replaced_is_found_by_its_new_tokens_only(engine: Engine) -> None:

@@ -3,7 +3,7 @@
 An oracle for the engines and a fast bed for properties; it keeps no bodies, and every call is among the latest.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from modular_agents.proxy.linking import read, revise, settle
@@ -12,6 +12,7 @@ from modular_agents.proxy.model.decision import Decision
 from modular_agents.proxy.model.link import (
     CALLS_PER_THREAD,
     CALLS_PER_TOKEN,
+    CALLS_TOLD,
     NO_PASSING,
     Candidate,
     Indexed,
@@ -66,7 +67,7 @@ class LinkMemory:
     def forget(self) -> None:
         """Let no call be among the latest any more."""
         for call_id, row in self.rows.items():
-            self.rows[call_id] = replace(row, indexed=row.indexed._replace(recent=(), passing=None))
+            self.rows[call_id] = replace(row, indexed=row.indexed._replace(recent=(), passing=None, texts=()))
         self.gone |= self.rows.keys()
         self.left, self.asked, self.watched = {}, {}, {}
         for call_id, row in self.rows.items():
@@ -81,10 +82,7 @@ class LinkMemory:
                 found.update(dict.fromkeys(self._near(self.left[token], at_ns, sign, CALLS_PER_TOKEN)))
         if lookup.thread is not None:
             found.update(dict.fromkeys(self._near(self.threads.get(lookup.thread, ()), at_ns, -1, CALLS_PER_THREAD)))
-        for token in self.asked.keys() & lookup.asking if lookup.asking else ():
-            found.update(dict.fromkeys(one for one in self.asked[token] if self.rows[one].started_ns >= at_ns))
-        for token in self.watched.keys() & lookup.asking if lookup.asking else ():
-            found.update(dict.fromkeys(self.watched[token]))
+        found.update(dict.fromkeys(self._concerned(lookup)))
         for call_id in (*lookup.calls, lookup.new):
             if call_id in self.rows:
                 found[str(call_id)] = None
@@ -94,6 +92,18 @@ class LinkMemory:
             roots = (one for one, row in self.rows.items() if row.placement.trace_id in lookup.roots and row.placement.root_id == one)
             found.update(dict.fromkeys(roots))
         return [self._candidate(call_id) for call_id in found]
+
+    def _concerned(self, lookup: Lookup) -> Iterator[str]:
+        for token in self.asked.keys() & lookup.asking if lookup.asking else ():
+            yield from (one for one in self.asked[token] if self.rows[one].started_ns >= lookup.at_ns)
+        for token in self.watched.keys() & lookup.asking if lookup.asking else ():
+            yield from self.watched[token]
+        if lookup.holding:
+            told = [row for row in self.rows.values() if row.indexed.texts and row.started_ns >= lookup.at_ns]
+            told.sort(key=lambda row: (row.started_ns, row.call_id))
+            for row in told[-CALLS_TOLD:]:
+                if any(one in text for text in row.indexed.texts for one in lookup.holding):
+                    yield row.call_id
 
     def relink(self, changes: LinkChanges) -> None:
         for change in changes.replaced:
@@ -115,7 +125,8 @@ class LinkMemory:
     def _put(self, row: Row) -> None:
         old = self.rows.get(row.call_id)
         if row.indexed.passing is None:
-            row = replace(row, indexed=row.indexed._replace(passing=old.indexed.passing if old else NO_PASSING))
+            passing, texts = (old.indexed.passing, old.indexed.texts) if old else (NO_PASSING, ())
+            row = replace(row, indexed=row.indexed._replace(passing=passing, texts=texts))
         for index, tokens in _indexes(self, old):
             for token in tokens:
                 index[token].discard(row.call_id)

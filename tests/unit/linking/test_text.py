@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from modular_agents.proxy.linking.text import Reading, said
+from modular_agents.proxy.linking.text import Reading, said, squeezed
 
 SPACES = [chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()]
 PIECE = "Look after the token bucket of module seven and write down what is missing"
@@ -16,10 +16,10 @@ def test_any_white_space_is_one_space(space: str) -> None:
     for told, asked in ((PIECE, spaced), (spaced, PIECE), (spaced, spaced)):
         piece = said(told)
         assert piece is not None
-        reading = Reading([f"Your task: {asked} today."])
+        reading = Reading([squeezed(f"Your task: {asked} today.")])
         assert reading.holds(piece)
-        assert piece.anchor in reading.keys
-        assert Reading([asked]).equals(piece)
+        assert piece.anchor in reading.wanted()
+        assert Reading([squeezed(asked)]).equals(piece)
 
 
 @pytest.mark.parametrize("words", [4, 5, 8, 14])

@@ -15,7 +15,7 @@ from modular_agents.proxy.model.trace import Placement
 COMPLETED = "completed"
 UNANSWERED = frozenset({"failed", "cancelled", "interrupted"})
 READINGS = 256
-"""Readings that are remembered, some 20 KB each: calls that run side by side are placed anew in each other's light."""
+"""Readings that are remembered: a call is asked for its own several times, and calls that run side by side for one another's."""
 BY_HAND = "by hand"
 """The rule of what a person said."""
 CHOSEN_BY_WORDS = frozenset({"tool_input", "plan", "said.parent", "header.parent-thread"})
@@ -120,11 +120,11 @@ class Words(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What a turn was told, as `text.Reading` needs it: kept only while a call that comes late may still have said it."""
 
     texts: tuple[str, ...] = ()
-    """Its new user texts."""
+    """Its new user texts, squeezed."""
     lines: tuple[str, ...] = ()
     """Of them, the lines that may be short pieces."""
     briefing: str = ""
-    """Its system prompt's ends."""
+    """Its system prompt's ends, likewise."""
     prompts: tuple[str, ...] = ()
     """Of a helper: lines that may be the first words of the conversation that it helps."""
 
@@ -194,7 +194,7 @@ class _Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 NO_WORDS = Words()
-_VERSION = b"\x02"
+_VERSION = b"\x03"
 """Facts of another version say nothing; `relink` makes them anew."""
 _ENCODER = msgspec.msgpack.Encoder()
 _RECORDS = msgspec.msgpack.Decoder(_Record)

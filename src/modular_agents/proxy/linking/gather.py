@@ -5,6 +5,7 @@ when it has come.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -14,7 +15,7 @@ from modular_agents.proxy.linking.identity import Identity, identify
 from modular_agents.proxy.linking.kinds import COMPACTION, NOISE, kind_of
 from modular_agents.proxy.linking.names import SYSTEM_HEAD_CHARS, named_agent, task_of
 from modular_agents.proxy.linking.offers import WITHOUT_IDS, forced_tool, handed_text, offers, unnamed_use, wrapped
-from modular_agents.proxy.linking.text import MIN_CHARS, ends_of, head_of, heads_in, said, short_lines, squeezed, unwrapped
+from modular_agents.proxy.linking.text import MIN_CHARS, head_of, heads_in, said, short_lines, squeezed, unwrapped
 from modular_agents.proxy.linking.tokens import ANSWER, ASKED, PROCESS, REQUEST, RESPONSE, SYSTEM, mark, named, token
 from modular_agents.proxy.model.call import Call, Message
 from modular_agents.proxy.model.chain import CHAIN_BYTES
@@ -225,22 +226,28 @@ def _words(asked: Sequence[str], leading: Sequence[Message]) -> Words:
         if len(text) < MIN_CHARS or room <= 0:
             continue
         for one in (text, *wrapped(text)):
-            texts.append(ends_of(one)[:room])
+            texts.append(squeezed(one)[:room].rstrip(" "))
             room -= len(texts[-1])
         lines.update(dict.fromkeys(short_lines(text)))
     briefing = ""
     if leading:
         parts = [part.text for message in leading for part in message.parts if part.text]
         whole = parts[0] if len(parts) == 1 else "\n".join(parts)
-        briefing = whole if len(whole) <= 2 * BRIEFING_CHARS else f"{whole[:BRIEFING_CHARS]} {whole[-BRIEFING_CHARS:]}"
+        briefing = _squeezed_ends(whole)
     return Words(tuple(texts), tuple(lines), briefing) if texts or briefing else NO_WORDS
+
+
+@lru_cache(maxsize=64)
+def _squeezed_ends(whole: str) -> str:
+    """Return a system prompt's beginning and end."""
+    return squeezed(whole if len(whole) <= 2 * BRIEFING_CHARS else f"{whole[:BRIEFING_CHARS]} {whole[-BRIEFING_CHARS:]}")
 
 
 def _helper_words(asked: Sequence[str]) -> Words:
     """Return the words of a helper: what it was told, whole and by line."""
     texts = asked[:MAX_TEXTS]
     lines = dict.fromkeys(squeezed(line) for text in texts for line in text.splitlines()[:HELPER_LINES])
-    return Words(tuple(map(ends_of, texts)), (), "", tuple(line for line in lines if len(line) >= MIN_CHARS))
+    return Words(tuple(map(squeezed, texts)), (), "", tuple(line for line in lines if len(line) >= MIN_CHARS))
 
 
 def _question(messages: Sequence[Message], end: int) -> bytes:

@@ -10,8 +10,7 @@ from typing import NamedTuple
 from modular_agents.proxy.linking.facts import Facts, Told, Words, encode_words
 from modular_agents.proxy.linking.gather import answered_as, completed, gather, recall
 from modular_agents.proxy.linking.hand import ruled, with_hand
-from modular_agents.proxy.linking.kinds import NOISE
-from modular_agents.proxy.linking.place import Placed, late_of, place
+from modular_agents.proxy.linking.place import Placed, has_reading, pieces_of, place, words_of
 from modular_agents.proxy.linking.revision import Revision, indexed_of
 from modular_agents.proxy.linking.sight import Find, Known, Sight, known
 from modular_agents.proxy.linking.text import Said
@@ -39,8 +38,8 @@ def read(call: Call, before: object = None) -> Read:
         facts, words, _ = before
     else:
         facts, words = gather(call)
-        if words and facts.kind not in NOISE:
-            words.reading.remembered  # noqa: B018 - made now, where the next call's is made
+        if has_reading(facts, words):
+            words.reading.prepare()
     return Read(facts, words, facts) if call.status is _RUNNING else Read(completed(facts, call), words, facts)
 
 
@@ -81,18 +80,16 @@ def revise(linked: Linked, find: Find, relink: Callable[[LinkChanges], None]) ->
         return
     me = told.facts
     own = (mark(CALL, me.call_id), mark(MEMBER, linked.placement.thread_id))
-    keys, late = (*leaves.tokens, *leaves.recent, *own), late_of(me)
-    concerned = list(find(Lookup(me.started_ns, asking=(*keys, *late))))
-    if late and concerned:  # hardly ever: somebody began after this call and asked
-        pieces = [offer.piece for offer in me.offers] + ([me.handed] if me.handed else [])
-        concerned = list(find(Lookup(me.started_ns, asking=keys)))
-        concerned += [one for one in find(Lookup(me.started_ns, asking=late)) if _holds(one, pieces)]
+    concerned = list(find(Lookup(me.started_ns, asking=(*leaves.tokens, *leaves.recent, *own))))
+    if words := words_of(me):
+        pieces = pieces_of(me)
+        concerned += [one for one in find(Lookup(me.started_ns, holding=words)) if _holds(one, pieces)]
     if concerned or linked.loose or linked.unsure:
         Revision(find, relink, linked.loose).of(me.call_id, concerned, itself=linked.unsure)
 
 
 def _holds(candidate: Candidate, pieces: Sequence[Said]) -> bool:
-    """Return whether one of the pieces stands in what a call was told: words that are common may be all they share."""
+    """Return whether one of the pieces stands in what a call was told: a few of its words may be all they share."""
     one = known(candidate)
     if one is None or not one.words:
         return False

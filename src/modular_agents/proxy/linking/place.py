@@ -17,8 +17,8 @@ from modular_agents.proxy.linking.identity import CLAUDE_SESSION, MAIN
 from modular_agents.proxy.linking.kin import kin, kin_keys
 from modular_agents.proxy.linking.kinds import COMPACTION, NOISE
 from modular_agents.proxy.linking.returns import NOTHING, Returns, came_back, handed_over, heads_of, may_tell, opened_by, told_to
-from modular_agents.proxy.linking.sight import ANY_READING, Known, Link, Sight
-from modular_agents.proxy.linking.text import Reading
+from modular_agents.proxy.linking.sight import Known, Link, Sight
+from modular_agents.proxy.linking.text import Reading, Said
 from modular_agents.proxy.linking.threads import REQUEST, Recall, predecessor, sought
 from modular_agents.proxy.linking.tokens import BRANCH, FOLLOWING, HISTORY, SESSION, THREAD, TIED, TIP, mark, named, turned
 from modular_agents.proxy.model.trace import HELPERS, Edge, EdgeType, Evidence, Placement
@@ -86,8 +86,7 @@ _evidence = lru_cache(maxsize=256)(Evidence)
 
 def place(me: Facts, words: Words, sight: Sight, recall: Recall | None = None) -> Placed:
     """Place a call by what the wire tells. `recall` reads of its messages what is needed when its history was edited."""
-    is_apart = bool(me.replay_of) or me.kind in NOISE
-    reading = words.reading if words and not is_apart else None
+    reading = words.reading if has_reading(me, words) else None
     recent, lasting = sought(me)
     recent += heads_of(me)
     found = sight.before(recent, lasting, reading)
@@ -288,9 +287,19 @@ def recent_of(me: Facts, words: Words, stand: Stand, *, is_root: bool) -> tuple[
     return tuple(dict.fromkeys(filter(None, found)))
 
 
-def late_of(me: Facts) -> list[int]:
-    """Return the tokens by which readings are found in which the answer's pieces may stand."""
-    found = [offer.piece.late or ANY_READING for offer in me.offers]
+def pieces_of(me: Facts) -> list[Said]:
+    """Return what the answer holds that others may have been told."""
+    found = [offer.piece for offer in me.offers]
     if me.handed:
-        found.append(me.handed.late or ANY_READING)
+        found.append(me.handed)
     return found
+
+
+def words_of(me: Facts) -> list[str]:
+    """Return words of these pieces by which texts are found in which they may stand; short ones are found by their tokens."""
+    return [piece.words for piece in pieces_of(me) if piece.words]
+
+
+def has_reading(me: Facts, words: Words) -> bool:
+    """Return whether earlier pieces are looked for in what a call was told."""
+    return bool(words) and not me.replay_of and me.kind not in NOISE

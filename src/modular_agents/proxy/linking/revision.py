@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from modular_agents.proxy.linking.facts import Told, encode
 from modular_agents.proxy.linking.grouping import Thread, group
 from modular_agents.proxy.linking.hand import ruled, untold
-from modular_agents.proxy.linking.place import Placed, lasting_of, late_of, place, recent_of
+from modular_agents.proxy.linking.place import Placed, has_reading, lasting_of, place, recent_of, words_of
 from modular_agents.proxy.linking.sight import Find, Known, Sight, known
 from modular_agents.proxy.linking.tokens import CALL, MEMBER, TIED, mark
 from modular_agents.proxy.model.link import NO_PASSING, Candidate, Indexed, LinkChanges, Lookup, Passing, Replaced, ThreadMove
@@ -32,6 +32,7 @@ def indexed_of(placed: Placed, passing: Passing | None, placement: Placement) ->
         recent_of(facts, words, stand, is_root=is_root),
         passing,
         Told(facts, stand, words, placement),
+        words.reading.texts if has_reading(facts, words) else (),
     )
 
 
@@ -72,9 +73,9 @@ class Revision:
     def _known(self, lookup: Lookup) -> list[Known]:
         return [one for one in map(known, self._find(lookup)) if one is not None]
 
-    def _concern(self, me: Known, tokens: Collection[int]) -> None:
-        """Let whatever asked for one of these tokens be placed again: calls after `me`, and those that watch."""
-        self._wait(me.call_id, self._find(Lookup(me.facts.started_ns, asking=tokens)))
+    def _concern(self, me: Known, tokens: Collection[int], words: Sequence[str]) -> None:
+        """Let whatever asked for one of these tokens be placed again, or was told these words: calls after `me`, and those that watch."""
+        self._wait(me.call_id, self._find(Lookup(me.facts.started_ns, asking=tokens, holding=words)))
 
     def _wait(self, call_id: str, found: Sequence[Candidate], *, is_told: bool = False) -> None:
         for other in map(known, found):
@@ -110,11 +111,11 @@ class Revision:
         self._relink(LinkChanges((mine, *moved), moves))
         self._traces |= {old.trace_id, placed.trace_id, *placed.loose}
         now = self._known(Lookup(calls=(old.call_id,)))
-        self._concern(old, {*_left(old), *(key for one in now for key in _left(one))})
+        self._concern(old, {*_left(old), *(key for one in now for key in _left(one))}, words_of(old.facts))
         if old.is_root and (old.root_id, old.opener_id) != (placed.root_id, placed.opener_id):
             followers += [one for one in members if one.call_id != old.call_id]
         for one in followers:
-            self._concern(one, {*_left(one), mark(MEMBER, placed.thread_id)})
+            self._concern(one, {*_left(one), mark(MEMBER, placed.thread_id)}, words_of(one.facts))
 
     def _followers(self, old: Known, placed: Placed) -> list[Known]:
         """Return the later calls of a thread that go where an earlier one goes, when that is no longer in this thread."""
@@ -162,7 +163,7 @@ def _left(one: Known) -> list[int]:
     """Return every token by which others may have asked for a call."""
     lasting = lasting_of(one.facts, one.stand, is_root=one.is_root, opener_id=one.opener_id)
     recent = recent_of(one.facts, one.words, one.stand, is_root=one.is_root)
-    return [*lasting, *recent, *late_of(one.facts), mark(CALL, one.call_id), mark(MEMBER, one.thread_id)]
+    return [*lasting, *recent, mark(CALL, one.call_id), mark(MEMBER, one.thread_id)]
 
 
 def _stands(at: Known, placed: Placed) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 
 from modular_agents.proxy.linking.facts import Came, Facts, Stand, Told, Words, decode, decode_words
 from modular_agents.proxy.linking.text import Reading
-from modular_agents.proxy.linking.tokens import CALL, MEMBER, READING, mark
+from modular_agents.proxy.linking.tokens import CALL, MEMBER, mark
 from modular_agents.proxy.model.link import Candidate, Lookup, Passing
 from modular_agents.proxy.model.trace import Placement
 
@@ -21,8 +21,6 @@ SLACK_NS = 1_000_000_000
 """A client that streams may go on before the end of the answer has been recorded, by less than this."""
 MINUTE_NS = 60 * 10**9
 HOUR_NS = 60 * MINUTE_NS
-ANY_READING = READING
-"""For this every call asked that has a reading: pieces whose anchors are not remembered leave it."""
 
 
 class Known:
@@ -87,14 +85,16 @@ class Sight:
         self.watched: list[int] = []
 
     def before(self, tokens: Collection[int], ever: Collection[int] = (), reading: Reading | None = None) -> list[Known]:
-        """Return earlier calls that left one of these tokens, or one of those that a reading looks for; `ever` are lasting ones."""
+        """Return earlier calls that left one of these tokens, or one of those that a reading looks for; `ever` are lasting ones.
+
+        What a reading holds need not be remembered: a call is found by the texts themselves when a piece comes late.
+        """
         asked, moment = self.asked, self._me.moment
         asked += tokens
         asked += ever
         if reading is not None:
-            asked += reading.remembered
-            asked.append(ANY_READING)
-            tokens = [*tokens, *reading.keys]
+            asked += reading.shorts
+            tokens = [*tokens, *reading.wanted()]
         found = self._find(Lookup(moment[0], tokens, ever)) if tokens or ever else ()
         return [other for other in self._known(found) if other.facts.moment < moment] if found else []
 

@@ -7,9 +7,9 @@ then compares the whole piece at that place. A piece of three words or fewer has
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from functools import cached_property, lru_cache
-from itertools import filterfalse, islice
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import islice
 from operator import add
 from zlib import crc32
 
@@ -23,10 +23,8 @@ HEAD_CHARS, TAIL_CHARS = 8000, 4000
 """Of a longer text only the beginning and the end are read: a task stands at one of them. Bounds time and size per call."""
 READ_WORDS = 250
 """Words at either end of a text whose pairs are looked for: some 1,500 characters."""
-_SAMPLED = 7
-"""A pair whose mark has none of these bits is *sampled*: an eighth. Readings remember for which of those they looked."""
-ANCHOR_WORDS, LATE_WORDS = 16, 32
-"""Words of a piece among which its anchor is chosen, and a sampled pair."""
+ANCHOR_WORDS = 16
+"""Words of a piece among which its anchor is chosen."""
 _INSIDE = 4
 """A piece of so many words has a pair that touches neither end."""
 MAX_PROMPTS = 4
@@ -64,10 +62,8 @@ class Said(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Mark of its anchor, or of all of it when it has no inside."""
     offset: int
     """Where `words` stand; -1 when it has no inside."""
-    late: int
-    """Mark by which readings are found that began before it was said: of a pair that they remember; 0 when it has none."""
     words: str = ""
-    """The anchor itself, with the words about it."""
+    """The anchor itself, with the words about it; empty when it has no inside."""
 
 
 def unwrapped(text: str) -> str:
@@ -101,16 +97,6 @@ def squeezed(text: str) -> str:
     return " ".join(ends_of(text).split())
 
 
-def _split(text: str) -> list[bytes]:
-    """Return the words of a text. Nearly all texts are ASCII, and bytes are split and marked in half the time.
-
-    Four control characters are white space in a text and not in bytes.
-    """
-    if text.isascii() and "\x1c" not in text and "\x1d" not in text and "\x1e" not in text and "\x1f" not in text:
-        return text.encode().split()
-    return " ".join(text.split()).encode("utf-8", "surrogatepass").split(b" ")
-
-
 def said(text: str) -> Said | None:
     """Return `text` as a piece that may be repeated; None when it is too short to mean anything."""
     words = ends_of(text).split()
@@ -119,28 +105,27 @@ def said(text: str) -> Said | None:
         return None
     data = flat.encode("utf-8", "surrogatepass")
     if len(words) < _INSIDE:
-        short = mark_of(SHORT, data)
-        return Said(len(flat), token_of(TEXT, data), short, -1, short)
-    end = min(len(words) - 1, LATE_WORDS + 1)
-    marks = _pairs(data.split(b" ", end)[1:end])
-    return Said(len(flat), token_of(TEXT, data), *_anchored(words[1:end], marks, len(words[0]) + 1))
+        return Said(len(flat), token_of(TEXT, data), mark_of(SHORT, data), -1)
+    end = min(len(words) - 1, ANCHOR_WORDS + 1)
+    return Said(len(flat), token_of(TEXT, data), *_anchored(words[1:end], len(words[0]) + 1))
 
 
-def _anchored(inner: Sequence[str], marks: Sequence[int], start: int) -> tuple[int, int, int, str]:
+def _anchored(inner: Sequence[str], start: int) -> tuple[int, int, str]:
     """Choose a pair of these words, which begin at `start`, that is likely to stand nowhere else: one with a number, else a long one.
 
-    marks: of their pairs. Return the pair's mark, where it and the words about it begin, the mark of the longest that is sampled
-    (0: there is none), and those words.
+    Return the pair's mark, where it and the words about it begin, and those words.
     """
-    sizes = list(map(len, inner))
-    weights = list(map(add, sizes, islice(sizes, 1, None)))
-    near = inner[:ANCHOR_WORDS]
-    flat = " ".join(near)
+    flat = " ".join(inner)
     number = _NUMBER.search(flat)
-    at = max(flat.count(" ", 0, number.start()) - 1, 0) if number else weights.index(max(weights[: len(near) - 1]))
-    late = max([one for one in zip(weights, marks, strict=True) if not one[1] & _SAMPLED], default=(0, 0))
+    sizes = list(map(len, inner))
+    if number:
+        at = max(flat.count(" ", 0, number.start()) - 1, 0)
+    else:
+        weights = list(map(add, sizes, islice(sizes, 1, None)))
+        at = weights.index(max(weights))
     begin = max(at - 1, 0)
-    return marks[at], start + begin + sum(sizes[:begin]), late[1], " ".join(inner[begin : at + 3])
+    pair = [word.encode("utf-8", "surrogatepass") for word in inner[at : at + 2]]
+    return _pairs(pair)[0], start + begin + sum(sizes[:begin]), " ".join(inner[begin : at + 3])
 
 
 def _pairs(words: Sequence[bytes]) -> list[int]:
@@ -148,48 +133,52 @@ def _pairs(words: Sequence[bytes]) -> list[int]:
     return list(map(crc32, islice(words, 1, None), map(crc32, words)))
 
 
-@lru_cache(maxsize=64)
-def _briefing(text: str) -> tuple[bytes, list[int]]:
-    """Return a system prompt's ends with their pairs: thousands of calls have the same."""
-    words = _split(text)
-    return b" ".join(words), _pairs(words)
-
-
-def _ends(pairs: list[int]) -> list[int]:
+def _keys(text: str) -> list[int]:
+    """Return the marks of the pairs at both ends of a squeezed text."""
+    pairs = _pairs(text.encode("utf-8", "surrogatepass").split(b" "))
     return pairs if len(pairs) <= 2 * READ_WORDS else pairs[:READ_WORDS] + pairs[-READ_WORDS:]
 
 
+_briefing_keys = lru_cache(maxsize=64)(_keys)
+"""Thousands of calls have the same system prompt."""
+
+
 class Reading:
-    """Texts in which earlier pieces may stand. `lines`: of them, those that may be short pieces. `briefing`: one more text."""
+    """Squeezed texts in which earlier pieces may stand. `lines`: of them, those that may be short pieces. `briefing`: one more text."""
+
+    __slots__ = ("_briefing", "_lines", "_own", "_prepared", "texts")
 
     def __init__(self, texts: Sequence[str], lines: Sequence[str] = (), briefing: str = "") -> None:
         self._lines = {mark(SHORT, line): line for line in lines}
-        self._own: list[bytes] = []
-        self._briefing = b""
-        self.keys: list[int] = [*self._lines]
-        """Everything to look for."""
-        for text in texts:
-            words = _split(text)
-            self._own.append(b" ".join(words))
-            self.keys += _ends(_pairs(words))
-        if briefing:
-            self._briefing, pairs = _briefing(briefing)
-            self.keys += pairs
+        self._own, self._briefing = tuple(texts), briefing
+        self.texts = (*self._own, briefing) if briefing else self._own
+        """All of them."""
+        self._prepared: list[int] | None = None
 
-    @cached_property
-    def _texts(self) -> list[str]:
-        """All of them, squeezed."""
-        return [text.decode("utf-8", "surrogatepass") for text in (*self._own, self._briefing) if text]
+    @property
+    def shorts(self) -> Iterable[int]:
+        """Marks of the lines."""
+        return self._lines
 
-    @cached_property
+    @property
     def prompts(self) -> tuple[int, ...]:
         """Marks of the first texts, by which a helper that repeats them is found."""
-        return tuple([mark_of(PROMPT, text) for text in self._own[:MAX_PROMPTS]])
+        return tuple([mark(PROMPT, text) for text in self._own[:MAX_PROMPTS]])
 
-    @cached_property
-    def remembered(self) -> list[int]:
-        """Those of the `keys` by which it is found when a piece comes late."""
-        return [*filterfalse(_SAMPLED.__and__, self.keys), *self._lines]
+    def wanted(self) -> list[int]:
+        """Return everything to look for."""
+        keys, self._prepared = self._prepared, None
+        if keys is None:
+            keys = [*self._lines]
+            for text in self._own:
+                keys += _keys(text)
+            if self._briefing:
+                keys += _briefing_keys(self._briefing)
+        return keys
+
+    def prepare(self) -> None:
+        """Make the keys, for whoever asks for them next."""
+        self._prepared = self.wanted()
 
     def holds(self, piece: Said) -> bool:
         """Return whether the piece stands in here, word for word."""
@@ -204,20 +193,20 @@ class Reading:
 
     def equals(self, piece: Said) -> bool:
         """Return whether one of the texts, or all together, is this piece and nothing else."""
-        own = self._texts[: len(self._own)]
+        own = self._own
         wholes = (*own, " ".join(own)) if len(own) > 1 else own
         return any(len(text) == piece.size and token(TEXT, text) == piece.whole for text in wholes)
 
     @property
     def size(self) -> int:
         """Characters in all."""
-        return sum(map(len, self._texts))
+        return sum(map(len, self.texts))
 
     def _count(self, piece: Said, most: int) -> int:
         """Return how often the piece stands in here, `most` at most."""
         anchor, size, offset = f" {piece.words} ", piece.size, piece.offset - 1
         count = 0
-        for text in self._texts:
+        for text in self.texts:
             found = text.find(anchor)
             while found >= 0 and count < most:
                 if found >= offset:

@@ -10,7 +10,7 @@ from zlib import crc32
 
 TIP, HISTORY, ANSWER, ASKED, REQUEST, RESPONSE, FOLLOWING, TOOK, TEXT, SYSTEM = range(1, 11)
 """Kinds of tokens. What each means stands where it is left: `place.lasting_of`, `place.recent_of`."""
-THREAD, SESSION, OPENED, TOLD, TIED, HEAD, PROMPT, CONNECTION, SHORT, CALL, MEMBER, BRANCH, READING, PROCESS = range(11, 25)
+THREAD, SESSION, OPENED, TOLD, TIED, HEAD, PROMPT, CONNECTION, SHORT, CALL, MEMBER, BRANCH, _, PROCESS = range(11, 25)
 """Kinds of marks."""
 _KIND_BITS = 5
 _DIGEST_BYTES = 7

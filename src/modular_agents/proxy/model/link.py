@@ -17,10 +17,14 @@ ANYBODY = "\0"
 """No agent's name: cleaned names have no such character."""
 CALLS_PER_TOKEN = 16
 """How many calls one token finds. Bounds the cost of a look-up; a text that more calls than this hold tells nothing apart."""
+CALLS_TOLD = 128
+"""How many calls are looked through for words that were said after they began: whoever was told them began shortly before."""
 CALLS_PER_THREAD = 4
 """How many calls `Lookup.thread` finds."""
 RECENT_TOKENS = 60_000
-"""The latest calls are at least those that left the last so many tokens, or asked for so many: some 5,000. Bounds memory to some 30 MB.
+RECENT_CHARS = 16_000_000
+"""The latest calls are at least those that left the last so many tokens, some 5,000, unless they were told more than so many
+characters. Bounds memory to some 30 MB.
 
 Calls that reach the store while they are among one another's latest are linked the same in any order; `relink` mends the rest.
 """
@@ -37,6 +41,8 @@ class Lookup(NamedTuple):
     thread: the `CALLS_PER_THREAD` calls of this thread that began nearest before or at `at_ns`.
     members: all calls of these threads. roots: the root call of every thread of these traces.
     asking: those of the latest calls that asked for one of these tokens and began at or after `at_ns`, or that watch one.
+    holding: of those of the latest calls that began at or after `at_ns` the `CALLS_TOLD` last ones, as far as one of their
+    `Indexed.texts` holds one of these strings.
     """
 
     at_ns: int = 0
@@ -50,6 +56,7 @@ class Lookup(NamedTuple):
     members: Sequence[str] = ()
     roots: Sequence[str] = ()
     asking: Collection[int] = ()
+    holding: Sequence[str] = ()
 
 
 class Passing(NamedTuple):
@@ -87,7 +94,9 @@ class Candidate(NamedTuple):
 class Indexed(NamedTuple):
     """What a call leaves behind: the tokens by which it is found and the facts that linking reads when it was.
 
-    passing: None leaves what an earlier version of the call left.
+    passing: None leaves what an earlier version of the call left, and its `texts`.
+    texts: what the call was told, in which others' words may stand (`Lookup.holding`). A store that was opened anew need not have
+    them: to it the call may then hold anything.
     live: whatever `facts` and `passing.words` say, not encoded: the store may keep it in memory and give it back.
     """
 
@@ -96,6 +105,7 @@ class Indexed(NamedTuple):
     recent: tuple[int, ...] = ()
     passing: Passing | None = NO_PASSING
     live: object = None
+    texts: tuple[str, ...] = ()
 
 
 @quick

@@ -4,11 +4,11 @@ Two halves: when the younger one is full the older one is dropped whole, so that
 It holds nothing that the store could not give back; an engine fills it when it opens its file.
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterable
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
 
-from modular_agents.proxy.model.link import CALLS_PER_TOKEN, RECENT_TOKENS
+from modular_agents.proxy.model.link import CALLS_PER_TOKEN, CALLS_TOLD, RECENT_CHARS, RECENT_TOKENS
 
 ASKERS_PER_TOKEN = 64
 """Calls that one token lets be placed anew. Reached by floods of equal requests only."""
@@ -17,7 +17,7 @@ ASKERS_PER_TOKEN = 64
 class Entry:
     """One of the latest calls. `number` is the engine's own; `lasting` are the tokens by which it is found later on, too."""
 
-    __slots__ = ("asked", "call_id", "lasting", "left", "number", "started_ns", "watched")
+    __slots__ = ("asked", "call_id", "lasting", "left", "number", "started_ns", "texts", "watched")
 
     def __init__(self, number: int, call_id: str, started_ns: int) -> None:
         self.number, self.call_id, self.started_ns = number, call_id, started_ns
@@ -25,6 +25,12 @@ class Entry:
         self.left: tuple[int, ...] = ()
         self.asked: tuple[int, ...] = ()
         self.watched: tuple[int, ...] = ()
+        self.texts: tuple[str, ...] | None = ()
+        """None: nobody knows."""
+
+    def holds(self, words: Sequence[str]) -> bool:
+        """Return whether one of these strings stands in what the call was told, as far as is known."""
+        return self.texts is None or any(one in text for text in self.texts for one in words)
 
 
 _START = attrgetter("started_ns")
@@ -106,6 +112,10 @@ class Recent:
         self._left, self._asked, self._watched = Postings(), Postings(), Postings()
         self._now: dict[str, Entry] = {}
         self._before: dict[str, Entry] = {}
+        self._told: list[Entry] = []
+        """Those that were told anything, in the order of their moments."""
+        self._chars = 0
+        """What those were told that came since calls were dropped."""
         self.horizon_ns = 0
         """Every stored call that began later is here."""
         self.newest_ns = 0
@@ -116,8 +126,14 @@ class Recent:
         """Return a call."""
         return self._now.get(call_id) or self._before.get(call_id)
 
-    def put(self, entry: Entry, left: tuple[int, ...], passing: tuple[tuple[int, ...], tuple[int, ...]] | None) -> None:
-        """Let a call be found by the tokens it left, and by those it asked for and watches (None: as before)."""
+    def put(
+        self,
+        entry: Entry,
+        left: tuple[int, ...],
+        passing: tuple[tuple[int, ...], tuple[int, ...]] | None,
+        texts: tuple[str, ...] | None,
+    ) -> None:
+        """Let a call be found by the tokens it left, and by those it asked for and watches (None: as before), and by its texts."""
         call_id = entry.call_id
         if call_id not in self._now and call_id not in self._before:
             self._now[call_id] = entry
@@ -126,14 +142,24 @@ class Recent:
         if passing is not None:
             entry.asked = self._changed(self._asked, entry, entry.asked, passing[0])
             entry.watched = self._changed(self._watched, entry, entry.watched, passing[1])
-        if len(self._left.now) > RECENT_TOKENS:
+            self._tell(entry, texts)
+        if len(self._left.now) > RECENT_TOKENS or self._chars > RECENT_CHARS:
             self.horizon_ns = max(self.horizon_ns, max((one.started_ns for one in self._before.values()), default=0))
             self._before, self._now = self._now, {}
+            self._told = [one for one in self._told if one.call_id in self._before]
+            self._chars = 0
             self.turned = True
             for postings in (self._left, self._asked, self._watched):
                 postings.turn()
         if len(self._asked.now) > RECENT_TOKENS:
             self._asked.turn()
+
+    def _tell(self, entry: Entry, texts: tuple[str, ...] | None) -> None:
+        if texts != ():
+            if entry.texts == ():
+                insort(self._told, entry, key=_MOMENT)
+            entry.texts = texts
+            self._chars += sum(map(len, texts or ()))
 
     @staticmethod
     def _changed(postings: Postings, entry: Entry, old: tuple[int, ...], new: tuple[int, ...]) -> tuple[int, ...]:
@@ -152,6 +178,8 @@ class Recent:
             self._left.remove(entry.left, entry)
             self._asked.remove(entry.asked, entry)
             self._watched.remove(entry.watched, entry)
+            if entry in self._told:
+                self._told.remove(entry)
 
     @property
     def oldest_number(self) -> int:
@@ -190,3 +218,11 @@ class Recent:
                 start = bisect_left(there, at_ns, key=_START)
                 found += there[start : start + ASKERS_PER_TOKEN]
         return found
+
+    def holding(self, words: Sequence[str], at_ns: int) -> list[Entry]:
+        """Return calls that began at or after `at_ns` and were told one of these strings: of the last that were told anything."""
+        told = self._told
+        if not told or told[-1].started_ns < at_ns:
+            return []
+        start = max(bisect_left(told, at_ns, key=_START), len(told) - CALLS_TOLD)
+        return [entry for entry in told[start:] if entry.holds(words)]

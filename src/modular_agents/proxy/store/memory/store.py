@@ -17,7 +17,16 @@ from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.decision import Decision
 from modular_agents.proxy.model.event import Event, EventKind, RemovedRow
 from modular_agents.proxy.model.exchange import Exchange
-from modular_agents.proxy.model.link import CALLS_PER_THREAD, CALLS_PER_TOKEN, NO_PASSING, Candidate, Indexed, LinkChanges, Lookup
+from modular_agents.proxy.model.link import (
+    CALLS_PER_THREAD,
+    CALLS_PER_TOKEN,
+    CALLS_TOLD,
+    NO_PASSING,
+    Candidate,
+    Indexed,
+    LinkChanges,
+    Lookup,
+)
 from modular_agents.proxy.model.trace import Edge, Evidence, Placement
 from modular_agents.proxy.ports import JournalPosition
 from modular_agents.proxy.store.memory.reader import MemoryReader
@@ -97,6 +106,10 @@ class MemoryBatch:
         if lookup.asking:
             asking = set(lookup.asking)
             found += [one for one in calls.values() if _asks(one, asking, at_ns)]
+        if lookup.holding:
+            told = [one for one in calls.values() if one.indexed.texts and one.call.started_ns >= at_ns]
+            told.sort(key=lambda one: (one.call.started_ns, one.number))
+            found += [one for one in told[-CALLS_TOLD:] if any(said in text for text in one.indexed.texts for said in lookup.holding)]
         found += [calls[call_id] for call_id in (*lookup.calls, lookup.new or "") if call_id in calls]
         for thread in lookup.members:
             found += self._members(thread)
@@ -307,7 +320,9 @@ def _kept(indexed: Indexed, before: Stored | None) -> Indexed:
     """Let what was passing stay where a later version says nothing of it. Nothing is ever dropped here."""
     if indexed.passing is not None:
         return indexed
-    return indexed._replace(passing=before.indexed.passing if before else NO_PASSING)
+    if before is None:
+        return indexed._replace(passing=NO_PASSING)
+    return indexed._replace(passing=before.indexed.passing, texts=before.indexed.texts)
 
 
 def _free(taken: set[int], time_ns: int) -> int:

@@ -63,6 +63,8 @@ class Links:
             found += recent.later(lookup.later, at_ns)
         if lookup.asking:
             found += recent.asking(lookup.asking, at_ns)
+        if lookup.holding:
+            found += recent.holding(lookup.holding, at_ns)
         numbers = [entry.number for entry in found]
         if lookup.ever or lookup.ever_later:
             numbers += self._lasting(lookup)
@@ -85,7 +87,7 @@ class Links:
         else:
             self._put_again(entry, indexed)
         entry.lasting = indexed.tokens
-        self._recent.put(entry, indexed.tokens + indexed.recent, passing[:2] if passing is not None else None)
+        self._recent.put(entry, indexed.tokens + indexed.recent, passing[:2] if passing is not None else None, indexed.texts)
         words = passing.words if passing is not None else self._words_of(number)
         self._live[number] = Candidate(
             record.call_id,
@@ -310,10 +312,10 @@ class Links:
             tokens += sum(len(row[4]) for row in some) // _TOKEN_BYTES
         oldest = rows[-1][0] if rows else _ANY_NUMBER
         recent.horizon_ns = db.execute(self._sql["started_before"], (oldest,)).get or 0
-        for number, call_id, started_ns, lasting, left, asked, watched in reversed(rows):
+        for number, call_id, started_ns, lasting, left, asked, watched, is_told in reversed(rows):
             entry = Entry(number, call_id, started_ns)
             entry.lasting = _unpack(lasting)
-            recent.put(entry, entry.lasting + _unpack(left), (_unpack(asked), _unpack(watched)))
+            recent.put(entry, entry.lasting + _unpack(left), (_unpack(asked), _unpack(watched)), None if is_told else ())
 
 
 _NO_PLACES: tuple[object, ...] = Lookup()[5:10]

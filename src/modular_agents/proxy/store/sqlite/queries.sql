@@ -409,7 +409,7 @@ FROM carray(?) AS w CROSS JOIN call AS c ON c.id = w.value
 LEFT JOIN standing AS s ON s.call = c.id LEFT JOIN passing AS p ON p.call = c.id
 
 -- name: passing_before
-SELECT p.call, c.call_id, c.started_ns, s.tokens, p.recent, p.asked, p.watched
+SELECT p.call, c.call_id, c.started_ns, s.tokens, p.recent, p.asked, p.watched, length(p.words) > 0
 FROM passing AS p CROSS JOIN call AS c ON c.id = p.call CROSS JOIN standing AS s ON s.call = p.call
 WHERE p.call < ? ORDER BY p.call DESC LIMIT ?
 
