@@ -99,7 +99,7 @@ class LinkMemory:
         for token in self.watched.keys() & lookup.asking if lookup.asking else ():
             yield from self.watched[token]
         if lookup.holding:
-            told = [row for row in self.rows.values() if row.indexed.texts and row.started_ns >= lookup.at_ns]
+            told = [row for row in self.rows.values() if row.indexed.texts and row.started_ns > lookup.at_ns]
             told.sort(key=lambda row: (row.started_ns, row.call_id))
             for row in told[-CALLS_TOLD:]:
                 if any(one in text for text in row.indexed.texts for one in lookup.holding):

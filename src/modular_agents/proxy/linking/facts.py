@@ -179,13 +179,15 @@ class Stand(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Where it would stand had nobody said anything of it."""
 
 
-class Told(NamedTuple):
+class Told:
     """All that is kept of a call, decoded. `placement`: where it stood when this was made; None when it was read from its bytes."""
 
-    facts: Facts
-    stand: Stand
-    words: Words
-    placement: Placement | None = None
+    __slots__ = ("facts", "known", "placement", "stand", "words")
+
+    def __init__(self, facts: Facts, stand: Stand, words: Words, placement: Placement | None = None) -> None:
+        self.facts, self.stand, self.words, self.placement = facts, stand, words, placement
+        self.known: object = None
+        """The call as `sight.known` gave it last."""
 
 
 class _Record(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -32,7 +32,7 @@ def indexed_of(placed: Placed, passing: Passing | None, placement: Placement) ->
         recent_of(facts, words, stand, is_root=is_root),
         passing,
         Told(facts, stand, words, placement),
-        words.reading.texts if has_reading(facts, words) else (),
+        words.reading.texts if passing is not None and has_reading(facts, words) else (),
     )
 
 

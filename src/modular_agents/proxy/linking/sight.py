@@ -35,7 +35,7 @@ class Known:
         self.stand: Stand
         self.words: Words
         self.placement: Placement | None
-        self.facts, self.stand, self.words, self.placement = told
+        self.facts, self.stand, self.words, self.placement = told.facts, told.stand, told.words, told.placement
         (
             self.call_id, _, self.trace_id, self.thread_id, self.root_id, self.opener_id, self.agent_name, self.passing, _,
         ) = candidate  # fmt: skip
@@ -169,11 +169,14 @@ def _moment(one: Known) -> tuple[int, str]:
 def known(candidate: Candidate) -> Known | None:
     """Decode what a look-up found; None when its facts are those of another version, or none."""
     told = candidate.live
-    if not isinstance(told, Told):
-        if not candidate.facts:
-            return None
-        try:
-            told = Told(*decode(candidate.facts), decode_words(candidate.passing.words if candidate.passing else b""))
-        except msgspec.DecodeError:
-            return None
+    if isinstance(told, Told):
+        if not isinstance(told.known, Known):
+            told.known = Known(candidate, told)
+        return told.known
+    if not candidate.facts:
+        return None
+    try:
+        told = Told(*decode(candidate.facts), decode_words(candidate.passing.words if candidate.passing else b""))
+    except msgspec.DecodeError:
+        return None
     return Known(candidate, told)

@@ -30,7 +30,9 @@ Calls that reach the store while they are among one another's latest are linked 
 """
 
 
-class Lookup(NamedTuple):
+@quick
+@dataclass(frozen=True, slots=True)
+class Lookup:
     """One question to the store; each field costs indexed look-ups only, none a scan. Empty fields ask nothing.
 
     at_ns: the moment that `earlier`, `ever`, `later`, `ever_later`, `thread` and `asking` refer to.
@@ -41,7 +43,7 @@ class Lookup(NamedTuple):
     thread: the `CALLS_PER_THREAD` calls of this thread that began nearest before or at `at_ns`.
     members: all calls of these threads. roots: the root call of every thread of these traces.
     asking: those of the latest calls that asked for one of these tokens and began at or after `at_ns`, or that watch one.
-    holding: of those of the latest calls that began at or after `at_ns` the `CALLS_TOLD` last ones, as far as one of their
+    holding: of those of the latest calls that began after `at_ns` the `CALLS_TOLD` last ones, as far as one of their
     `Indexed.texts` holds one of these strings.
     """
 
@@ -97,7 +99,8 @@ class Indexed(NamedTuple):
     passing: None leaves what an earlier version of the call left, and its `texts`.
     texts: what the call was told, in which others' words may stand (`Lookup.holding`). A store that was opened anew need not have
     them: to it the call may then hold anything.
-    live: whatever `facts` and `passing.words` say, not encoded: the store may keep it in memory and give it back.
+    live: whatever `facts` and `passing.words` say, not encoded: the store may keep it in memory and give it back, as long as the
+    call stands where this says.
     """
 
     tokens: tuple[int, ...] = ()

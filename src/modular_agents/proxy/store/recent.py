@@ -220,9 +220,9 @@ class Recent:
         return found
 
     def holding(self, words: Sequence[str], at_ns: int) -> list[Entry]:
-        """Return calls that began at or after `at_ns` and were told one of these strings: of the last that were told anything."""
+        """Return calls that began after `at_ns` and were told one of these strings: of the last that were told anything."""
         told = self._told
-        if not told or told[-1].started_ns < at_ns:
+        if not told or told[-1].started_ns <= at_ns:
             return []
-        start = max(bisect_left(told, at_ns, key=_START), len(told) - CALLS_TOLD)
+        start = max(bisect_right(told, at_ns, key=_START), len(told) - CALLS_TOLD)
         return [entry for entry in told[start:] if entry.holds(words)]

@@ -107,7 +107,7 @@ class MemoryBatch:
             asking = set(lookup.asking)
             found += [one for one in calls.values() if _asks(one, asking, at_ns)]
         if lookup.holding:
-            told = [one for one in calls.values() if one.indexed.texts and one.call.started_ns >= at_ns]
+            told = [one for one in calls.values() if one.indexed.texts and one.call.started_ns > at_ns]
             told.sort(key=lambda one: (one.call.started_ns, one.number))
             found += [one for one in told[-CALLS_TOLD:] if any(said in text for text in one.indexed.texts for said in lookup.holding)]
         found += [calls[call_id] for call_id in (*lookup.calls, lookup.new or "") if call_id in calls]

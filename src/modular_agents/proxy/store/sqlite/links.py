@@ -68,7 +68,7 @@ class Links:
         numbers = [entry.number for entry in found]
         if lookup.ever or lookup.ever_later:
             numbers += self._lasting(lookup)
-        if lookup[5:10] != _NO_PLACES:
+        if lookup.calls or lookup.thread is not None or lookup.members or lookup.roots:
             numbers += self._by_place(lookup)
         return self._candidates(dict.fromkeys(numbers)) if numbers else ()
 
@@ -318,7 +318,6 @@ class Links:
             recent.put(entry, entry.lasting + _unpack(left), (_unpack(asked), _unpack(watched)), None if is_told else ())
 
 
-_NO_PLACES: tuple[object, ...] = Lookup()[5:10]
 _TOKEN_BYTES = 8
 _ANY_NUMBER = 1 << 62
 
