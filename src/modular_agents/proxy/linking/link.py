@@ -80,10 +80,12 @@ def revise(linked: Linked, find: Find, relink: Callable[[LinkChanges], None]) ->
         return
     me = told.facts
     own = (mark(CALL, me.call_id), mark(MEMBER, linked.placement.thread_id))
-    concerned = list(find(Lookup(me.started_ns, asking=(*leaves.tokens, *leaves.recent, *own))))
-    if words := words_of(me):
+    keys, words = (*leaves.tokens, *leaves.recent, *own), words_of(me)
+    concerned = find(Lookup(me.started_ns, asking=keys, holding=words))
+    if words and concerned:  # hardly ever
         pieces = pieces_of(me)
-        concerned += [one for one in find(Lookup(me.started_ns, holding=words)) if _holds(one, pieces)]
+        told = [one for one in find(Lookup(me.started_ns, holding=words)) if _holds(one, pieces)]
+        concerned = [*find(Lookup(me.started_ns, asking=keys)), *told]
     if concerned or linked.loose or linked.unsure:
         Revision(find, relink, linked.loose).of(me.call_id, concerned, itself=linked.unsure)
 

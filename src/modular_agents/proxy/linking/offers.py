@@ -38,7 +38,6 @@ _QUOTED = re.compile(r"\"([^\"\n]{12,})\"|'([^'\n]{12,})'")
 _FENCED = re.compile(r"```(?:json|JSON)?\s*\n(.*?)```", re.DOTALL)
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s+(\S.{14,})$", re.MULTILINE)
 _MIN_RESULT_CHARS = 16
-_CHOICES = (b'"tool_choice"', b'"toolChoice"', b'"allowedFunctionNames"')
 
 
 class Offer(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -55,7 +54,7 @@ def forced_tool(params: bytes) -> str:
 
     What the model gives such a tool is its answer in the form that was asked for (structured output), and asks for nothing.
     """
-    if not any(name in params for name in _CHOICES):
+    if b'"tool_choice"' not in params and b'"toolChoice"' not in params and b'"allowedFunctionNames"' not in params:
         return ""
     value = _json(params.decode("utf-8", "replace"))
     config = _at(value, "toolConfig")
