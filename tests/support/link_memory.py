@@ -19,6 +19,7 @@ from modular_agents.proxy.model.link import (
     LinkChanges,
     Linked,
     Lookup,
+    Pair,
     Passing,
 )
 from modular_agents.proxy.model.trace import Placement
@@ -36,7 +37,7 @@ class Row:
         return self.indexed.passing or NO_PASSING
 
 
-Index = dict[int, set[str]]
+Index = dict[int | Pair, set[str]]
 
 
 @dataclass
@@ -45,6 +46,7 @@ class LinkMemory:
     left: Index = field(default_factory=dict)
     asked: Index = field(default_factory=dict)
     watched: Index = field(default_factory=dict)
+    pairs: Index = field(default_factory=dict)
     threads: dict[str, set[str]] = field(default_factory=dict)
     keeps_live: bool = False
     """Whether facts are given back as they were, as the store mostly does, and not read from their bytes."""
@@ -67,9 +69,9 @@ class LinkMemory:
     def forget(self) -> None:
         """Let no call be among the latest any more."""
         for call_id, row in self.rows.items():
-            self.rows[call_id] = replace(row, indexed=row.indexed._replace(recent=(), passing=None, texts=()))
+            self.rows[call_id] = replace(row, indexed=row.indexed._replace(recent=(), passing=None, texts=(), pairs=()))
         self.gone |= self.rows.keys()
-        self.left, self.asked, self.watched = {}, {}, {}
+        self.left, self.asked, self.watched, self.pairs = {}, {}, {}, {}
         for call_id, row in self.rows.items():
             for token in row.indexed.tokens:
                 self.left.setdefault(token, set()).add(call_id)
@@ -80,6 +82,9 @@ class LinkMemory:
         for tokens, sign in ((lookup.earlier, -1), (lookup.ever, -1), (lookup.later, 1), (lookup.ever_later, 1)):
             for token in self.left.keys() & tokens if tokens else ():
                 found.update(dict.fromkeys(self._near(self.left[token], at_ns, sign, CALLS_PER_TOKEN)))
+        for some in lookup.pairs:
+            for pair in filter(self.pairs.__contains__, some):
+                found.update(dict.fromkeys(self._near(self.pairs[pair], at_ns, -1, CALLS_PER_TOKEN)))
         if lookup.thread is not None:
             found.update(dict.fromkeys(self._near(self.threads.get(lookup.thread, ()), at_ns, -1, CALLS_PER_THREAD)))
         found.update(dict.fromkeys(self._concerned(lookup)))
@@ -164,11 +169,12 @@ class LinkMemory:
         )
 
 
-def _indexes(memory: LinkMemory, row: Row | None) -> Iterable[tuple[Index, Iterable[int]]]:
+def _indexes(memory: LinkMemory, row: Row | None) -> Iterable[tuple[Index, Iterable[int | Pair]]]:
     if row is None:
         return ()
     return (
         (memory.left, {*row.indexed.tokens, *row.indexed.recent}),
         (memory.asked, row.passing.asked),
         (memory.watched, row.passing.watched),
+        (memory.pairs, row.indexed.pairs),
     )

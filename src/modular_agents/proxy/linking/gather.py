@@ -233,14 +233,12 @@ def _words(asked: Sequence[str], leading: Sequence[Message]) -> Words:
     if leading:
         parts = [part.text for message in leading for part in message.parts if part.text]
         whole = parts[0] if len(parts) == 1 else "\n".join(parts)
-        briefing = _squeezed_ends(whole)
+        briefing = _briefing(whole if len(whole) <= 2 * BRIEFING_CHARS else f"{whole[:BRIEFING_CHARS]} {whole[-BRIEFING_CHARS:]}")
     return Words(tuple(texts), tuple(lines), briefing) if texts or briefing else NO_WORDS
 
 
-@lru_cache(maxsize=64)
-def _squeezed_ends(whole: str) -> str:
-    """Return a system prompt's beginning and end."""
-    return squeezed(whole if len(whole) <= 2 * BRIEFING_CHARS else f"{whole[:BRIEFING_CHARS]} {whole[-BRIEFING_CHARS:]}")
+_briefing = lru_cache(maxsize=64)(squeezed)
+"""Thousands of calls have the same system prompt."""
 
 
 def _helper_words(asked: Sequence[str]) -> Words:

@@ -21,6 +21,7 @@ from modular_agents.proxy.linking.sight import Known, Link, Sight
 from modular_agents.proxy.linking.text import Reading, Said
 from modular_agents.proxy.linking.threads import REQUEST, Recall, predecessor, sought
 from modular_agents.proxy.linking.tokens import BRANCH, FOLLOWING, HISTORY, SESSION, THREAD, TIED, TIP, mark, named, turned
+from modular_agents.proxy.model.link import Pair
 from modular_agents.proxy.model.trace import HELPERS, Edge, EdgeType, Evidence, Placement
 
 PEERS = 4
@@ -274,9 +275,9 @@ def recent_of(me: Facts, words: Words, stand: Stand, *, is_root: bool) -> tuple[
         found.append(named(HISTORY, me.tips[0]))
     if me.previous:
         found.append(turned(me.previous, FOLLOWING))
-    found += [offer.piece.anchor for offer in me.offers]
+    found += [offer.piece.short for offer in me.offers]
     if me.handed:
-        found.append(me.handed.anchor)
+        found.append(me.handed.short)
         found.append(me.head)
     found += [told_to(root) for root in stand.told]
     if is_root:
@@ -293,6 +294,11 @@ def pieces_of(me: Facts) -> list[Said]:
     if me.handed:
         found.append(me.handed)
     return found
+
+
+def pairs_of(me: Facts) -> tuple[Pair, ...]:
+    """Return the pairs of words by which a call is found where these pieces may stand."""
+    return tuple(dict.fromkeys([piece.anchor for piece in pieces_of(me) if piece.words]))
 
 
 def words_of(me: Facts) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from modular_agents.proxy.linking.facts import Told, encode
 from modular_agents.proxy.linking.grouping import Thread, group
 from modular_agents.proxy.linking.hand import ruled, untold
-from modular_agents.proxy.linking.place import Placed, has_reading, lasting_of, place, recent_of, words_of
+from modular_agents.proxy.linking.place import Placed, has_reading, lasting_of, pairs_of, place, recent_of, words_of
 from modular_agents.proxy.linking.sight import Find, Known, Sight, known
 from modular_agents.proxy.linking.tokens import CALL, MEMBER, TIED, mark
 from modular_agents.proxy.model.link import NO_PASSING, Candidate, Indexed, LinkChanges, Lookup, Passing, Replaced, ThreadMove
@@ -33,6 +33,7 @@ def indexed_of(placed: Placed, passing: Passing | None, placement: Placement) ->
         passing,
         Told(facts, stand, words, placement),
         words.reading.texts if passing is not None and has_reading(facts, words) else (),
+        pairs_of(facts),
     )
 
 

@@ -94,8 +94,9 @@ class Sight:
         asked += ever
         if reading is not None:
             asked += reading.shorts
-            tokens = [*tokens, *reading.wanted()]
-        found = self._find(Lookup(moment[0], tokens, ever)) if tokens or ever else ()
+            found = self._find(Lookup(moment[0], [*tokens, *reading.shorts], ever, pairs=reading.pairs()))
+        else:
+            found = self._find(Lookup(moment[0], tokens, ever)) if tokens or ever else ()
         return [other for other in self._known(found) if other.facts.moment < moment] if found else []
 
     def since(self, other: Facts, tokens: Sequence[int], *, lasting: bool = False) -> list[Known]:

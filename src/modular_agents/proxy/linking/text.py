@@ -1,28 +1,28 @@
 """Was this said before? Verbatim containment is found by marks, never by scanning earlier texts.
 
-Text is compared with its white space squeezed. A `Said` is a piece of text that somebody may repeat: it leaves the mark of its
-*anchor*, a pair of words from its inside, which stands the same wherever it is repeated. A `Reading` is a text in which earlier
+Text is compared with its white space squeezed. A `Said` is a piece of text that somebody may repeat: it leaves its *anchor*, a
+pair of words from its inside, which stands the same wherever it is repeated. A `Reading` is a text in which earlier
 pieces may stand: it looks for every pair of its words. An anchor proves nothing: it only says where to look, and `Reading.holds`
 then compares the whole piece at that place. A piece of three words or fewer has no inside; it is found where it is a line of its own.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, pairwise
 from operator import add
-from zlib import crc32
 
 import msgspec
 
 from modular_agents.proxy.linking.tokens import HEAD, PROMPT, SHORT, TEXT, mark, mark_of, token, token_of
+from modular_agents.proxy.model.link import Pair
 
 MIN_CHARS = 8
 """Shortest text that is looked for. Shorter ones (names, file names, `yes`) are said everywhere."""
 HEAD_CHARS, TAIL_CHARS = 8000, 4000
 """Of a longer text only the beginning and the end are read: a task stands at one of them. Bounds time and size per call."""
 READ_WORDS = 250
-"""Words at either end of a text whose pairs are looked for: some 1,500 characters."""
+"""Words at either end of a text in which pieces are looked for: some 1,500 characters."""
 ANCHOR_WORDS = 16
 """Words of a piece among which its anchor is chosen."""
 _INSIDE = 4
@@ -58,12 +58,18 @@ class Said(msgspec.Struct, array_like=True, frozen=True, gc=False):
     size: int
     whole: int
     """Token of all of it."""
-    anchor: int
-    """Mark of its anchor, or of all of it when it has no inside."""
+    short: int
+    """Mark of one that has no inside; 0 of others."""
     offset: int
     """Where `words` stand; -1 when it has no inside."""
     words: str = ""
-    """The anchor itself, with the words about it; empty when it has no inside."""
+    """Its anchor and the word after it; empty when it has no inside."""
+
+    @property
+    def anchor(self) -> Pair:
+        """Its anchor, if it has one."""
+        first, second = self.words.split(" ", 2)[:2]
+        return first, second
 
 
 def unwrapped(text: str) -> str:
@@ -107,13 +113,13 @@ def said(text: str) -> Said | None:
     if len(words) < _INSIDE:
         return Said(len(flat), token_of(TEXT, data), mark_of(SHORT, data), -1)
     end = min(len(words) - 1, ANCHOR_WORDS + 1)
-    return Said(len(flat), token_of(TEXT, data), *_anchored(words[1:end], len(words[0]) + 1))
+    return Said(len(flat), token_of(TEXT, data), 0, *_anchored(words[1:end], len(words[0]) + 1))
 
 
-def _anchored(inner: Sequence[str], start: int) -> tuple[int, int, str]:
+def _anchored(inner: Sequence[str], start: int) -> tuple[int, str]:
     """Choose a pair of these words, which begin at `start`, that is likely to stand nowhere else: one with a number, else a long one.
 
-    Return the pair's mark, where it and the words about it begin, and those words.
+    Return where it begins, and its words with the next.
     """
     flat = " ".join(inner)
     number = _NUMBER.search(flat)
@@ -123,67 +129,63 @@ def _anchored(inner: Sequence[str], start: int) -> tuple[int, int, str]:
     else:
         weights = list(map(add, sizes, islice(sizes, 1, None)))
         at = weights.index(max(weights))
-    begin = max(at - 1, 0)
-    pair = [word.encode("utf-8", "surrogatepass") for word in inner[at : at + 2]]
-    return _pairs(pair)[0], start + begin + sum(sizes[:begin]), " ".join(inner[begin : at + 3])
+    return start + at + sum(sizes[:at]), " ".join(inner[at : at + 3])
 
 
-def _pairs(words: Sequence[bytes]) -> list[int]:
-    """Return the mark of every pair of neighbouring words."""
-    return list(map(crc32, islice(words, 1, None), map(crc32, words)))
+def _ends(text: str) -> list[list[str]]:
+    """Return the words of a squeezed text, of a longer one those at both ends."""
+    words = text.split(" ")
+    return [words] if len(words) <= 2 * READ_WORDS else [words[:READ_WORDS], words[-READ_WORDS:]]
 
 
-def _keys(text: str) -> list[int]:
-    """Return the marks of the pairs at both ends of a squeezed text."""
-    pairs = _pairs(text.encode("utf-8", "surrogatepass").split(b" "))
-    return pairs if len(pairs) <= 2 * READ_WORDS else pairs[:READ_WORDS] + pairs[-READ_WORDS:]
-
-
-_briefing_keys = lru_cache(maxsize=64)(_keys)
-"""Thousands of calls have the same system prompt."""
+@lru_cache(maxsize=64)
+def _pairs(briefing: str) -> list[Pair]:
+    """Return the pairs of a system prompt's words: thousands of calls have the same."""
+    return [pair for words in _ends(briefing) for pair in pairwise(words)]
 
 
 class Reading:
     """Squeezed texts in which earlier pieces may stand. `lines`: of them, those that may be short pieces. `briefing`: one more text."""
 
-    __slots__ = ("_briefing", "_lines", "_own", "_prepared", "texts")
+    __slots__ = ("_briefing", "_lines", "_own", "_prepared", "_prompts", "texts")
 
     def __init__(self, texts: Sequence[str], lines: Sequence[str] = (), briefing: str = "") -> None:
         self._lines = {mark(SHORT, line): line for line in lines}
         self._own, self._briefing = tuple(texts), briefing
         self.texts = (*self._own, briefing) if briefing else self._own
         """All of them."""
-        self._prepared: list[int] | None = None
+        self._prepared: list[list[str]] | None = None
+        self._prompts: tuple[int, ...] | None = None
 
     @property
-    def shorts(self) -> Iterable[int]:
-        """Marks of the lines."""
+    def shorts(self) -> Collection[int]:
+        """Marks of the lines, by which earlier pieces are found that have no inside."""
         return self._lines
 
     @property
     def prompts(self) -> tuple[int, ...]:
         """Marks of the first texts, by which a helper that repeats them is found."""
-        return tuple([mark(PROMPT, text) for text in self._own[:MAX_PROMPTS]])
+        if self._prompts is None:
+            self._prompts = tuple([mark(PROMPT, text) for text in self._own[:MAX_PROMPTS]])
+        return self._prompts
 
-    def wanted(self) -> list[int]:
-        """Return everything to look for."""
-        keys, self._prepared = self._prepared, None
-        if keys is None:
-            keys = [*self._lines]
-            for text in self._own:
-                keys += _keys(text)
-            if self._briefing:
-                keys += _briefing_keys(self._briefing)
-        return keys
+    def pairs(self) -> list[Iterable[Pair]]:
+        """Return the pairs of words by which all other earlier pieces are found."""
+        words, self._prepared = self._prepared or self._words(), None
+        own: list[Iterable[Pair]] = [pairwise(some) for some in words]
+        return [*own, _pairs(self._briefing)] if self._briefing else own
 
     def prepare(self) -> None:
-        """Make the keys, for whoever asks for them next."""
-        self._prepared = self.wanted()
+        """Part the texts into words, for whoever asks next."""
+        self._prepared = self._words()
+
+    def _words(self) -> list[list[str]]:
+        return [words for text in self._own for words in _ends(text)]
 
     def holds(self, piece: Said) -> bool:
         """Return whether the piece stands in here, word for word."""
         if piece.offset < 0:
-            line = self._lines.get(piece.anchor)
+            line = self._lines.get(piece.short)
             return line is not None and token(TEXT, line) == piece.whole
         return self._count(piece, 1) > 0
 

@@ -6,7 +6,7 @@ which it is found while it is among the latest calls. It also says for which tok
 one of them afterwards may have changed its place.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,13 +17,15 @@ ANYBODY = "\0"
 """No agent's name: cleaned names have no such character."""
 CALLS_PER_TOKEN = 16
 """How many calls one token finds. Bounds the cost of a look-up; a text that more calls than this hold tells nothing apart."""
+Pair = tuple[str, str]
+"""Two words that stand side by side."""
 CALLS_TOLD = 128
 """How many calls are looked through for words that were said after they began: whoever was told them began shortly before."""
 CALLS_PER_THREAD = 4
 """How many calls `Lookup.thread` finds."""
-RECENT_TOKENS = 60_000
+RECENT_TOKENS = 120_000
 RECENT_CHARS = 16_000_000
-"""The latest calls are at least those that left the last so many tokens, some 5,000, unless they were told more than so many
+"""The latest calls are those that left and asked for the last so many tokens, some 5,000, unless they were told more than so many
 characters. Bounds memory to some 30 MB.
 
 Calls that reach the store while they are among one another's latest are linked the same in any order; `relink` mends the rest.
@@ -37,6 +39,7 @@ class Lookup:
 
     at_ns: the moment that `earlier`, `ever`, `later`, `ever_later`, `thread` and `asking` refer to.
     earlier: per token, the `CALLS_PER_TOKEN` newest of the latest calls that left it and began at or before `at_ns`.
+    pairs: per pair of words, the newest likewise of those that left it (`Indexed.pairs`). Each iterable is gone through once.
     later: per token, the oldest of those that began at or after `at_ns`.
     ever, ever_later: the same of lasting tokens; when none of the latest calls left any of them, of all calls.
     calls: calls by id. new: the id of a call that began at `at_ns` and is probably not stored.
@@ -59,6 +62,7 @@ class Lookup:
     roots: Sequence[str] = ()
     asking: Collection[int] = ()
     holding: Sequence[str] = ()
+    pairs: Sequence[Iterable[Pair]] = ()
 
 
 class Passing(NamedTuple):
@@ -97,6 +101,7 @@ class Indexed(NamedTuple):
     """What a call leaves behind: the tokens by which it is found and the facts that linking reads when it was.
 
     passing: None leaves what an earlier version of the call left, and its `texts`.
+    pairs: words by which it is found as by recent tokens, where they stand side by side.
     texts: what the call was told, in which others' words may stand (`Lookup.holding`). A store that was opened anew need not have
     them: to it the call may then hold anything.
     live: whatever `facts` and `passing.words` say, not encoded: the store may keep it in memory and give it back, as long as the
@@ -109,6 +114,7 @@ class Indexed(NamedTuple):
     passing: Passing | None = NO_PASSING
     live: object = None
     texts: tuple[str, ...] = ()
+    pairs: tuple[Pair, ...] = ()
 
 
 @quick

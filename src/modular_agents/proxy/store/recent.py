@@ -1,14 +1,15 @@
-"""The latest calls, by the tokens they left and those they asked for: the part of linking's index that is kept in memory.
+"""The latest calls, by what they left and what they asked for: the part of linking's index that is kept in memory.
 
-Two halves: when the younger one is full the older one is dropped whole, so that nothing is ever swept and the size is bounded.
-It holds nothing that the store could not give back; an engine fills it when it opens its file.
+Who came first goes first when there is too much, a few at a time. It holds nothing that the store could not give back; an engine
+fills it when it opens its file.
 """
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
+from typing import Generic, TypeVar
 
-from modular_agents.proxy.model.link import CALLS_PER_TOKEN, CALLS_TOLD, RECENT_CHARS, RECENT_TOKENS
+from modular_agents.proxy.model.link import CALLS_PER_TOKEN, CALLS_TOLD, RECENT_CHARS, RECENT_TOKENS, Pair
 
 ASKERS_PER_TOKEN = 64
 """Calls that one token lets be placed anew. Reached by floods of equal requests only."""
@@ -17,16 +18,27 @@ ASKERS_PER_TOKEN = 64
 class Entry:
     """One of the latest calls. `number` is the engine's own; `lasting` are the tokens by which it is found later on, too."""
 
-    __slots__ = ("asked", "call_id", "lasting", "left", "number", "started_ns", "texts", "watched")
+    __slots__ = ("asked", "call_id", "lasting", "left", "number", "pairs", "started_ns", "texts", "watched")
 
     def __init__(self, number: int, call_id: str, started_ns: int) -> None:
         self.number, self.call_id, self.started_ns = number, call_id, started_ns
         self.lasting: tuple[int, ...] = ()
         self.left: tuple[int, ...] = ()
+        self.pairs: tuple[Pair, ...] = ()
         self.asked: tuple[int, ...] = ()
         self.watched: tuple[int, ...] = ()
         self.texts: tuple[str, ...] | None = ()
         """None: nobody knows."""
+
+    @property
+    def size(self) -> int:
+        """Tokens and pairs under which it stands."""
+        return len(self.left) + len(self.pairs) + len(self.asked) + len(self.watched)
+
+    @property
+    def chars(self) -> int:
+        """Characters that it was told."""
+        return sum(map(len, self.texts or ()))
 
     def holds(self, words: Sequence[str]) -> bool:
         """Return whether one of these strings stands in what the call was told, as far as is known."""
@@ -35,58 +47,59 @@ class Entry:
 
 _START = attrgetter("started_ns")
 _MOMENT = attrgetter("started_ns", "number")
+K = TypeVar("K", int, Pair)
 
 
-class Postings:
-    """Entries by token, those of one token in the order of their moments."""
+class Postings(Generic[K]):
+    """Entries by key, those of one key in the order of their moments."""
 
-    __slots__ = ("before", "now")
+    __slots__ = ("_there",)
 
     def __init__(self) -> None:
-        self.now: dict[int, Entry | list[Entry]] = {}
-        self.before: dict[int, Entry | list[Entry]] = {}
+        self._there: dict[K, Entry | list[Entry]] = {}
 
-    def add(self, tokens: Collection[int], entry: Entry) -> None:
-        """Let an entry be found by these tokens."""
-        now = self.now
-        shared = [(token, now[token]) for token in filter(now.__contains__, tokens)]
-        now.update(dict.fromkeys(tokens, entry))
-        for token, there in shared:  # hardly ever more than one
-            if there is not entry:
-                now[token] = _with(there, entry)
+    def change(self, entry: Entry, old: Collection[K], new: Collection[K]) -> None:
+        """Let an entry be found by the new keys, and no longer by the old ones."""
+        if old == new:
+            return
+        if old:
+            self._remove(entry, [key for key in old if key not in new])
+            new = [key for key in new if key not in old]
+        there = self._there
+        shared = [(key, there[key]) for key in filter(there.__contains__, new)]
+        there.update(dict.fromkeys(new, entry))
+        for key, others in shared:  # hardly ever more than one
+            there[key] = _with(others, entry)
 
-    def remove(self, tokens: Iterable[int], entry: Entry) -> None:
-        """Let it be found by them no more."""
-        for token in tokens:
-            for half in (self.now, self.before):
-                there = half.get(token)
-                if there is entry:
-                    del half[token]
-                elif isinstance(there, list) and entry in there:
-                    there.remove(entry)
-                    if not there:
-                        del half[token]
+    def _remove(self, entry: Entry, keys: Iterable[K]) -> None:
+        for key in keys:
+            there = self._there.get(key)
+            if there is entry:
+                del self._there[key]
+            elif isinstance(there, list) and entry in there:
+                there.remove(entry)
+                if not there:
+                    del self._there[key]
 
-    def turn(self) -> None:
-        """Drop the older half."""
-        self.before, self.now = self.now, {}
+    def hits(self, keys: Iterable[K]) -> list[K]:
+        """Return those of the keys that lead anywhere."""
+        return list(filter(self._there.__contains__, keys))
 
-    def hits(self, tokens: Collection[int]) -> list[int]:
-        """Return those of the tokens that lead anywhere."""
-        now, before = self.now, self.before
-        hits = list(filter(now.__contains__, tokens))
-        if before:
-            hits += [token for token in filter(before.__contains__, tokens) if token not in now]
-        return hits
+    def find(self, key: K) -> list[Entry]:
+        """Return the entries of a key."""
+        there = self._there.get(key)
+        return there if isinstance(there, list) else [] if there is None else [there]
 
-    def find(self, token: int) -> list[Entry]:
-        """Return the entries of a token."""
-        young, old = self.now.get(token), self.before.get(token)
-        if young is None or old is None:
-            there = young if old is None else old
-            return there if isinstance(there, list) else [] if there is None else [there]
-        both = {*(young if isinstance(young, list) else [young]), *(old if isinstance(old, list) else [old])}
-        return sorted(both, key=_MOMENT)
+    def before(self, keys: Iterable[K], at_ns: int) -> list[Entry]:
+        """Return, for each key, its newest entries that began at or before `at_ns`."""
+        found: list[Entry] = []
+        for key in self.hits(keys):
+            there = self.find(key)
+            end = len(there)
+            if there[-1].started_ns > at_ns:
+                end = bisect_right(there, at_ns, key=_START)
+            found += there[max(0, end - CALLS_PER_TOKEN) : end]
+        return found
 
 
 def _with(there: Entry | list[Entry], entry: Entry) -> list[Entry]:
@@ -109,92 +122,89 @@ class Recent:
 
     def clear(self) -> None:
         """Hold nothing."""
-        self._left, self._asked, self._watched = Postings(), Postings(), Postings()
-        self._now: dict[str, Entry] = {}
-        self._before: dict[str, Entry] = {}
+        self._left, self._asked, self._watched = Postings[int](), Postings[int](), Postings[int]()
+        self._pairs = Postings[Pair]()
+        self._calls: dict[str, Entry] = {}
+        """In the order in which they came."""
         self._told: list[Entry] = []
         """Those that were told anything, in the order of their moments."""
-        self._chars = 0
-        """What those were told that came since calls were dropped."""
+        self._tokens = self._chars = 0
+        """Of all of them."""
         self.horizon_ns = 0
         """Every stored call that began later is here."""
         self.newest_ns = 0
-        self.turned = False
-        """Calls have been dropped since this was last set to False."""
+        self.dropped: list[Entry] = []
+        """Whoever went to make room, for the engine to read and empty."""
 
     def get(self, call_id: str) -> Entry | None:
         """Return a call."""
-        return self._now.get(call_id) or self._before.get(call_id)
+        return self._calls.get(call_id)
 
     def put(
         self,
         entry: Entry,
         left: tuple[int, ...],
+        pairs: tuple[Pair, ...],
         passing: tuple[tuple[int, ...], tuple[int, ...]] | None,
         texts: tuple[str, ...] | None,
     ) -> None:
-        """Let a call be found by the tokens it left, and by those it asked for and watches (None: as before), and by its texts."""
+        """Let a call be found by what it left, and by what it asked for, watches and was told (`passing` None: as before)."""
         call_id = entry.call_id
-        if call_id not in self._now and call_id not in self._before:
-            self._now[call_id] = entry
+        if call_id in self._calls:
+            self._tokens -= entry.size
+        else:
+            self._calls[call_id] = entry
             self.newest_ns = max(self.newest_ns, entry.started_ns)
-        entry.left = self._changed(self._left, entry, entry.left, left)
+        self._left.change(entry, entry.left, left)
+        self._pairs.change(entry, entry.pairs, pairs)
+        entry.left, entry.pairs = left, pairs
         if passing is not None:
-            entry.asked = self._changed(self._asked, entry, entry.asked, passing[0])
-            entry.watched = self._changed(self._watched, entry, entry.watched, passing[1])
+            asked, watched = passing
+            self._asked.change(entry, entry.asked, asked)
+            self._watched.change(entry, entry.watched, watched)
+            entry.asked, entry.watched = asked, watched
             self._tell(entry, texts)
-        if len(self._left.now) > RECENT_TOKENS or self._chars > RECENT_CHARS:
-            self.horizon_ns = max(self.horizon_ns, max((one.started_ns for one in self._before.values()), default=0))
-            self._before, self._now = self._now, {}
-            self._told = [one for one in self._told if one.call_id in self._before]
-            self._chars = 0
-            self.turned = True
-            for postings in (self._left, self._asked, self._watched):
-                postings.turn()
-        if len(self._asked.now) > RECENT_TOKENS:
-            self._asked.turn()
+        self._tokens += entry.size
+        while (self._tokens > RECENT_TOKENS or self._chars > RECENT_CHARS) and len(self._calls) > 1:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        oldest = next(iter(self._calls.values()))
+        self.horizon_ns = max(self.horizon_ns, oldest.started_ns)
+        self.dropped.append(oldest)
+        self.drop(oldest.call_id)
 
     def _tell(self, entry: Entry, texts: tuple[str, ...] | None) -> None:
-        if texts != ():
+        if texts not in {(), entry.texts}:
             if entry.texts == ():
                 insort(self._told, entry, key=_MOMENT)
+            self._chars -= entry.chars
             entry.texts = texts
-            self._chars += sum(map(len, texts or ()))
-
-    @staticmethod
-    def _changed(postings: Postings, entry: Entry, old: tuple[int, ...], new: tuple[int, ...]) -> tuple[int, ...]:
-        if old:
-            fresh, stale = set(new), set(old)
-            postings.remove(stale - fresh, entry)
-            postings.add(fresh - stale, entry)
-        else:
-            postings.add(new, entry)
-        return new
+            self._chars += entry.chars
 
     def drop(self, call_id: str) -> None:
         """Forget a call."""
-        entry = self._now.pop(call_id, None) or self._before.pop(call_id, None)
-        if entry is not None:
-            self._left.remove(entry.left, entry)
-            self._asked.remove(entry.asked, entry)
-            self._watched.remove(entry.watched, entry)
-            if entry in self._told:
-                self._told.remove(entry)
-
-    @property
-    def oldest_number(self) -> int:
-        """The smallest number of a call that is here; 0 when there is none."""
-        return min((one.number for half in (self._before, self._now) for one in half.values()), default=0)
+        entry = self._calls.pop(call_id, None)
+        if entry is None:
+            return
+        self._left.change(entry, entry.left, ())
+        self._pairs.change(entry, entry.pairs, ())
+        self._asked.change(entry, entry.asked, ())
+        self._watched.change(entry, entry.watched, ())
+        self._tokens -= entry.size
+        if entry.texts != ():
+            self._told.remove(entry)
+            self._chars -= entry.chars
 
     def earlier(self, tokens: Collection[int], at_ns: int) -> list[Entry]:
         """Return, for each token, the newest calls that left it and began at or before `at_ns`."""
+        return self._left.before(tokens, at_ns)
+
+    def said(self, pairs: Sequence[Iterable[Pair]], at_ns: int) -> list[Entry]:
+        """Return, for each pair of words, the newest calls that left it and began at or before `at_ns`."""
         found: list[Entry] = []
-        for token in self._left.hits(tokens):
-            there = self._left.find(token)
-            end = len(there)
-            if there[-1].started_ns > at_ns:
-                end = bisect_right(there, at_ns, key=_START)
-            found += there[max(0, end - CALLS_PER_TOKEN) : end]
+        for some in pairs:
+            found += self._pairs.before(some, at_ns)
         return found
 
     def later(self, tokens: Collection[int], at_ns: int) -> list[Entry]:

@@ -106,6 +106,8 @@ class MemoryBatch:
         if lookup.asking:
             asking = set(lookup.asking)
             found += [one for one in calls.values() if _asks(one, asking, at_ns)]
+        for pair in {pair for some in lookup.pairs for pair in some}:
+            found += _near((one for one in calls.values() if pair in one.indexed.pairs), at_ns, -1, CALLS_PER_TOKEN)
         if lookup.holding:
             told = [one for one in calls.values() if one.indexed.texts and one.call.started_ns > at_ns]
             told.sort(key=lambda one: (one.call.started_ns, one.number))

@@ -18,6 +18,7 @@ from modular_agents.proxy.model.link import (
     Candidate,
     Indexed,
     Lookup,
+    Pair,
     Passing,
 )
 from modular_agents.proxy.store.recent import Entry, Recent
@@ -44,8 +45,8 @@ class Links:
         self._new = self._drop_below = self._batches = 0
         self._has_changed = False
         self._standing: dict[int, tuple[int, bytes, bytes]] = {}
-        self._passing: dict[int, tuple[int, bytes, bytes, bytes, bytes]] = {}
-        self._left: dict[int, tuple[bytes, int]] = {}
+        self._passing: dict[int, tuple[int, bytes, bytes, bytes, bytes, bytes]] = {}
+        self._left: dict[int, tuple[bytes, bytes, int]] = {}
         self._tokens: dict[tuple[int, int, int], bool] = {}
         """Rows of a batch, by call, and of tokens whether they stand: written together, table by table, which takes half the time."""
 
@@ -59,6 +60,8 @@ class Links:
         found: list[Entry] = []
         if lookup.earlier:
             found += recent.earlier(lookup.earlier, at_ns)
+        if lookup.pairs:
+            found += recent.said(lookup.pairs, at_ns)
         if lookup.later:
             found += recent.later(lookup.later, at_ns)
         if lookup.asking:
@@ -87,7 +90,8 @@ class Links:
         else:
             self._put_again(entry, indexed)
         entry.lasting = indexed.tokens
-        self._recent.put(entry, indexed.tokens + indexed.recent, passing[:2] if passing is not None else None, indexed.texts)
+        left, asking = indexed.tokens + indexed.recent, passing[:2] if passing is not None else None
+        self._recent.put(entry, left, indexed.pairs, asking, indexed.texts)
         words = passing.words if passing is not None else self._words_of(number)
         self._live[number] = Candidate(
             record.call_id,
@@ -114,10 +118,11 @@ class Links:
         self._write()
         self._batches += 1
         self._db.execute(self._sql["count_links"])
-        if self._recent.turned:
-            self._recent.turned, self._drop_below = False, self._recent.oldest_number
-            self._live.clear()
-            self._lived.clear()
+        if gone := self._recent.dropped:
+            self._db.executemany(self._sql["drop_passing"], [(entry.number,) for entry in gone])
+            for entry in gone:
+                self.moved(entry.number)
+            gone.clear()
         if self._drop_below:
             self._db.execute(self._sql["drop_passed"], (self._drop_below, DROPPED_PER_CALL * max(self._new, 1)))
             if not self._db.changes():
@@ -153,7 +158,7 @@ class Links:
         before = self._standing_tokens(number) if started_ns <= self._recent.horizon_ns else ()
         self._put_tokens(entry, before, indexed.tokens)
         self._standing[number] = (number, _pack(indexed.tokens), indexed.facts)
-        self._put_passing(number, indexed.recent, indexed.passing or NO_PASSING)
+        self._put_passing(number, indexed, indexed.passing or NO_PASSING)
         self._new += 1
         return entry
 
@@ -175,15 +180,15 @@ class Links:
             self._put_tokens(entry, entry.lasting, indexed.tokens)
         self._standing[number] = (number, _pack(indexed.tokens), indexed.facts)
         if indexed.passing is not None:
-            self._put_passing(number, indexed.recent, indexed.passing)
+            self._put_passing(number, indexed, indexed.passing)
         elif (there := self._passing.get(number)) is not None:
-            self._passing[number] = (number, _pack(indexed.recent), *there[2:])
+            self._passing[number] = (number, _pack(indexed.recent), _joined(indexed.pairs), *there[3:])
         else:
-            self._left[number] = (_pack(indexed.recent), number)
+            self._left[number] = (_pack(indexed.recent), _joined(indexed.pairs), number)
 
-    def _put_passing(self, number: int, recent: tuple[int, ...], passing: Passing) -> None:
+    def _put_passing(self, number: int, indexed: Indexed, passing: Passing) -> None:
         asked, watched, words = passing
-        self._passing[number] = (number, _pack(recent), _pack(asked), _pack(watched), words)
+        self._passing[number] = (number, _pack(indexed.recent), _joined(indexed.pairs), _pack(asked), _pack(watched), words)
         self._left.pop(number, None)
 
     def _put_tokens(self, entry: Entry, old: Sequence[int], new: Sequence[int]) -> None:
@@ -303,23 +308,34 @@ class Links:
         self._batches = db.execute(self._sql["links_count"]).get
         rows: list[Any] = []
         tokens, before = 0, _ANY_NUMBER
-        while tokens < 2 * RECENT_TOKENS:
+        while tokens < RECENT_TOKENS:
             some: list[Any] = db.execute(self._sql["passing_before"], (before, LOADED_AT_ONCE)).fetchall()
             rows += some
             if len(some) < LOADED_AT_ONCE:
                 break
             before = some[-1][0]
-            tokens += sum(len(row[4]) for row in some) // _TOKEN_BYTES
+            tokens += sum(len(packed) for row in some for packed in row[3:7]) // _TOKEN_BYTES
         oldest = rows[-1][0] if rows else _ANY_NUMBER
+        self._drop_below = oldest if rows else 0
         recent.horizon_ns = db.execute(self._sql["started_before"], (oldest,)).get or 0
-        for number, call_id, started_ns, lasting, left, asked, watched, is_told in reversed(rows):
+        for number, call_id, started_ns, lasting, left, asked, watched, pairs, is_told in reversed(rows):
             entry = Entry(number, call_id, started_ns)
             entry.lasting = _unpack(lasting)
-            recent.put(entry, entry.lasting + _unpack(left), (_unpack(asked), _unpack(watched)), None if is_told else ())
+            passing = _unpack(asked), _unpack(watched)
+            recent.put(entry, entry.lasting + _unpack(left), _parted(pairs), passing, None if is_told else ())
 
 
 _TOKEN_BYTES = 8
 _ANY_NUMBER = 1 << 62
+
+
+def _joined(pairs: tuple[Pair, ...]) -> bytes:
+    return " ".join([word for pair in pairs for word in pair]).encode("utf-8", "surrogatepass")
+
+
+def _parted(joined: bytes) -> tuple[Pair, ...]:
+    words = iter(joined.decode("utf-8", "surrogatepass").split(" ") if joined else ())
+    return tuple(zip(words, words, strict=True))
 
 
 def _pack(tokens: tuple[int, ...]) -> bytes:

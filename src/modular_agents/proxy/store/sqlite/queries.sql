@@ -409,7 +409,7 @@ FROM carray(?) AS w CROSS JOIN call AS c ON c.id = w.value
 LEFT JOIN standing AS s ON s.call = c.id LEFT JOIN passing AS p ON p.call = c.id
 
 -- name: passing_before
-SELECT p.call, c.call_id, c.started_ns, s.tokens, p.recent, p.asked, p.watched, length(p.words) > 0
+SELECT p.call, c.call_id, c.started_ns, s.tokens, p.recent, p.asked, p.watched, p.pairs, length(p.words) > 0
 FROM passing AS p CROSS JOIN call AS c ON c.id = p.call CROSS JOIN standing AS s ON s.call = p.call
 WHERE p.call < ? ORDER BY p.call DESC LIMIT ?
 
@@ -420,12 +420,12 @@ SELECT started_ns FROM call WHERE id < ? ORDER BY id DESC LIMIT 1
 SELECT words FROM passing WHERE call = ?
 
 -- name: put_passing
-INSERT INTO passing (call, recent, asked, watched, words) VALUES (?, ?, ?, ?, ?)
+INSERT INTO passing (call, recent, pairs, asked, watched, words) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (call) DO UPDATE SET
-  recent = excluded.recent, asked = excluded.asked, watched = excluded.watched, words = excluded.words
+  recent = excluded.recent, pairs = excluded.pairs, asked = excluded.asked, watched = excluded.watched, words = excluded.words
 
 -- name: put_recent
-UPDATE passing SET recent = ? WHERE call = ?
+UPDATE passing SET recent = ?, pairs = ? WHERE call = ?
 
 -- name: drop_passing
 DELETE FROM passing WHERE call = ?
