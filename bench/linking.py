@@ -10,6 +10,7 @@ and 95th percentile over the calls of a kind, and the median of the first and la
 """
 
 import argparse
+import gc
 import random
 import shutil
 import statistics
@@ -25,6 +26,7 @@ from tests.support.talks import SECOND, Talk, World, result, running, text, use
 
 from bench.counting import instructions
 from bench.store import Talker
+from modular_agents.proxy.app import GC_ALLOCATIONS
 from modular_agents.proxy.linking import read, revise, settle
 from modular_agents.proxy.model.call import Call, Cost
 from modular_agents.proxy.model.exchange import Exchange, RequestSide
@@ -90,6 +92,9 @@ def measured(db: Path, calls: Sequence[Call], kinds: dict[str, str]) -> list[Tim
         [(call.started_ns, running(call)) for call in calls] + [(call.ended_ns or 0, call) for call in calls], key=lambda one: one[0]
     )
     waiting = [version for _, version in moments]
+    gc.collect()
+    gc.freeze()  # the calls to come are not the recorder's
+    gc.set_threshold(GC_ALLOCATIONS)  # as in its own process
     while waiting:
         reads: list[object] = []
         for version in waiting[:BATCH]:  # as the recorder does: a batch is read before any of it is placed

@@ -69,7 +69,7 @@ class LinkMemory:
     def forget(self) -> None:
         """Let no call be among the latest any more."""
         for call_id, row in self.rows.items():
-            self.rows[call_id] = replace(row, indexed=row.indexed._replace(recent=(), passing=None, texts=(), pairs=()))
+            self.rows[call_id] = replace(row, indexed=replace(row.indexed, recent=(), passing=None, texts=(), pairs=()))
         self.gone |= self.rows.keys()
         self.left, self.asked, self.watched, self.pairs = {}, {}, {}, {}
         for call_id, row in self.rows.items():
@@ -125,13 +125,13 @@ class LinkMemory:
                     opener_id=move.opener_id,
                     agent_name=agent,
                 )
-                self._place(replace(row, placement=moved, indexed=row.indexed._replace(live=None)))
+                self._place(replace(row, placement=moved, indexed=replace(row.indexed, live=None)))
 
     def _put(self, row: Row) -> None:
         old = self.rows.get(row.call_id)
         if row.indexed.passing is None:
             passing, texts = (old.indexed.passing, old.indexed.texts) if old else (NO_PASSING, ())
-            row = replace(row, indexed=row.indexed._replace(passing=passing, texts=texts))
+            row = replace(row, indexed=replace(row.indexed, passing=passing, texts=texts))
         for index, tokens in _indexes(self, old):
             for token in tokens:
                 index[token].discard(row.call_id)

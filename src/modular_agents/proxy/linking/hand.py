@@ -16,6 +16,7 @@ from modular_agents.proxy.linking.returns import RESPONSE
 from modular_agents.proxy.linking.sight import Known, Sight
 from modular_agents.proxy.linking.threads import REQUEST
 from modular_agents.proxy.model.decision import PLACING, Decision, DecisionKind
+from modular_agents.proxy.model.quick import changed
 
 
 def hand_of(decisions: Iterable[Decision]) -> Hand | None:
@@ -41,14 +42,14 @@ def with_hand(facts: Facts, decisions: Iterable[Decision]) -> Facts:
 
 def ruled(placed: Placed, sight: Sight) -> Placed:
     """Return where a call stands after what was said of it."""
-    facts, _, told, _, root_id, _, _, _ = placed
+    facts, told, root_id = placed.facts, placed.stand, placed.root_id
     hand = facts.hand
     if hand is None:
         return placed
     came = tuple([one for one in told.came if (one.source, one.type) not in hand.cut])
     goes_on = root_id != facts.call_id
     if goes_on and not hand.places and came[:1] == told.came[:1]:
-        return placed._replace(stand=msgspec.structs.replace(told, came=came, unruled=told))
+        return changed(placed, stand=msgspec.structs.replace(told, came=came, unruled=told))
     if not hand.places:
         return _opening(placed, came, placed.trace_id, told.freed)
     came = tuple([one for one in came if one.type == RESPONSE])
@@ -62,7 +63,8 @@ def ruled(placed: Placed, sight: Sight) -> Placed:
 
 def _opening(placed: Placed, came: tuple[Came, ...], trace_id: str, freed: str | None) -> Placed:
     """Let a call open a thread to which `came` leads."""
-    facts, words, told, was, _, _, agent_name, loose = placed
+    facts, words, told, was = placed.facts, placed.words, placed.stand, placed.trace_id
+    agent_name, loose = placed.agent_name, placed.loose
     first = came[0] if came else None
     is_same = bool(first and told.came and (first.source, first.type) == (told.came[0].source, told.came[0].type))
     stand = msgspec.structs.replace(

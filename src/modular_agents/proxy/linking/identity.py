@@ -9,7 +9,8 @@ Sources: captures of the clients named (tests/corpus), W3C Trace Context and Bag
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote
 
 import msgspec
@@ -17,6 +18,7 @@ import msgspec
 from modular_agents.proxy.model.call import Call
 from modular_agents.proxy.model.exchange import Hints
 from modular_agents.proxy.model.ids import clean_opaque_id
+from modular_agents.proxy.model.quick import quick
 
 CLAUDE_SESSION = "x-claude-code-session-id"
 _SESSION_HEADERS = (
@@ -97,7 +99,9 @@ _HINTED = msgspec.json.Decoder(_Hinted)
 _NO_TURN, _NO_HINTS = _Turn(), _Hinted()
 
 
-class Identity(NamedTuple):
+@quick
+@dataclass(frozen=True, slots=True)
+class Identity:
     """Who speaks, as far as anybody said. Every id is cleaned, opaque text.
 
     trace: given by the person or app, with the rule that found it. trace_name: what they call it.

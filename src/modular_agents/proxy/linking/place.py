@@ -7,8 +7,8 @@ comes back on threads and openers; kin on all of them. The trace written here is
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 from modular_agents.proxy.linking.delegation import PLAN, opener, taken
 from modular_agents.proxy.linking.facts import BY_HAND, Came, Facts, Stand, Words
@@ -22,6 +22,7 @@ from modular_agents.proxy.linking.text import Reading, Said
 from modular_agents.proxy.linking.threads import REQUEST, Recall, predecessor, sought
 from modular_agents.proxy.linking.tokens import BRANCH, FOLLOWING, HISTORY, SESSION, THREAD, TIED, TIP, mark, named, turned
 from modular_agents.proxy.model.link import Pair
+from modular_agents.proxy.model.quick import quick
 from modular_agents.proxy.model.trace import HELPERS, Edge, EdgeType, Evidence, Placement
 
 PEERS = 4
@@ -33,7 +34,9 @@ SILENCE = Reading(())
 _EDGE_TYPES = {str(one): one for one in EdgeType}
 
 
-class Placed(NamedTuple):
+@quick
+@dataclass(frozen=True, slots=True)
+class Placed:
     """Where a call stands, and why."""
 
     facts: Facts
@@ -53,20 +56,20 @@ class Placed(NamedTuple):
     @property
     def placement(self) -> Placement:
         """The same as the store keeps it."""
-        facts, _, stand, trace_id, root_id, opener_id, agent_name, _ = self
+        facts, stand, root_id = self.facts, self.stand, self.root_id
         is_root = root_id == facts.call_id
         return Placement(
-            trace_id,
+            self.trace_id,
             thread_of(root_id),
-            trace_evidence(facts, trace_id),
-            agent_name,
+            trace_evidence(facts, self.trace_id),
+            self.agent_name,
             stand.parent,
             tuple([_edge(came, facts.call_id) for came in stand.came]),
             facts.trace_name,
             facts.task if is_root and facts.kind not in NOISE else None,
             stand.kind,
             root_id,
-            opener_id,
+            self.opener_id,
             facts.agent is not None,
         )
 
@@ -250,7 +253,7 @@ def _loose(me: Facts, trace_id: str, touched: set[str]) -> frozenset[str]:
 
 def lasting_of(me: Facts, stand: Stand, *, is_root: bool, opener_id: str | None) -> tuple[int, ...]:
     """Return the tokens by which a call is found for good: its history, the ids of its answer, its conversation, who opened it."""
-    found = [named(TIP, tip) for tip in me.tip]
+    found = [named(TIP, tip) for tip in me.tip] if me.tip else []
     if me.response:
         found.append(me.response)
     if me.thread:
@@ -264,7 +267,8 @@ def lasting_of(me: Facts, stand: Stand, *, is_root: bool, opener_id: str | None)
             found.append(mark(SESSION, me.session))
         if opener_id:
             found.append(opened_by(opener_id, stand.use))
-        found += [mark(TIED, root) for root in stand.tied]
+        if stand.tied:
+            found += [mark(TIED, root) for root in stand.tied]
     return tuple(found)
 
 
@@ -275,11 +279,13 @@ def recent_of(me: Facts, words: Words, stand: Stand, *, is_root: bool) -> tuple[
         found.append(named(HISTORY, me.tips[0]))
     if me.previous:
         found.append(turned(me.previous, FOLLOWING))
-    found += [offer.piece.short for offer in me.offers]
+    if me.offers:
+        found += [offer.piece.short for offer in me.offers]
     if me.handed:
         found.append(me.handed.short)
         found.append(me.head)
-    found += [told_to(root) for root in stand.told]
+    if stand.told:
+        found += [told_to(root) for root in stand.told]
     if is_root:
         if stand.took:
             found.append(taken(stand.took))
@@ -288,22 +294,24 @@ def recent_of(me: Facts, words: Words, stand: Stand, *, is_root: bool) -> tuple[
     return tuple(dict.fromkeys(filter(None, found)))
 
 
-def pieces_of(me: Facts) -> list[Said]:
+def pieces_of(me: Facts) -> Sequence[Said]:
     """Return what the answer holds that others may have been told."""
+    if not me.offers:
+        return (me.handed,) if me.handed else ()
     found = [offer.piece for offer in me.offers]
-    if me.handed:
-        found.append(me.handed)
-    return found
+    return [*found, me.handed] if me.handed else found
 
 
 def pairs_of(me: Facts) -> tuple[Pair, ...]:
     """Return the pairs of words by which a call is found where these pieces may stand."""
-    return tuple(dict.fromkeys([piece.anchor for piece in pieces_of(me) if piece.words]))
+    pieces = pieces_of(me)
+    return tuple(dict.fromkeys([piece.anchor for piece in pieces if piece.words])) if pieces else ()
 
 
-def words_of(me: Facts) -> list[str]:
+def words_of(me: Facts) -> Sequence[str]:
     """Return words of these pieces by which texts are found in which they may stand; short ones are found by their tokens."""
-    return [piece.words for piece in pieces_of(me) if piece.words]
+    pieces = pieces_of(me)
+    return [piece.words for piece in pieces if piece.words] if pieces else ()
 
 
 def has_reading(me: Facts, words: Words) -> bool:

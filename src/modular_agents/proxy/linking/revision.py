@@ -14,6 +14,7 @@ from modular_agents.proxy.linking.place import Placed, has_reading, lasting_of, 
 from modular_agents.proxy.linking.sight import Find, Known, Sight, known
 from modular_agents.proxy.linking.tokens import CALL, MEMBER, TIED, mark
 from modular_agents.proxy.model.link import NO_PASSING, Candidate, Indexed, LinkChanges, Lookup, Passing, Replaced, ThreadMove
+from modular_agents.proxy.model.quick import changed
 from modular_agents.proxy.model.trace import Placement
 
 MAX_REVISED = 512
@@ -24,8 +25,8 @@ MAX_TRACES = 64
 
 def indexed_of(placed: Placed, passing: Passing | None, placement: Placement) -> Indexed:
     """Return what a placed call leaves behind."""
-    facts, words, stand, _, root_id, opener_id, _, _ = placed
-    is_root = root_id == facts.call_id
+    facts, words, stand = placed.facts, placed.words, placed.stand
+    is_root, opener_id = placed.root_id == facts.call_id, placed.opener_id
     return Indexed(
         lasting_of(facts, stand, is_root=is_root, opener_id=opener_id),
         encode(facts, stand),
@@ -100,7 +101,7 @@ class Revision:
             return
         if placed.root_id == old.root_id:
             # grouping decides about traces; until then the thread stays together
-            placed = placed._replace(trace_id=old.trace_id)
+            placed = changed(placed, trace_id=old.trace_id)
         followers = self._followers(old, placed)
         mine = self._replaced(old, placed, passing)
         moved = [self._replaced(one, _following(one, placed), one.passing) for one in followers]

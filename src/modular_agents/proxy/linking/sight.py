@@ -5,7 +5,7 @@ them later makes it be placed again. `asked` are tokens of calls before it in ti
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import msgspec
 
@@ -13,6 +13,7 @@ from modular_agents.proxy.linking.facts import Came, Facts, Stand, Told, Words, 
 from modular_agents.proxy.linking.text import Reading
 from modular_agents.proxy.linking.tokens import CALL, MEMBER, mark
 from modular_agents.proxy.model.link import Candidate, Lookup, Passing
+from modular_agents.proxy.model.quick import quick
 from modular_agents.proxy.model.trace import Placement
 
 Find = Callable[[Lookup], Sequence[Candidate]]
@@ -55,7 +56,9 @@ def is_over(facts: Facts, other: Facts) -> bool:
     return facts.ended_ns is not None and facts.ended_ns <= other.started_ns + SLACK_NS
 
 
-class Link(NamedTuple):
+@quick
+@dataclass(frozen=True, slots=True)
+class Link:
     """What leads to a call, and why we believe it. `is_doubtful` when others might as well."""
 
     source: Known

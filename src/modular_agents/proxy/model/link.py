@@ -97,7 +97,9 @@ class Candidate(NamedTuple):
     """As `Indexed.live` was given, when the store still has it."""
 
 
-class Indexed(NamedTuple):
+@quick
+@dataclass(frozen=True, slots=True)
+class Indexed:
     """What a call leaves behind: the tokens by which it is found and the facts that linking reads when it was.
 
     passing: None leaves what an earlier version of the call left, and its `texts`.
@@ -158,7 +160,9 @@ class LinkChanges:
     moves: tuple[ThreadMove, ...] = ()
 
 
-class Linked(NamedTuple):
+@quick
+@dataclass(frozen=True, slots=True)
+class Linked:
     """All that linking says about a call before it is stored."""
 
     placement: Placement

@@ -27,6 +27,7 @@ from modular_agents.proxy.model.link import (
     LinkChanges,
     Lookup,
 )
+from modular_agents.proxy.model.quick import changed
 from modular_agents.proxy.model.trace import Edge, Evidence, Placement
 from modular_agents.proxy.ports import JournalPosition
 from modular_agents.proxy.store.memory.reader import MemoryReader
@@ -323,8 +324,8 @@ def _kept(indexed: Indexed, before: Stored | None) -> Indexed:
     if indexed.passing is not None:
         return indexed
     if before is None:
-        return indexed._replace(passing=NO_PASSING)
-    return indexed._replace(passing=before.indexed.passing, texts=before.indexed.texts)
+        return changed(indexed, passing=NO_PASSING)
+    return changed(indexed, passing=before.indexed.passing, texts=before.indexed.texts)
 
 
 def _free(taken: set[int], time_ns: int) -> int:

@@ -68,7 +68,7 @@ class Links:
             found += recent.asking(lookup.asking, at_ns)
         if lookup.holding:
             found += recent.holding(lookup.holding, at_ns)
-        numbers = [entry.number for entry in found]
+        numbers = [entry.number for entry in found] if found else []
         if lookup.ever or lookup.ever_later:
             numbers += self._lasting(lookup)
         if lookup.calls or lookup.thread is not None or lookup.members or lookup.roots:
