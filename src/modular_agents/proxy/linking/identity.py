@@ -10,6 +10,7 @@ Sources: captures of the clients named (tests/corpus), W3C Trace Context and Bag
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -131,20 +132,22 @@ class Identity:
 
 def identify(call: Call) -> Identity:
     """Read what the call's hints, headers and body say of who is speaking."""
-    headers: dict[str, str] = {}
-    for name, value in call.request_headers:
-        key = name.lower()
-        if key in _HEADERS:
-            headers[key] = value
-    hinted, hints = _hinted(call.params), call.hints
-    if not headers and hinted.client_metadata is None:
+    telling = [(key, value) for name, value in call.request_headers if (key := name.lower()) in _HEADERS]
+    return _identity(call.hints, tuple(telling), call.params)
+
+
+@lru_cache(maxsize=256)
+def _identity(hints: Hints, telling: tuple[tuple[str, str], ...], params: bytes) -> Identity:
+    """Read the same; remembered, for a conversation's turns say it in the same words."""
+    hinted = _hinted(params)
+    if not telling and hinted.client_metadata is None:
         session, rule = _body_session(hinted)
         said = "said" if hints.trace else ""
         return Identity(
             hints.trace, said, None, session, rule, None, None, None, None, hints.agent, hints.parent_call, hints.replay_of, None, 0,
             _limit(hinted),
         )  # fmt: skip
-    return _told(hints, headers, hinted)
+    return _told(hints, dict(telling), hinted)
 
 
 def _told(hints: Hints, headers: Mapping[str, str], hinted: _Hinted) -> Identity:
