@@ -3,7 +3,6 @@
 Facts are made from a call once and never from another call. Where a call stands (`Stand`) is kept beside them and may change.
 """
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -14,8 +13,6 @@ from modular_agents.proxy.model.trace import Placement
 
 COMPLETED = "completed"
 UNANSWERED = frozenset({"failed", "cancelled", "interrupted"})
-READINGS = 256
-"""Readings that are remembered: a call is asked for its own several times, and calls that run side by side for one another's."""
 BY_HAND = "by hand"
 """The rule of what a person said."""
 CHOSEN_BY_WORDS = frozenset({"tool_input", "plan", "said.parent", "header.parent-thread"})
@@ -116,7 +113,7 @@ class Facts(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return self.started_ns, self.call_id
 
 
-class Words(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class Words(msgspec.Struct, array_like=True, frozen=True, dict=True):
     """What a turn was told, as `text.Reading` needs it: kept only while a call that comes late may still have said it."""
 
     texts: tuple[str, ...] = ()
@@ -131,14 +128,14 @@ class Words(msgspec.Struct, array_like=True, frozen=True, gc=False):
     @property
     def reading(self) -> Reading:
         """The words as a text in which others may stand."""
-        return _reading(self.texts, self.lines, self.briefing)
+        made: Reading | None = self.__dict__.get("reading")
+        if made is None:
+            made = self.__dict__["reading"] = Reading(self.texts, self.lines, self.briefing)
+        return made
 
     def __bool__(self) -> bool:
         """Return whether anything was said."""
         return bool(self.texts or self.briefing)
-
-
-_reading = lru_cache(maxsize=READINGS)(Reading)
 
 
 class Came(NamedTuple):

@@ -31,7 +31,7 @@ _TITLE = re.compile(
     re.IGNORECASE,
 )
 _TITLE_WORDS = ("title", "summari", "new conversation topic")
-_ROUTER = re.compile(r"\bspecialized Task Routing AI\b")
+_ROUTER = "specialized Task Routing AI"
 """Gemini CLI asks a small model how hard the task is, to choose the model that does it."""
 _COMPACTION = re.compile(
     r"\b(?:summary|summari[sz]e|compact|condense|hand-?off)\b[^\n]{0,120}\b(?:conversation|context|session|history|so far|transcript)\b"
@@ -54,7 +54,7 @@ def kind_of(call: Call, identity: Identity, system: str, asked: Sequence[str]) -
         return "warmup"
     if not call.tools and len(call.messages) <= _TITLE_MESSAGES and _says(_TITLE, _TITLE_WORDS, f"{system[:_HEAD_CHARS]}\n{_heads(asked)}"):
         return "title"
-    if not call.tools and _ROUTER.search(system[:_HEAD_CHARS]):
+    if not call.tools and _ROUTER in system[:_HEAD_CHARS]:
         return "router"
     is_long = len(call.messages) > _TITLE_MESSAGES or call.previous_response_id is not None
     if (is_long or not call.tools) and _says(_COMPACTION, _COMPACTION_WORDS, last[:_HEAD_CHARS]):
@@ -65,7 +65,10 @@ def kind_of(call: Call, identity: Identity, system: str, asked: Sequence[str]) -
 def _says(pattern: re.Pattern[str], words: Sequence[str], text: str) -> bool:
     """Return whether a pattern stands in a text; it is looked for only where one of its words does, which takes a tenth of the time."""
     folded = text.casefold()
-    return any(word in folded for word in words) and pattern.search(text) is not None
+    for word in words:
+        if word in folded:
+            return pattern.search(text) is not None
+    return False
 
 
 def _heads(asked: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from modular_agents.proxy.linking.facts import Facts, Told, Words, encode_words
 from modular_agents.proxy.linking.gather import answered_as, completed, gather, recall
 from modular_agents.proxy.linking.hand import ruled, with_hand
-from modular_agents.proxy.linking.place import Placed, has_reading, pieces_of, place, words_of
+from modular_agents.proxy.linking.place import Placed, pieces_of, place, words_of
 from modular_agents.proxy.linking.revision import Revision, indexed_of
 from modular_agents.proxy.linking.sight import Find, Known, Sight, known
 from modular_agents.proxy.linking.text import Said
@@ -38,8 +38,6 @@ def read(call: Call, before: object = None) -> Read:
         facts, words, _ = before
     else:
         facts, words = gather(call)
-        if has_reading(facts, words):
-            words.reading.prepare()
     return Read(facts, words, facts) if call.status is _RUNNING else Read(completed(facts, call), words, facts)
 
 

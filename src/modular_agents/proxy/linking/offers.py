@@ -37,6 +37,8 @@ _WRAPS = ("{", "[", "<")
 _QUOTED = re.compile(r"\"([^\"\n]{12,})\"|'([^'\n]{12,})'")
 _FENCED = re.compile(r"```(?:json|JSON)?\s*\n(.*?)```", re.DOTALL)
 _ITEM = re.compile(r"^\s*(?:[-*•]|\d{1,3}[.)])\s+(\S.{14,})$", re.MULTILINE)
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+"""No item of a list begins with one of these."""
 _MIN_RESULT_CHARS = 16
 
 
@@ -150,8 +152,9 @@ def _planned(text: str) -> Iterator[tuple[str, str]]:
     if value is not None:
         yield from _strings(value, "", 0)
         return
-    for item in _ITEM.finditer(text):
-        yield item[1], ""
+    if "\n" in text or text[:1] not in _LETTERS:
+        for item in _ITEM.finditer(text):
+            yield item[1], ""
     if any(mark in text for mark in _CODE):  # an agent that writes code calls others with quoted words
         for double, single in _QUOTED.findall(text):
             yield double or single, ""

@@ -103,6 +103,16 @@ def squeezed(text: str) -> str:
     return " ".join(ends_of(text).split())
 
 
+def parted(text: str, room: int) -> tuple[str, list[str]]:
+    """Return the same, cut to a size, with its words."""
+    words = ends_of(text).split()
+    flat = " ".join(words)
+    if len(flat) > room:
+        flat = flat[:room].rstrip(" ")
+        words = flat.split(" ")
+    return flat, words
+
+
 def said(text: str) -> Said | None:
     """Return `text` as a piece that may be repeated; None when it is too short to mean anything."""
     words = ends_of(text).split()
@@ -132,16 +142,15 @@ def _anchored(inner: Sequence[str], start: int) -> tuple[int, str]:
     return start + at + sum(sizes[:at]), " ".join(inner[at : at + 3])
 
 
-def _ends(text: str) -> list[list[str]]:
-    """Return the words of a squeezed text, of a longer one those at both ends."""
-    words = text.split(" ")
+def _ends(words: list[str]) -> list[list[str]]:
+    """Return the words of a text, of a longer one those at both ends."""
     return [words] if len(words) <= 2 * READ_WORDS else [words[:READ_WORDS], words[-READ_WORDS:]]
 
 
 @lru_cache(maxsize=64)
 def _pairs(briefing: str) -> list[Pair]:
     """Return the pairs of a system prompt's words: thousands of calls have the same."""
-    return [pair for words in _ends(briefing) for pair in pairwise(words)]
+    return [pair for words in _ends(briefing.split(" ")) for pair in pairwise(words)]
 
 
 class Reading:
@@ -171,16 +180,13 @@ class Reading:
 
     def pairs(self) -> list[Iterable[Pair]]:
         """Return the pairs of words by which all other earlier pieces are found."""
-        words, self._prepared = self._prepared or self._words(), None
-        own: list[Iterable[Pair]] = [pairwise(some) for some in words]
+        texts, self._prepared = self._prepared or [text.split(" ") for text in self._own], None
+        own: list[Iterable[Pair]] = [pairwise(words) for whole in texts for words in _ends(whole)]
         return [*own, _pairs(self._briefing)] if self._briefing else own
 
-    def prepare(self) -> None:
-        """Part the texts into words, for whoever asks next."""
-        self._prepared = self._words()
-
-    def _words(self) -> list[list[str]]:
-        return [words for text in self._own for words in _ends(text)]
+    def prepare(self, words: list[list[str]]) -> None:
+        """Take the words of its texts, for whoever asks next."""
+        self._prepared = words
 
     def holds(self, piece: Said) -> bool:
         """Return whether the piece stands in here, word for word."""

@@ -177,7 +177,11 @@ class Recent:
     def _tell(self, entry: Entry, texts: tuple[str, ...] | None) -> None:
         if texts not in {(), entry.texts}:
             if entry.texts == ():
-                insort(self._told, entry, key=_MOMENT)
+                told = self._told
+                if not told or told[-1].started_ns < entry.started_ns:
+                    told.append(entry)
+                else:
+                    insort(told, entry, key=_MOMENT)
             self._chars -= entry.chars
             entry.texts = texts
             self._chars += entry.chars
