@@ -3,8 +3,9 @@
     python -m bench.linking                     new traces, a thread of 200 turns, a trace of 2,000 calls
     python -m bench.linking --stored 1000000    the same beside a million calls (about a quarter of an hour to make)
     python -m bench.linking --stored 1000000 --db FILE    keeps the database and takes it the next time
+    python -m bench.linking --batch 4           as when fewer calls come: each batch finds the processor's caches cold
 
-Everything goes through a real SQLite store, in batches of `BATCH` versions. *linking* is reading the facts, every look-up in the
+Everything goes through a real SQLite store, in batches of `--batch` versions. *linking* is reading the facts, every look-up in the
 store and placing anew (`settle` and `revise`); *keeping* is what the store does to find the call again (tokens, facts). Median
 and 95th percentile over the calls of a kind, and the median of the first and last tenth of the trace.
 """
@@ -33,8 +34,8 @@ from modular_agents.proxy.model.exchange import Exchange, RequestSide
 from modular_agents.proxy.store.sqlite import SqliteStore
 from modular_agents.proxy.store.sqlite.links import Links
 
-BATCH = 4
-"""Versions per transaction: what a recorder takes up at a time under moderate load."""
+BATCH = 16
+"""Versions per transaction: what a recorder takes up at a time at 50 calls a second, each with a beginning and an end."""
 LEAD_TURNS = 40
 """A lead's conversation; then another lead takes over, as a person's next question does."""
 TOKENS_STORED = 3
@@ -57,6 +58,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=2000, help="calls of the large trace (default: %(default)s)")
     parser.add_argument("--stored", type=int, default=0, help="calls that are stored before (default: none)")
     parser.add_argument("--db", type=Path, help="the database with the stored calls; made if it is not there")
+    parser.add_argument("--batch", type=int, default=BATCH, help="versions of calls per transaction (default: %(default)s)")
     told = parser.parse_args()
     talker = Talker()
     runs: dict[str, Callable[[World], dict[str, str]]] = {
@@ -77,10 +79,10 @@ def main() -> None:
                 part.unlink()
             if told.stored and base:
                 shutil.copy(base, db)
-            show(name, measured(db, world.calls, kinds))
+            show(name, measured(db, world.calls, kinds, told.batch))
 
 
-def measured(db: Path, calls: Sequence[Call], kinds: dict[str, str]) -> list[Timed]:
+def measured(db: Path, calls: Sequence[Call], kinds: dict[str, str], batch_size: int = BATCH) -> list[Timed]:
     """Link and store calls as they begin and end; return what each cost, in the order in which they began."""
     store = SqliteStore(db)
     linking, keeping, counted = (dict.fromkeys((call.call_id for call in calls), 0.0) for _ in range(3))
@@ -97,14 +99,14 @@ def measured(db: Path, calls: Sequence[Call], kinds: dict[str, str]) -> list[Tim
     gc.set_threshold(GC_ALLOCATIONS)  # as in its own process
     while waiting:
         reads: list[object] = []
-        for version in waiting[:BATCH]:  # as the recorder does: a batch is read before any of it is placed
+        for version in waiting[:batch_size]:  # as the recorder does: a batch is read before any of it is placed
             count, begun = instructions_now(), time.thread_time()
             reads.append(read(version, was_read.get(version.call_id)))
             was_read[version.call_id] = reads[-1]
             linking[version.call_id] += time.thread_time() - begun
             counted[version.call_id] += instructions_now() - count
         with store.batch() as batch:
-            for version, was in zip(waiting[:BATCH], reads, strict=True):
+            for version, was in zip(waiting[:batch_size], reads, strict=True):
                 call_id = version.call_id
                 count, begun = instructions_now(), time.thread_time()
                 linked = settle(version, batch.find, was)
@@ -117,7 +119,7 @@ def measured(db: Path, calls: Sequence[Call], kinds: dict[str, str]) -> list[Tim
                 revise(linked, batch.find, batch.relink)
                 linking[call_id] += time.thread_time() - begun
                 counted[call_id] += instructions_now() - count
-        del waiting[:BATCH]
+        del waiting[:batch_size]
     store.close()
     return [Timed(kinds[one.call_id], linking[one.call_id] * 1e6, keeping[one.call_id] * 1e6, counted[one.call_id] / 1000) for one in calls]
 

@@ -3,7 +3,7 @@
 Facts are made from a call once and never from another call. Where a call stands (`Stand`) is kept beside them and may change.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -193,8 +193,9 @@ class _Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 NO_WORDS = Words()
-_VERSION = b"\x03"
-"""Facts of another version say nothing; `relink` makes them anew."""
+_VERSION, _EARLIER = b"\x03", b"\x02"
+"""Facts of any other version say nothing; `relink` makes them anew."""
+_OFFERS, _HANDED = map(Facts.__struct_fields__.index, ("offers", "handed"))
 _ENCODER = msgspec.msgpack.Encoder()
 _RECORDS = msgspec.msgpack.Decoder(_Record)
 _WORDS = msgspec.msgpack.Decoder(Words)
@@ -207,10 +208,22 @@ def encode(facts: Facts, stand: Stand) -> bytes:
 
 def decode(data: bytes) -> tuple[Facts, Stand]:
     """Return what `encode` was given. Raises `msgspec.DecodeError` for facts of another version."""
-    if data[:1] != _VERSION:
+    if data[:1] == _VERSION:
+        record = _RECORDS.decode(memoryview(data)[1:])
+    elif data[:1] == _EARLIER:
+        record = _of_earlier(msgspec.msgpack.decode(memoryview(data)[1:]))
+    else:
         raise msgspec.DecodeError("facts of another version")
-    record = _RECORDS.decode(memoryview(data)[1:])
     return record.facts, record.stand
+
+
+def _of_earlier(record: list[Any]) -> _Record:
+    """Read facts in which a piece of text had another mark before its words: `[size, whole, mark, offset, mark, words]`."""
+    facts = record[0]
+    for piece in filter(None, [*(offer[-1] for offer in facts[_OFFERS]), facts[_HANDED]]):
+        has_inside = piece[3] >= 0
+        piece[2:] = [0 if has_inside else piece[2], piece[3], "".join(piece[5:]) if has_inside else ""]
+    return msgspec.convert(record, _Record)
 
 
 def encode_words(words: Words) -> bytes:
