@@ -1,10 +1,11 @@
 """The latest calls, by what they left and what they asked for: the part of linking's index that is kept in memory.
 
-Who came first goes first when there is too much, a few at a time. It holds nothing that the store could not give back; an engine
-fills it when it opens its file.
+Who came first goes first when there is too much. Whoever goes is only marked, and found no more; the keys are swept when there are as
+many of the gone as may stay. It holds nothing that the store could not give back; an engine fills it when it opens its file.
 """
 
 from bisect import bisect_left, bisect_right, insort
+from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from operator import attrgetter
 from typing import Generic, TypeVar
@@ -18,7 +19,7 @@ ASKERS_PER_TOKEN = 64
 class Entry:
     """One of the latest calls. `number` is the engine's own; `lasting` are the tokens by which it is found later on, too."""
 
-    __slots__ = ("asked", "call_id", "lasting", "left", "number", "pairs", "started_ns", "texts", "watched")
+    __slots__ = ("asked", "call_id", "is_gone", "lasting", "left", "number", "pairs", "started_ns", "texts", "watched")
 
     def __init__(self, number: int, call_id: str, started_ns: int) -> None:
         self.number, self.call_id, self.started_ns = number, call_id, started_ns
@@ -29,6 +30,7 @@ class Entry:
         self.watched: tuple[int, ...] = ()
         self.texts: tuple[str, ...] | None = ()
         """None: nobody knows."""
+        self.is_gone = False
 
     @property
     def size(self) -> int:
@@ -88,7 +90,13 @@ class Postings(Generic[K]):
     def find(self, key: K) -> list[Entry]:
         """Return the entries of a key."""
         there = self._there.get(key)
-        return there if isinstance(there, list) else [] if there is None else [there]
+        if isinstance(there, list):
+            return [entry for entry in there if not entry.is_gone]
+        return [] if there is None or there.is_gone else [there]
+
+    def sweep(self) -> None:
+        """Forget the entries that are gone."""
+        self._there = {key: left for key, there in self._there.items() if (left := _living(there))}
 
     def before(self, keys: Iterable[K], at_ns: int) -> list[Entry]:
         """Return, for each key, its newest entries that began at or before `at_ns`."""
@@ -96,10 +104,17 @@ class Postings(Generic[K]):
         for key in self.hits(keys):
             there = self.find(key)
             end = len(there)
-            if there[-1].started_ns > at_ns:
+            if there and there[-1].started_ns > at_ns:
                 end = bisect_right(there, at_ns, key=_START)
             found += there[max(0, end - CALLS_PER_TOKEN) : end]
         return found
+
+
+def _living(there: Entry | list[Entry]) -> Entry | list[Entry] | None:
+    """Return what is left of them."""
+    if isinstance(there, list):
+        return [entry for entry in there if not entry.is_gone] or None
+    return None if there.is_gone else there
 
 
 def _with(there: Entry | list[Entry], entry: Entry) -> list[Entry]:
@@ -125,11 +140,14 @@ class Recent:
         self._left, self._asked, self._watched = Postings[int](), Postings[int](), Postings[int]()
         self._pairs = Postings[Pair]()
         self._calls: dict[str, Entry] = {}
-        """In the order in which they came."""
+        self._order: deque[Entry] = deque()
+        """In the order in which they came; some may be gone."""
         self._told: list[Entry] = []
         """Those that were told anything, in the order of their moments."""
         self._tokens = self._chars = 0
         """Of all of them."""
+        self._unswept = 0
+        """Tokens of those that are gone."""
         self.horizon_ns = 0
         """Every stored call that began later is here."""
         self.newest_ns = 0
@@ -154,6 +172,7 @@ class Recent:
             self._tokens -= entry.size
         else:
             self._calls[call_id] = entry
+            self._order.append(entry)
             self.newest_ns = max(self.newest_ns, entry.started_ns)
         self._left.change(entry, entry.left, left)
         self._pairs.change(entry, entry.pairs, pairs)
@@ -169,7 +188,9 @@ class Recent:
             self._make_room()
 
     def _make_room(self) -> None:
-        oldest = next(iter(self._calls.values()))
+        oldest = self._order.popleft()
+        if oldest.is_gone:
+            return
         self.horizon_ns = max(self.horizon_ns, oldest.started_ns)
         self.dropped.append(oldest)
         self.drop(oldest.call_id)
@@ -191,14 +212,16 @@ class Recent:
         entry = self._calls.pop(call_id, None)
         if entry is None:
             return
-        self._left.change(entry, entry.left, ())
-        self._pairs.change(entry, entry.pairs, ())
-        self._asked.change(entry, entry.asked, ())
-        self._watched.change(entry, entry.watched, ())
+        entry.is_gone = True
         self._tokens -= entry.size
-        if entry.texts != ():
-            self._told.remove(entry)
-            self._chars -= entry.chars
+        self._chars -= entry.chars
+        self._unswept += entry.size + 1
+        if self._unswept > RECENT_TOKENS:
+            self._unswept = 0
+            self._told = [one for one in self._told if not one.is_gone]
+            for postings in (self._left, self._asked, self._watched):
+                postings.sweep()
+            self._pairs.sweep()
 
     def earlier(self, tokens: Collection[int], at_ns: int) -> list[Entry]:
         """Return, for each token, the newest calls that left it and began at or before `at_ns`."""
@@ -239,4 +262,4 @@ class Recent:
         if not told or told[-1].started_ns <= at_ns:
             return []
         start = max(bisect_right(told, at_ns, key=_START), len(told) - CALLS_TOLD)
-        return [entry for entry in told[start:] if entry.holds(words)]
+        return [entry for entry in told[start:] if not entry.is_gone and entry.holds(words)]
