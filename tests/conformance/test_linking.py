@@ -104,11 +104,11 @@ def test_a_call_is_found_by_what_it_left(engine: Engine) -> None:
 
 def test_a_final_version_leaves_more_and_keeps_what_is_passing(engine: Engine) -> None:
     early = given(1)
-    put_all(engine.store, with_tokens(early, Indexed((5,), b"facts", (6,), Passing((7,), (8,), b"words"), "live")))
+    put_all(engine.store, with_tokens(early, Indexed((5,), b"facts", (6,), Passing((7,), (8,)), "live")))
     put_all(engine.store, with_tokens(early.finished(), Indexed((5, 9), b"more", (), None)))
     with engine.store.batch() as batch:
         (one,) = batch.find(Lookup(early.call.started_ns, ever=(9,)))
-        assert (one.facts, one.passing) == (b"more", Passing((7,), (8,), b"words"))
+        assert (one.facts, one.passing) == (b"more", Passing((7,), (8,)))
         assert found(batch, at_ns=early.call.started_ns, earlier=(6,)) == []
 
 
@@ -145,14 +145,14 @@ def test_the_last_that_were_told_anything_are_looked_through(engine: Engine) -> 
 def test_after_a_restart_a_call_may_have_been_told_anything(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "t.db")
     told, untold = given(1), given(2)
-    put_all(store, with_tokens(told, Indexed((), b"x", (6,), Passing((7,), (), b"words"), None, ("the parser",))))
+    put_all(store, with_tokens(told, Indexed((), b"x", (6,), Passing((7,)), None, ("the parser",), is_told=True)))
     put_all(store, with_tokens(untold, Indexed((), b"x", (6,), Passing((7,)))))
     for words in ("the parser", "whatever"):
         store.close()
         store = SqliteStore(tmp_path / "t.db")
         with store.batch() as batch:
             assert found(batch, holding=(words,)) == [told.call_id]
-    again = Replaced(told.call_id, told.placement, Indexed((), b"x", (6,), Passing((7,), (), b"words"), None, ("the parser",)))
+    again = Replaced(told.call_id, told.placement, Indexed((), b"x", (6,), Passing((7,)), None, ("the parser",), is_told=True))
     with store.batch() as batch:
         batch.relink(LinkChanges((again,)))
         assert found(batch, holding=("whatever",)) == []
@@ -174,20 +174,20 @@ def test_much_that_was_told_makes_room(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_call_replaced_is_found_by_its_new_tokens_only(engine: Engine) -> None:
     early = given(1)
     put_all(engine.store, with_tokens(early.finished(), Indexed((5,), b"facts", (6,), Passing((7,)))))
-    again = Indexed((15,), b"new", (16,), Passing((17,), (18,), b"words"))
+    again = Indexed((15,), b"new", (16,), Passing((17,), (18,)))
     with engine.store.batch() as batch:
         batch.relink(LinkChanges((Replaced(early.call_id, replace(early.placement, trace_id="tr-2"), again),)))
         at_ns = early.call.started_ns
         assert found(batch, at_ns=at_ns, ever=(5,), earlier=(6,), asking=(7,)) == []
         (one,) = batch.find(Lookup(at_ns, (16,), (15,), asking=(17, 18)))
-        assert (one.trace_id, one.facts, one.passing) == ("tr-2", b"new", Passing((17,), (18,), b"words"))
+        assert (one.trace_id, one.facts, one.passing) == ("tr-2", b"new", Passing((17,), (18,)))
 
 
 @pytest.mark.parametrize("closes", [False, True])
 def test_a_batch_that_fails_and_a_restart_change_nothing_of_it(tmp_path: Path, closes: bool) -> None:
     store = SqliteStore(tmp_path / "t.db")
     early, late = given(1), given(2)
-    put_all(store, with_tokens(early, Indexed((5,), b"facts", (6,), Passing((7,), (8,), b"words"))))
+    put_all(store, with_tokens(early, Indexed((5,), b"facts", (6,), Passing((7,), (8,)))))
     with pytest.raises(ZeroDivisionError):
         put_and_fail(store, with_tokens(late, Indexed((5,), b"x", (6,))))
     if closes:
@@ -195,7 +195,7 @@ def test_a_batch_that_fails_and_a_restart_change_nothing_of_it(tmp_path: Path, c
         store = SqliteStore(tmp_path / "t.db")
     with store.batch() as batch:
         (one,) = batch.find(Lookup(late.call.started_ns, (6,), (5,), asking=(8,)))
-        assert (one.call_id, one.facts, one.passing) == (early.call_id, b"facts", Passing((7,), (8,), b"words"))
+        assert (one.call_id, one.facts, one.passing) == (early.call_id, b"facts", Passing((7,), (8,)))
         assert found(batch, asking=(7,)) == [early.call_id]
     store.close()
 
@@ -204,7 +204,7 @@ def test_calls_of_long_ago_are_found_by_lasting_tokens_only(tmp_path: Path, monk
     monkeypatch.setattr(recent, "RECENT_TOKENS", 20)
     store = SqliteStore(tmp_path / "t.db")
     early, flood = given(1), [given(number) for number in range(2, 60)]
-    put_all(store, with_tokens(early, Indexed((5,), b"facts", (6,), Passing((7,), (8,), b"words"))))
+    put_all(store, with_tokens(early, Indexed((5,), b"facts", (6,), Passing((7,), (8,)))))
     for one in flood:
         put_all(store, with_tokens(one, Indexed((), b"x", (int(one.call.started_ns),))))
     for restart in (False, True):

@@ -27,10 +27,17 @@ from modular_agents.proxy.model.trace import Placement
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    call_id: str
-    started_ns: int
+    call: Call
     placement: Placement
     indexed: Indexed
+
+    @property
+    def call_id(self) -> str:
+        return self.call.call_id
+
+    @property
+    def started_ns(self) -> int:
+        return self.call.started_ns
 
     @property
     def passing(self) -> Passing:
@@ -62,7 +69,7 @@ class LinkMemory:
             earlier = self.read_before.get((call.call_id, Status.RUNNING)) if call.status is not Status.RUNNING else None
             was_read = self.read_before[version] = read(call, earlier)
         linked = settle(call, self.find, was_read, said)
-        self._put(Row(call.call_id, call.started_ns, linked.placement, linked.indexed))
+        self._put(Row(call, linked.placement, linked.indexed))
         revise(linked, self.find, self.relink)
         return linked
 
@@ -130,8 +137,9 @@ class LinkMemory:
     def _put(self, row: Row) -> None:
         old = self.rows.get(row.call_id)
         if row.indexed.passing is None:
-            passing, texts = (old.indexed.passing, old.indexed.texts) if old else (NO_PASSING, ())
-            row = replace(row, indexed=replace(row.indexed, passing=passing, texts=texts))
+            before = old.indexed if old else Indexed()
+            kept = replace(row.indexed, passing=before.passing, texts=before.texts, is_told=before.is_told)
+            row = replace(row, indexed=kept)
         for index, tokens in _indexes(self, old):
             for token in tokens:
                 index[token].discard(row.call_id)
@@ -166,6 +174,7 @@ class LinkMemory:
             at.agent_name,
             None if call_id in self.gone else row.passing,
             row.indexed.live if self.keeps_live else None,
+            (lambda: (row.call.system, row.call.messages)) if row.indexed.is_told and call_id not in self.gone else None,
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from modular_agents.proxy.linking import read, revise, settle
 from modular_agents.proxy.model.call import Call, Cost
 from modular_agents.proxy.model.exchange import Exchange, RequestSide
-from modular_agents.proxy.ports import Store
+from modular_agents.proxy.ports import Store, Transaction
 
 
 def record(store: Store, calls: Iterable[Call], *, per_batch: int = 3) -> None:
@@ -19,10 +19,15 @@ def record(store: Store, calls: Iterable[Call], *, per_batch: int = 3) -> None:
             versions.append((call, was_read[call.call_id]))
         with store.batch() as batch:
             for call, now in versions:
-                linked = settle(call, batch.find, now)
-                request = RequestSide(call.method, call.path, call.path, call.request_headers)
-                url = "https://api.anthropic.com"
-                crossed = Exchange(call.call_id, call.connection_id, call.client, call.upstream, url, call.hints, call.started_ns, request)
-                batch.put_call(call, crossed, linked.placement, Cost(None), linked.indexed)
-                revise(linked, batch.find, batch.relink)
+                record_in(batch, call, now)
         del waiting[:per_batch]
+
+
+def record_in(batch: Transaction, call: Call, now: object) -> None:
+    """Link and store a call; `now` is what was read of it."""
+    linked = settle(call, batch.find, now)
+    request = RequestSide(call.method, call.path, call.path, call.request_headers)
+    url = "https://api.anthropic.com"
+    crossed = Exchange(call.call_id, call.connection_id, call.client, call.upstream, url, call.hints, call.started_ns, request)
+    batch.put_call(call, crossed, linked.placement, Cost(None), linked.indexed)
+    revise(linked, batch.find, batch.relink)

@@ -113,7 +113,7 @@ class Facts(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return self.started_ns, self.call_id
 
 
-class Words(msgspec.Struct, array_like=True, frozen=True, dict=True):
+class Words(msgspec.Struct, frozen=True, dict=True):
     """What a turn was told, as `text.Reading` needs it: kept only while a call that comes late may still have said it."""
 
     texts: tuple[str, ...] = ()
@@ -177,11 +177,11 @@ class Stand(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Told:
-    """All that is kept of a call, decoded. `placement`: where it stood when this was made; None when it was read from its bytes."""
+    """All that is kept of a call, decoded. Read from its bytes, `words` and `placement` (where it stood when this was made) are None."""
 
     __slots__ = ("facts", "known", "placement", "stand", "words")
 
-    def __init__(self, facts: Facts, stand: Stand, words: Words, placement: Placement | None = None) -> None:
+    def __init__(self, facts: Facts, stand: Stand, words: Words | None, placement: Placement | None = None) -> None:
         self.facts, self.stand, self.words, self.placement = facts, stand, words, placement
         self.known: object = None
         """The call as `sight.known` gave it last."""
@@ -198,7 +198,6 @@ _VERSION, _EARLIER = b"\x03", b"\x02"
 _OFFERS, _HANDED = map(Facts.__struct_fields__.index, ("offers", "handed"))
 _ENCODER = msgspec.msgpack.Encoder()
 _RECORDS = msgspec.msgpack.Decoder(_Record)
-_WORDS = msgspec.msgpack.Decoder(Words)
 
 
 def encode(facts: Facts, stand: Stand) -> bytes:
@@ -224,13 +223,3 @@ def _of_earlier(record: list[Any]) -> _Record:
         has_inside = piece[3] >= 0
         piece[2:] = [0 if has_inside else piece[2], piece[3], "".join(piece[5:]) if has_inside else ""]
     return msgspec.convert(record, _Record)
-
-
-def encode_words(words: Words) -> bytes:
-    """Return the bytes that the store keeps for a while; none when there is nothing to keep."""
-    return _ENCODER.encode(words) if words else b""
-
-
-def decode_words(data: bytes) -> Words:
-    """Return what `encode_words` was given."""
-    return _WORDS.decode(data) if data else NO_WORDS

@@ -181,11 +181,13 @@ def _digest(data: bytes) -> bytes:
     return blake2b(data, digest_size=CHAIN_BYTES).digest()
 
 
-def _leading(call: Call) -> tuple[Message, ...]:
+def _leading(call: Call) -> Sequence[Message]:
     """Return the system prompt's blocks, whether they stand outside the messages or lead them."""
-    if call.system:
-        return call.system
-    messages = call.messages
+    return call.system or _leading_of(call.messages)
+
+
+def _leading_of(messages: Sequence[Message]) -> Sequence[Message]:
+    """Return the system prompt that leads messages."""
     end = 0
     while end < len(messages) and messages[end].role in SYSTEM_ROLES:
         end += 1
@@ -242,6 +244,20 @@ def _words(asked: Sequence[str], leading: Sequence[Message]) -> Words:
     found = Words(tuple(texts), tuple(lines), briefing)
     found.reading.prepare(said_words)
     return found
+
+
+def words_again(facts: Facts, system: Sequence[Message], messages: Sequence[Message]) -> Words:
+    """Return the words of a call that was read before, from its messages as they are stored."""
+    answered = _last_answer(messages)
+    asked = _asked(messages[answered + 1 :])
+    if facts.kind in NOISE:
+        return _helper_words(asked)
+    return _words(asked, (system or _leading_of(messages)) if facts.is_first else ())
+
+
+def _last_answer(messages: Sequence[Message]) -> int:
+    """Return the place of the last answer; -1 when there is none."""
+    return max((at for at, message in enumerate(messages) if message.role == ANSWER_ROLE), default=-1)
 
 
 _briefing = lru_cache(maxsize=64)(squeezed)

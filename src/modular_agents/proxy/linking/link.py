@@ -7,7 +7,7 @@ new light (it came late, its answer was still to come, its id joins two traces) 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from modular_agents.proxy.linking.facts import Facts, Told, Words, encode_words
+from modular_agents.proxy.linking.facts import Facts, Told, Words
 from modular_agents.proxy.linking.gather import answered_as, completed, gather, recall
 from modular_agents.proxy.linking.hand import ruled, with_hand
 from modular_agents.proxy.linking.place import Placed, pieces_of, place, words_of
@@ -58,7 +58,7 @@ def settle(call: Call, find: Find, was_read: object = None, said: Sequence[Decis
         placed = ruled(placed, sight)
     placement = placed.placement
     loose = tuple(sorted(placed.loose)) if placed.loose else ()
-    return Linked(placement, indexed_of(placed, sight.passing(encode_words(words)), placement), loose)
+    return Linked(placement, indexed_of(placed, sight.passing(), placement), loose)
 
 
 def _again(now: Facts, at: Known) -> Linked:

@@ -35,6 +35,7 @@ def indexed_of(placed: Placed, passing: Passing | None, placement: Placement) ->
         Told(facts, stand, words, placement),
         words.reading.texts if passing is not None and has_reading(facts, words) else (),
         pairs_of(facts),
+        bool(words),
     )
 
 
@@ -89,7 +90,7 @@ class Revision:
         before = old.passing or NO_PASSING
         is_recent = bool(before.asked or before.watched)  # neither of old ones nor of imported ones are the words here
         placed = ruled(place(old.facts, old.words, sight) if is_recent else untold(old, sight), sight)
-        passing = sight.passing(before.words) if is_recent else old.passing
+        passing = sight.passing() if is_recent else old.passing
         if _stands(old, placed):
             if (
                 is_recent
@@ -97,7 +98,7 @@ class Revision:
                 and not (before.asked and set(passing.asked) <= set(before.asked) and set(passing.watched) <= set(before.watched))
             ):
                 asked, watched = {*passing.asked, *before.asked}, {*passing.watched, *before.watched}
-                self._relink(LinkChanges((self._replaced(old, _as_it_is(old), Passing(tuple(asked), tuple(watched), before.words)),)))
+                self._relink(LinkChanges((self._replaced(old, _as_it_is(old), Passing(tuple(asked), tuple(watched))),)))
             return
         if placed.root_id == old.root_id:
             # grouping decides about traces; until then the thread stays together

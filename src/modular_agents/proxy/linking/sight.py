@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from modular_agents.proxy.linking.facts import Came, Facts, Stand, Told, Words, decode, decode_words
+from modular_agents.proxy.linking.facts import NO_WORDS, Came, Facts, Stand, Told, Words, decode
+from modular_agents.proxy.linking.gather import words_again
 from modular_agents.proxy.linking.text import Reading
 from modular_agents.proxy.linking.tokens import CALL, MEMBER, mark
 from modular_agents.proxy.model.link import Candidate, Lookup, Passing
@@ -28,18 +29,25 @@ class Known:
     """A stored call, decoded: its facts, why it stands where it stands, and where that is now."""
 
     __slots__ = (
-        "agent_name", "call_id", "facts", "opener_id", "passing", "placement", "root_id", "stand", "thread_id", "trace_id", "words",
+        "_said", "_words", "agent_name", "call_id", "facts", "opener_id", "passing", "placement", "root_id", "stand", "thread_id",
+        "trace_id",
     )  # fmt: skip
 
     def __init__(self, candidate: Candidate, told: Told) -> None:
         self.facts: Facts
         self.stand: Stand
-        self.words: Words
         self.placement: Placement | None
-        self.facts, self.stand, self.words, self.placement = told.facts, told.stand, told.words, told.placement
+        self.facts, self.stand, self._words, self.placement = told.facts, told.stand, told.words, told.placement
         (
-            self.call_id, _, self.trace_id, self.thread_id, self.root_id, self.opener_id, self.agent_name, self.passing, _,
+            self.call_id, _, self.trace_id, self.thread_id, self.root_id, self.opener_id, self.agent_name, self.passing, _, self._said,
         ) = candidate  # fmt: skip
+
+    @property
+    def words(self) -> Words:
+        """What it was told: read again if need be, and nothing once it is no longer among the latest."""
+        if self._words is None:
+            self._words = words_again(self.facts, *self._said()) if self._said else NO_WORDS
+        return self._words
 
     @property
     def is_root(self) -> bool:
@@ -148,9 +156,9 @@ class Sight:
         """Return calls of a session, for their trace: grouping has the last word about it, so nothing rests on them."""
         return self._known(self._find(Lookup(self._me.started_ns, ever=(session,), ever_later=(session,))))
 
-    def passing(self, words: bytes) -> Passing:
-        """Return what was asked for, to be kept with the words."""
-        return Passing(tuple(dict.fromkeys(self.asked)), tuple(dict.fromkeys(self.watched)), words)
+    def passing(self) -> Passing:
+        """Return what was asked for, to be kept."""
+        return Passing(tuple(dict.fromkeys(self.asked)), tuple(dict.fromkeys(self.watched)))
 
     def _earlier(self, lookup: Lookup) -> list[Known]:
         found = self._find(lookup)
@@ -180,7 +188,7 @@ def known(candidate: Candidate) -> Known | None:
     if not candidate.facts:
         return None
     try:
-        told = Told(*decode(candidate.facts), decode_words(candidate.passing.words if candidate.passing else b""))
+        told = Told(*decode(candidate.facts), None)
     except msgspec.DecodeError:
         return None
     return Known(candidate, told)

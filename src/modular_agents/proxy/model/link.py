@@ -6,10 +6,11 @@ which it is found while it is among the latest calls. It also says for which tok
 one of them afterwards may have changed its place.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from modular_agents.proxy.model.call import Message
 from modular_agents.proxy.model.quick import quick
 from modular_agents.proxy.model.trace import Placement
 
@@ -69,15 +70,17 @@ class Passing(NamedTuple):
     """What serves placing a call anew, for as long as it is among the latest.
 
     asked: tokens of earlier calls on which its place rests; watched: tokens of any call, earlier or later.
-    words: linking's own, opaque to everybody else.
     """
 
     asked: tuple[int, ...] = ()
     watched: tuple[int, ...] = ()
-    words: bytes = b""
 
 
 NO_PASSING = Passing()
+
+
+Told = tuple[Sequence[Message], Sequence[Message]]
+"""A call's system prompt and its messages, of which only role and parts need be right."""
 
 
 class Candidate(NamedTuple):
@@ -95,6 +98,8 @@ class Candidate(NamedTuple):
     """None when the call is no longer among the latest: it is not placed anew."""
     live: object = None
     """As `Indexed.live` was given, when the store still has it."""
+    said: Callable[[], Told] | None = None
+    """Reads its system prompt and its messages again; None when it was told nothing, or is no longer among the latest."""
 
 
 @quick
@@ -102,12 +107,13 @@ class Candidate(NamedTuple):
 class Indexed:
     """What a call leaves behind: the tokens by which it is found and the facts that linking reads when it was.
 
-    passing: None leaves what an earlier version of the call left, and its `texts`.
+    passing: None leaves what an earlier version of the call left, its `texts` and whether it `is_told` anything.
+    is_told: its words may be needed again (`Candidate.said`).
     pairs: words by which it is found as by recent tokens, where they stand side by side.
     texts: what the call was told, in which others' words may stand (`Lookup.holding`). A store that was opened anew need not have
     them: to it the call may then hold anything.
-    live: whatever `facts` and `passing.words` say, not encoded: the store may keep it in memory and give it back, as long as the
-    call stands where this says.
+    live: whatever `facts` say, and what linking read of the call's words, not encoded: the store may keep it in memory and give it
+    back, as long as the call stands where this says.
     """
 
     tokens: tuple[int, ...] = ()
@@ -117,6 +123,7 @@ class Indexed:
     live: object = None
     texts: tuple[str, ...] = ()
     pairs: tuple[Pair, ...] = ()
+    is_told: bool = False
 
 
 @quick

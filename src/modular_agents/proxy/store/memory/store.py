@@ -316,6 +316,8 @@ def _candidate(stored: Stored) -> Candidate:
         record.opener_id,
         record.agent_name,
         stored.indexed.passing,
+        None,
+        (lambda: (stored.call.system, stored.call.messages)) if stored.indexed.is_told else None,
     )
 
 
@@ -325,7 +327,7 @@ def _kept(indexed: Indexed, before: Stored | None) -> Indexed:
         return indexed
     if before is None:
         return changed(indexed, passing=NO_PASSING)
-    return changed(indexed, passing=before.indexed.passing, texts=before.indexed.texts)
+    return changed(indexed, passing=before.indexed.passing, texts=before.indexed.texts, is_told=before.indexed.is_told)
 
 
 def _free(taken: set[int], time_ns: int) -> int:

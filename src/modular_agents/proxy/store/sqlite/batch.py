@@ -16,11 +16,12 @@ from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.decision import Decision
 from modular_agents.proxy.model.event import EventKind, RemovedRow
 from modular_agents.proxy.model.exchange import Exchange
-from modular_agents.proxy.model.link import Candidate, Indexed, LinkChanges, Lookup, Replaced, ThreadMove
+from modular_agents.proxy.model.link import Candidate, Indexed, LinkChanges, Lookup, Replaced, ThreadMove, Told
 from modular_agents.proxy.model.trace import Evidence, Placement
 from modular_agents.proxy.ports import JournalPosition
 from modular_agents.proxy.store import crossing
 from modular_agents.proxy.store.rows import CallRecord, delta_row, make_answer, make_record, placed, priced, storable
+from modular_agents.proxy.store.sqlite import details
 from modular_agents.proxy.store.sqlite.calls import Calls, Stored
 from modular_agents.proxy.store.sqlite.contents import Contents
 from modular_agents.proxy.store.sqlite.decisions import Decisions, said
@@ -49,7 +50,7 @@ class SqliteBatch:
         self._contents = Contents(db)
         self._requests = Requests(db, self._contents)
         self._calls = Calls(db, self._write_records)
-        self._links = Links(db)
+        self._links = Links(db, self._told)
         self._events = Events(db)
         self._edges = Edges(db, self._events)
         self._traces = Traces(db)
@@ -245,6 +246,10 @@ class SqliteBatch:
         self._traces.forget()
         self._events.forget()
         self.progress.forget()
+
+    def _told(self, number: int) -> Told:
+        self._contents.write_pieces()
+        return details.told(self._db, number)
 
     def _write_records(self) -> None:
         """Pack and write what crossed, of many calls at once: the compressor and one statement stay in the processor's caches."""

@@ -84,10 +84,14 @@ class Contents:
         if tip != NO_NODE:
             self._uses[tip] = self._uses.get(tip, 0) - 1
 
-    def flush(self) -> None:
-        """Write pieces and counts, and delete what nobody names."""
+    def write_pieces(self) -> None:
+        """Write what contents that were stored in pieces consist of: they can be read from now on."""
         self._db.executemany(self._sql["add_piece"], self._pieces)
         self._pieces.clear()
+
+    def flush(self) -> None:
+        """Write pieces and counts, and delete what nobody names."""
+        self.write_pieces()
         for node in self._unclaimed:
             self._uses[node] = self._uses.get(node, 0) - 1
         self._unclaimed.clear()

@@ -106,6 +106,12 @@ def snippet(db: apsw.Connection, number: int, terms: tuple[Term, ...]) -> Snippe
     )
 
 
+def told(db: apsw.Connection, number: int) -> tuple[tuple[Message, ...], tuple[Message, ...]]:
+    """Return the system prompt and the messages of a call, roles and parts alone."""
+    system, said = db.execute(statements()["told_of_call"], (number,)).get or (NO_NODE, NO_NODE)
+    return tuple(map(_message, messages(db, system))), tuple(map(_message, messages(db, said)))
+
+
 def said(db: apsw.Connection, number: int) -> tuple[str, str] | None:
     """Return the prompt and the answer of a call as search knows them; None while it runs."""
     row = db.execute(statements()["words_of_call"], (number,)).get

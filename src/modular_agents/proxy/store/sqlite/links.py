@@ -5,7 +5,8 @@ Tokens and facts mean nothing here: they are kept for linking and given back. Wh
 
 import sys
 from array import array
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import apsw
@@ -20,6 +21,7 @@ from modular_agents.proxy.model.link import (
     Lookup,
     Pair,
     Passing,
+    Told,
 )
 from modular_agents.proxy.store.recent import Entry, Recent
 from modular_agents.proxy.store.rows import CallRecord
@@ -33,10 +35,10 @@ LOADED_AT_ONCE = 500
 
 
 class Links:
-    """Tokens and facts of one writing connection."""
+    """Tokens and facts of one writing connection. said: reads the system prompt and the messages of a call again."""
 
-    def __init__(self, db: apsw.Connection) -> None:
-        self._db = db
+    def __init__(self, db: apsw.Connection, said: Callable[[int], Told]) -> None:
+        self._db, self._said = db, said
         self._sql = statements()
         self._recent = Recent()
         self._live: dict[int, Candidate] = {}
@@ -45,7 +47,7 @@ class Links:
         self._new = self._drop_below = self._batches = 0
         self._has_changed = False
         self._standing: dict[int, tuple[int, bytes, bytes]] = {}
-        self._passing: dict[int, tuple[int, bytes, bytes, bytes, bytes, bytes]] = {}
+        self._passing: dict[int, tuple[int, bytes, bytes, bytes, bytes, bool]] = {}
         self._left: dict[int, tuple[bytes, bytes, int]] = {}
         self._tokens: dict[tuple[int, int, int], bool] = {}
         """Rows of a batch, by call, and of tokens whether they stand: written together, table by table, which takes half the time."""
@@ -92,7 +94,6 @@ class Links:
         entry.lasting = indexed.tokens
         left, asking = indexed.tokens + indexed.recent, passing[:2] if passing is not None else None
         self._recent.put(entry, left, indexed.pairs, asking, indexed.texts)
-        words = passing.words if passing is not None else self._words_of(number)
         self._live[number] = Candidate(
             record.call_id,
             indexed.facts,
@@ -101,8 +102,9 @@ class Links:
             record.root_id,
             record.opener_id,
             record.agent_name,
-            Passing(entry.asked, entry.watched, words),
+            Passing(entry.asked, entry.watched),
             indexed.live,
+            partial(self._said, number),
         )
         self._bound()
 
@@ -187,8 +189,8 @@ class Links:
             self._left[number] = (_pack(indexed.recent), _joined(indexed.pairs), number)
 
     def _put_passing(self, number: int, indexed: Indexed, passing: Passing) -> None:
-        asked, watched, words = passing
-        self._passing[number] = (number, _pack(indexed.recent), _joined(indexed.pairs), _pack(asked), _pack(watched), words)
+        asked, watched = passing
+        self._passing[number] = (number, _pack(indexed.recent), _joined(indexed.pairs), _pack(asked), _pack(watched), indexed.is_told)
         self._left.pop(number, None)
 
     def _put_tokens(self, entry: Entry, old: Sequence[int], new: Sequence[int]) -> None:
@@ -213,14 +215,6 @@ class Links:
             for name, stands in (("drop_token", False), ("add_token", True)):
                 if keys := [key for key, is_there in tokens.items() if is_there is stands]:
                     self._db.executemany(self._sql[name], keys)
-
-    def _words_of(self, number: int) -> bytes:
-        known = self._live.get(number) or self._lived.get(number)
-        if known is not None and known.passing is not None:
-            return known.passing.words
-        self._write()
-        words: bytes | None = self._db.execute(self._sql["passing_words"], (number,)).get
-        return words or b""
 
     def _new_call(self, call_id: str, started_ns: int) -> list[int]:
         entry = self._recent.get(call_id)
@@ -282,11 +276,12 @@ class Links:
         found = []
         self._write()
         rows: Any = self._db.execute(self._sql["found_calls"], (apsw.carray(array("q", numbers)),))
-        for number, words, call_id, *standing in rows:
+        for number, is_told, call_id, *standing in rows:
             entry = self._recent.get(call_id)
-            passing = Passing(entry.asked, entry.watched, words) if entry is not None and words is not None else None
+            passing = Passing(entry.asked, entry.watched) if entry is not None and is_told is not None else None
+            said = partial(self._said, number) if passing is not None and is_told else None
             facts, trace_id, thread_id, root_id, opener_id, agent_name = standing
-            candidate = Candidate(call_id, facts, trace_id, thread_id, root_id, opener_id, agent_name, passing)
+            candidate = Candidate(call_id, facts, trace_id, thread_id, root_id, opener_id, agent_name, passing, None, said)
             self._live[number] = candidate
             found.append(candidate)
         self._bound()

@@ -403,26 +403,26 @@ SELECT id FROM call WHERE trace = (SELECT id FROM trace WHERE trace_id = ?) AND 
 
 -- name: found_calls
 SELECT
-  c.id, p.words, c.call_id, coalesce(s.facts, x''),
+  c.id, p.told, c.call_id, coalesce(s.facts, x''),
   (SELECT trace_id FROM trace WHERE id = c.trace), c.thread_id, c.root_id, c.opener_id, c.agent_name
 FROM carray(?) AS w CROSS JOIN call AS c ON c.id = w.value
 LEFT JOIN standing AS s ON s.call = c.id LEFT JOIN passing AS p ON p.call = c.id
 
 -- name: passing_before
-SELECT p.call, c.call_id, c.started_ns, s.tokens, p.recent, p.asked, p.watched, p.pairs, length(p.words) > 0
+SELECT p.call, c.call_id, c.started_ns, s.tokens, p.recent, p.asked, p.watched, p.pairs, p.told
 FROM passing AS p CROSS JOIN call AS c ON c.id = p.call CROSS JOIN standing AS s ON s.call = p.call
 WHERE p.call < ? ORDER BY p.call DESC LIMIT ?
 
 -- name: started_before
 SELECT started_ns FROM call WHERE id < ? ORDER BY id DESC LIMIT 1
 
--- name: passing_words
-SELECT words FROM passing WHERE call = ?
+-- name: told_of_call
+SELECT system, messages FROM call WHERE id = ?
 
 -- name: put_passing
-INSERT INTO passing (call, recent, pairs, asked, watched, words) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO passing (call, recent, pairs, asked, watched, told) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (call) DO UPDATE SET
-  recent = excluded.recent, pairs = excluded.pairs, asked = excluded.asked, watched = excluded.watched, words = excluded.words
+  recent = excluded.recent, pairs = excluded.pairs, asked = excluded.asked, watched = excluded.watched, told = excluded.told
 
 -- name: put_recent
 UPDATE passing SET recent = ?, pairs = ? WHERE call = ?
