@@ -114,7 +114,7 @@ class LinkMemory:
             told = [row for row in self.rows.values() if row.indexed.texts and row.started_ns > lookup.at_ns]
             told.sort(key=lambda row: (row.started_ns, row.call_id))
             for row in told[-CALLS_TOLD:]:
-                if any(one in text for text in row.indexed.texts for one in lookup.holding):
+                if any(f" {one} " in f" {text} " for text in row.indexed.texts for one in lookup.holding):
                     yield row.call_id
 
     def relink(self, changes: LinkChanges) -> None:

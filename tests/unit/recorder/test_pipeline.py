@@ -192,7 +192,7 @@ def test_an_answer_that_nobody_saw_growing_is_read_at_once_from_where_it_begins(
     assert put.call.answer_text == "abcdefghij"
     assert put.exchange.response is not None
     assert put.call.first_token_ns == put.exchange.response.chunks[2].at_ns
-    assert counts == {"request": 1, "response": 1, "feed": 4, "finish": 1}
+    assert counts == {"ask": 1, "response": 1, "feed": 4, "finish": 1}
 
 
 class Breaks:
@@ -208,7 +208,7 @@ class Breaks:
         return getattr(self.inner, name)
 
 
-@pytest.mark.parametrize("verb", ["request", "response", "feed", "finish"])
+@pytest.mark.parametrize("verb", ["ask", "response", "feed", "finish"])
 def test_a_bug_in_reading_costs_no_row(worker: Worker, tmp_path: Path, verb: str) -> None:
     line = Line(tmp_path, replace(ROOMS, start=lambda exchange: Breaks(exchange, verb)))
     whole_call(worker, 1, "hi", reply="hello")
@@ -217,7 +217,16 @@ def test_a_bug_in_reading_costs_no_row(worker: Worker, tmp_path: Path, verb: str
     assert put.call.unreadable is not None
     assert put.exchange.response is not None
     assert put.exchange.response.body == answer("hello")
-    assert (put.call.messages == ()) == (verb == "request")
+    assert (put.call.messages == ()) == (verb == "ask")
+
+
+def test_a_bug_in_showing_a_running_call_costs_no_row(worker: Worker, tmp_path: Path) -> None:
+    line = Line(tmp_path, replace(ROOMS, start=lambda exchange: Breaks(exchange, "running")))
+    worker.request(1, question("hi"))
+    (put,) = line.run().puts
+    assert put.call.status == Status.RUNNING
+    assert put.call.unreadable is not None
+    assert put.exchange.request.body == question("hi")
 
 
 def breaks(*_: object) -> object:

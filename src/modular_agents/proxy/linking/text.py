@@ -23,8 +23,8 @@ HEAD_CHARS, TAIL_CHARS = 8000, 4000
 """Of a longer text only the beginning and the end are read: a task stands at one of them. Bounds time and size per call."""
 READ_WORDS = 250
 """Words at either end of a text in which pieces are looked for: some 1,500 characters."""
-ANCHOR_WORDS = 16
-"""Words of a piece among which its anchor is chosen."""
+ANCHOR_WORDS, NEEDLE_WORDS = 16, 5
+"""Words of a piece among which its anchor is chosen; words from there on that are looked for first."""
 _INSIDE = 4
 """A piece of so many words has a pair that touches neither end."""
 MAX_PROMPTS = 4
@@ -63,7 +63,7 @@ class Said(msgspec.Struct, array_like=True, frozen=True, gc=False):
     offset: int
     """Where `words` stand; -1 when it has no inside."""
     words: str = ""
-    """Its anchor and the word after it; empty when it has no inside."""
+    """Its anchor and the words after it; empty when it has no inside."""
 
     @property
     def anchor(self) -> Pair:
@@ -129,7 +129,7 @@ def said(text: str) -> Said | None:
 def _anchored(inner: Sequence[str], start: int) -> tuple[int, str]:
     """Choose a pair of these words, which begin at `start`, that is likely to stand nowhere else: one with a number, else a long one.
 
-    Return where it begins, and its words with the next.
+    Return where it begins, and its words with the next few.
     """
     flat = " ".join(inner)
     number = _NUMBER.search(flat)
@@ -139,7 +139,7 @@ def _anchored(inner: Sequence[str], start: int) -> tuple[int, str]:
     else:
         weights = list(map(add, sizes, islice(sizes, 1, None)))
         at = weights.index(max(weights))
-    return start + at + sum(sizes[:at]), " ".join(inner[at : at + 3])
+    return start + at + sum(sizes[:at]), " ".join(inner[at : at + NEEDLE_WORDS])
 
 
 def _ends(words: list[str]) -> list[list[str]]:

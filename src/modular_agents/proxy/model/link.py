@@ -48,7 +48,7 @@ class Lookup:
     members: all calls of these threads. roots: the root call of every thread of these traces.
     asking: those of the latest calls that asked for one of these tokens and began at or after `at_ns`, or that watch one.
     holding: of those of the latest calls that began after `at_ns` the `CALLS_TOLD` last ones, as far as one of their
-    `Indexed.texts` holds one of these strings.
+    `Indexed.texts` holds one of these strings: whole words, with single spaces between them.
     """
 
     at_ns: int = 0

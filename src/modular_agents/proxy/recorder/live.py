@@ -22,8 +22,11 @@ T = TypeVar("T")
 class Reads(Protocol):
     """`wire.reader.CallReader`, as seen from here."""
 
-    def request(self, exchange: Exchange) -> Call:
-        """Return the running call."""
+    def ask(self, exchange: Exchange) -> None:
+        """Read the request."""
+
+    def running(self, exchange: Exchange) -> Call:
+        """Return the running call of a request that has been read."""
 
     def response(self, head: ResponseSide) -> None:
         """Take the response head."""
@@ -51,7 +54,10 @@ class LiveCall:
         self._call_id = call_id
         self._start, self._redactor = start, redactor
         self._reader: Reads | None = None
-        self._running: Call | None = None
+        self._asked: Exchange | None = None
+        """As it was when its request was read."""
+        self._asker: Reads | None = None
+        """Whoever has read the request, though it may have failed on the answer."""
         self._texts: dict[tuple[int, str], HeldText] = {}
         self._unread: list[tuple[bytes, int]] = []
         self._has_begun = False
@@ -61,18 +67,28 @@ class LiveCall:
         self._clean_body: bytes | None = None
         """The request's body, when it was found clean and is small enough to be held."""
 
-    def asked(self, exchange: Exchange) -> Version:
-        """Return the running call; the request is in `exchange`."""
+    def asked(self, exchange: Exchange) -> None:
+        """Read the request, which is in `exchange`."""
         asked, exchange = exchange, self._redacted(exchange, self._redactor.request)
         if exchange is asked and len(exchange.request.body) <= HELD_BODY_BYTES:
             self._clean_body = exchange.request.body
+        self._asked = exchange
 
-        def read() -> Call:
-            self._reader = self._start(exchange)
-            self._running = self._reader.request(exchange)
-            return self._running
+        def read() -> None:
+            self._reader = reader = self._start(exchange)
+            reader.ask(exchange)
+            self._asker = reader
 
-        return Version(guarded(self._call_id, read, lambda: self._give_up(bare_call(exchange, _WHY))), exchange)
+        guarded(self._call_id, read, lambda: self._give_up(None))
+
+    def running(self) -> Version | None:
+        """Return the running call, when its request has been read."""
+        exchange, reader = self._asked, self._asker
+        if exchange is None:
+            return None
+        if reader is None:
+            return Version(bare_call(exchange, _WHY), exchange)
+        return Version(guarded(self._call_id, lambda: reader.running(exchange), lambda: self._give_up(bare_call(exchange, _WHY))), exchange)
 
     def answering(self, exchange: Exchange) -> None:
         """Take the answer's head."""
@@ -147,13 +163,14 @@ class LiveCall:
     def _read_anew(self, exchange: Exchange) -> Call:
         def read() -> Call:
             reader = self._start(exchange)
-            reader.request(exchange)
+            reader.ask(exchange)
             return reader.finish(exchange)
 
         return guarded(self._call_id, read, lambda: self._without_reader(exchange))
 
     def _without_reader(self, exchange: Exchange) -> Call:
-        return half_read(self._running, exchange, _WHY) if self._running else bare_call(exchange, _WHY)
+        half = self.running()
+        return half_read(half.call, exchange, _WHY) if half else bare_call(exchange, _WHY)
 
     def _redacted(self, exchange: Exchange, redact: Callable[[Exchange], Exchange]) -> Exchange:
         """Return what `redact` gives; an exchange that cannot be searched keeps no bodies."""

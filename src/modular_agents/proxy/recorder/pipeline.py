@@ -220,7 +220,10 @@ class Pipeline:
                 if isinstance(change, Grew) and (live := self._live.get(call_id)) is not None and live.is_answering:
                     live.grew(change.data, change.at_ns)
             elif isinstance(change, Asked):
-                versions.append(self._begun(call_id).asked(change.exchange))
+                live = self._begun(call_id)
+                live.asked(change.exchange)
+                if begun := live.running():
+                    versions.append(begun)
             elif (known := self._live.get(call_id)) is None:
                 pass  # an answer to a request that is still being sent: shown at its end
             elif isinstance(change, Answering):

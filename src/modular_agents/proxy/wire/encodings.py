@@ -111,10 +111,7 @@ _STAGES: dict[str, Callable[[], _Stage]] = {
 
 def codings(headers: Headers) -> tuple[str, ...]:
     """Return the content codings a head names, in the order they were applied; `identity` left out."""
-    named: list[str] = []
-    for name, value in headers:
-        if len(name) == _NAME_LENGTH and name.lower() == _NAME:
-            named.append(value)
+    named = [value for name, value in headers if len(name) == _NAME_LENGTH and name.lower() == _NAME]
     if not named:
         return ()
     return tuple(word for part in ",".join(named).split(",") if (word := part.strip().lower()) and word != "identity")

@@ -56,11 +56,19 @@ class CallReader:
 
     def request(self, exchange: Exchange) -> Call:
         """Return the running call. The request must be complete, or as complete as it will get."""
+        self.ask(exchange)
+        return self.running(exchange)
+
+    def ask(self, exchange: Exchange) -> None:
+        """Read the request, where nobody looks at the running call."""
         body, failure = decode_body(exchange.request.body, exchange.request.headers)
         if self._route.format == invoke.FORMAT.name:
             self._route = told_by_body(self._route, format_of(body))
             self._format = FORMATS[self._route.format]
         self._asked = self._ask(body) if failure is None else Asked(unreadable=failure)
+
+    def running(self, exchange: Exchange) -> Call:
+        """Return the running call of a request that has been read."""
         return self._call(exchange, None, NOT_ANSWERED, Status.RUNNING, None)
 
     def response(self, head: ResponseSide) -> None:

@@ -112,7 +112,11 @@ class MemoryBatch:
         if lookup.holding:
             told = [one for one in calls.values() if one.indexed.texts and one.call.started_ns > at_ns]
             told.sort(key=lambda one: (one.call.started_ns, one.number))
-            found += [one for one in told[-CALLS_TOLD:] if any(said in text for text in one.indexed.texts for said in lookup.holding)]
+            found += [
+                one
+                for one in told[-CALLS_TOLD:]
+                if any(f" {said} " in f" {text} " for text in one.indexed.texts for said in lookup.holding)
+            ]
         found += [calls[call_id] for call_id in (*lookup.calls, lookup.new or "") if call_id in calls]
         for thread in lookup.members:
             found += self._members(thread)

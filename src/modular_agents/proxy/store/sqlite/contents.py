@@ -209,8 +209,10 @@ def _long_strings(raw: bytes) -> Iterator[tuple[int, int]]:
     if b'\\"' in raw:
         yield from (found.span(1) for found in _STRING.finditer(raw) if found.end(1) - found.start(1) >= LONG_STRING_BYTES)
         return
-    at = 0
-    for number, part in enumerate(raw.split(b'"')):  # no quote is escaped: every second part stands between two
-        if number % 2 and len(part) >= LONG_STRING_BYTES:
-            yield at, at + len(part)
-        at += len(part) + 1
+    sizes = list(map(len, raw.split(b'"')))  # no quote is escaped: every second part stands between two
+    if max(sizes) < LONG_STRING_BYTES:
+        return
+    for number in range(1, len(sizes), 2):
+        if sizes[number] >= LONG_STRING_BYTES:
+            at = sum(sizes[:number]) + number
+            yield at, at + sizes[number]
