@@ -1,7 +1,8 @@
 """Answers of the Messages API.
 
 Usage in a stream is cumulative: what `message_start` says holds until a `message_delta` says otherwise. An error may come
-as an event inside a 200. Unknown deltas are kept: their strings are appended to the block, the rest is set.
+as an event inside a 200. Unknown deltas are kept: their strings are appended to the block, the rest is set. A `fallback`
+block names the model that goes on; an answer that is not streamed names that one as its own.
 """
 
 from dataclasses import replace
@@ -183,6 +184,8 @@ class MessagesFold:
         if index >= MAX_BLOCKS:
             return []
         block = self._blocks[index] = _Block(js.obj(event.get("content_block")))
+        if block.kind == "fallback":
+            self._model = js.string(js.obj(block.fields.get("to")).get("model")) or self._model
         kind = _KINDS.get(block.kind, "other")
         if kind == "tool_use":
             return [Piece(index, kind, "", js.string(block.fields.get("name")))]

@@ -1,9 +1,14 @@
-"""Content of Anthropic messages: each block is one part; media inside a tool result follow it. Unknown blocks are kept."""
+"""Content of Anthropic messages: each block is one part; media inside a tool result follow it. Unknown blocks are kept.
+
+A result of the provider's own tools has an object or a list as content, of a form of its own for each tool; one that failed
+has an object whose type ends with `_error`.
+"""
 
 import msgspec
 
 from modular_agents.proxy.model.call import Part
 from modular_agents.proxy.wire import jsonvalue as js
+from modular_agents.proxy.wire.readable import readable
 from modular_agents.proxy.wire.shape import ABSENT, Content, Shape
 
 
@@ -26,9 +31,35 @@ class Block(msgspec.Struct, gc=False):
 class _Source(msgspec.Struct, gc=False):
     type: str | None = None
     data: str | None = None
+    content: Content = None
 
 
-_BLOCK, _SOURCE = Shape(Block), Shape(_Source)
+class _Result(msgspec.Struct, gc=False):
+    content: msgspec.Raw = ABSENT
+    is_error: bool | None = None
+
+
+_BLOCK, _SOURCE, _RESULT = Shape(Block), Shape(_Source), Shape(_Result)
+_FOUND = (
+    "error_code",
+    "error_message",
+    "title",
+    "url",
+    "text",
+    "stdout",
+    "stderr",
+    "content",
+    "lines",
+    "source",
+    "tool_references",
+    "tool_name",
+)
+"""What a result of the provider's own tools says: failures, pages found and fetched, output of code, lines of files, tools."""
+_TOLD = (
+    *("text", "content", "from", "to", "model", "tool", "definition", "mcp_server_name", "server_name"),
+    *("tools", "tool_changes", "name", "tool_name", "tabs", "title", "url"),
+)
+"""What any other block says: which model gave way to which, tools that came and went, tabs of a browser."""
 
 
 def parts_of(content: Content) -> tuple[Part, ...]:
@@ -61,21 +92,47 @@ def _part(block: Block, raw: bytes) -> Part:
         arguments = bytes(block.input).decode("utf-8", "replace") or "{}"
         return Part("tool_use" if kind == "tool_use" else "server_tool_use", "", block.id, block.name, arguments, raw=raw)
     if kind.endswith("_tool_result"):
-        return Part("server_tool_result", "", block.tool_use_id, kind, raw=raw)
+        text, is_error = _found(raw)
+        return Part("server_tool_result", text, block.tool_use_id, kind, is_error=is_error, raw=raw)
     if kind == "thinking":
         return Part("thinking", block.thinking or "", raw=raw)
     if kind in {"redacted_thinking", "image"}:
         return Part(kind, raw=raw)
     if kind in {"document", "search_result"}:
         return Part("document", _document_text(block), raw=raw)
-    return Part("other", block.content if isinstance(block.content, str) else block.text or "", name=kind, raw=raw)
+    return Part("other", readable(js.parse(raw), _TOLD), name=kind, raw=raw)
+
+
+def _found(raw: bytes) -> tuple[str, bool | None]:
+    """Return what a result of the provider's own tools says, and whether it says that it failed. Raises ValueError."""
+    result = _RESULT.read(raw)
+    content = js.parse(bytes(result.content) or b"null")
+    failed = isinstance(content, dict) and str(content.get("type")).endswith("_error")
+    return readable(_without_data(content), _FOUND), True if failed else result.is_error
+
+
+def _without_data(content: object) -> object:
+    """Return a result with a fetched page's plain text in place of its source; encoded data is no text."""
+    page = js.obj(js.obj(content).get("content"))
+    source = js.obj(page.get("source"))
+    return {**js.obj(content), "content": {**page, "source": source.get("data")}} if source.get("type") == "text" else content
 
 
 def _document_text(block: Block) -> str:
-    """Return a document's text where it is given as such, else its title."""
+    """Return a document's text where it is given as such (a search result's under its title), else its title."""
     raw = bytes(block.source)
     source = _SOURCE.read(raw) if raw[:1] == b"{" else _Source()
-    return (source.data if source.type == "text" else None) or block.title or ""
+    if source.type == "text" and source.data:
+        return source.data
+    texts = [_text_of(source.content)] if source.type == "content" else [block.title or "", _text_of(block.content)]
+    return "\n".join(filter(None, texts)) or block.title or ""
+
+
+def _text_of(content: Content) -> str:
+    """Return the text of content: a string, or the text blocks of a list."""
+    if not isinstance(content, list):
+        return content or ""
+    return "\n".join(item.text or "" for item in map(_inner, map(bytes, content)) if item.type == "text")
 
 
 def _tool_result(block: Block, raw: bytes) -> list[Part]:
