@@ -28,6 +28,11 @@ class _Block(msgspec.Struct, gc=False):
     text: str | None = None
     refusal: str | None = None
     thinking: Content = None
+    file: msgspec.Raw = ABSENT
+
+
+class _File(msgspec.Struct, gc=False):
+    filename: str | None = None
 
 
 class _Call(msgspec.Struct, gc=False):
@@ -48,6 +53,7 @@ class _Audio(msgspec.Struct, gc=False):
 
 
 _ENTRY, _BLOCK, _CALL, _FUNCTION, _AUDIO = Shape(_Entry), Shape(_Block), Shape(_Call), Shape(_Function), Shape(_Audio)
+_FILE = Shape(_File)
 _MEDIA = {
     "image_url": "image",
     "image": "image",
@@ -109,7 +115,9 @@ def _block(raw: bytes) -> Part:
         return Part("refusal", block.refusal or "", raw=raw)
     if kind == "thinking":
         return Part("thinking", _flat(block.thinking), raw=raw)
-    return Part(_MEDIA.get(kind, "other"), name=None if kind in _MEDIA else kind, raw=raw)
+    file = bytes(block.file)
+    text = _FILE.read(file).filename if file[:1] == b"{" else None
+    return Part(_MEDIA.get(kind, "other"), text or "", name=None if kind in _MEDIA else kind, raw=raw)
 
 
 def _flat(content: Content) -> str:

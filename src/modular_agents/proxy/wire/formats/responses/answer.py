@@ -2,7 +2,7 @@
 
 `response.completed` (or `incomplete`, `failed`) carries the whole response and is believed; what came before it is put together
 for a stream that ends early, and where a server leaves the output of its last event empty. The answer is one message whose
-raw JSON is the list of output items; clients send the items back one by one.
+raw JSON is the list of output items; clients send the items back one by one. Sound stands in no item: it comes in events only.
 """
 
 import msgspec
@@ -45,6 +45,9 @@ _IN_ITEM = {
     "response.code_interpreter_call_code.delta": ("server_tool_use", "code"),
 }
 """Event → kind of part, member of the item that grows."""
+_HEARD = {"response.audio.delta": "data", "response.audio.transcript.delta": "transcript"}
+"""Event → member of the block that sound makes."""
+_COMMANDS, _OUTPUTS = "response.shell_call_command.", "response.shell_call_output_content."
 _BLOCK_TYPES = {"content": "output_text", "summary": "summary_text"}
 
 
@@ -54,6 +57,8 @@ class _Item:
     def __init__(self, fields: js.Json) -> None:
         self.own = Growing(fields)
         self.lists: dict[str, dict[int, Growing]] = {}
+        self.commands: dict[int, Growing] = {}
+        self.outputs: dict[int, Growing | list[object]] = {}
         self.done: js.Json | None = None
 
     def block(self, key: str, index: int, start: js.Json | None = None) -> Growing | None:
@@ -68,7 +73,33 @@ class _Item:
         if self.done is not None:
             return self.done
         grown = {key: [block.value() for _, block in sorted(blocks.items())] for key, blocks in self.lists.items()}
-        return {**self.own.value(), **grown}
+        whole = {**self.own.value(), **grown}
+        if self.commands:
+            commands = [command.value()["command"] for _, command in sorted(self.commands.items())]
+            whole["action"] = {**js.obj(whole.get("action")), "commands": commands}
+        if self.outputs:
+            written = [output for _, output in sorted(self.outputs.items())]
+            whole["output"] = [piece for output in written for piece in ([output.value()] if isinstance(output, Growing) else output)]
+        return whole
+
+    def shell(self, kind: str, event: js.Json) -> None:
+        """Take a command of a shell, or what it wrote: whole at first or at the end, in pieces between."""
+        at = js.count(event.get("command_index")) or 0
+        if at >= MAX_PLACES:
+            return
+        if kind.startswith(_COMMANDS):
+            if isinstance(event.get("command"), str):
+                self.commands[at] = Growing({"command": event["command"]})
+            else:
+                self.commands.setdefault(at, Growing({"command": ""})).append("command", js.fragment(event.get("delta")))
+        elif "output" in event:
+            self.outputs[at] = js.arr(event["output"])
+        else:
+            written, piece = self.outputs.get(at), js.obj(event.get("delta"))
+            if not isinstance(written, Growing):
+                written = self.outputs[at] = Growing({"stdout": "", "stderr": ""})
+            for key in ("stdout", "stderr"):
+                written.append(key, js.fragment(piece.get(key)))
 
 
 class ResponsesFold:
@@ -78,6 +109,7 @@ class ResponsesFold:
         self._items: dict[int, _Item] = {}
         self._places: dict[tuple[int, str, int], int] = {}
         self._output: list[bytes] = []
+        self._sound = Growing({})
         self._top: js.Json = {}
         self._usage_raw: bytes | None = None
         self._fault: Fault | None = None
@@ -104,7 +136,7 @@ class ResponsesFold:
             kind, member = _IN_ITEM[quick.type]
             item.own.append(member, quick.delta)
             return [Piece(self._place(quick.output_index, member, 0), kind, quick.delta)] if quick.delta else []
-        return []
+        return self._event(name, data)
 
     def whole(self, body: bytes) -> None:
         """Take a whole response object, or an error object."""
@@ -114,6 +146,8 @@ class ResponsesFold:
     def answered(self) -> Answered:
         """Return what has come together."""
         raws = self._output or [js.compact(item.value()) for _, item in sorted(self._items.items())]
+        if sound := self._sound.value():
+            raws = [*raws, js.compact({"type": "message", "role": "assistant", "content": [{"type": "output_audio", **sound}]})]
         answers = (self._answer(raws),) if raws else ()
         usage = responses_usage(self._top.get("usage"), self._usage_raw, ended=self._ended)
         model, answer_id, tier = (js.string(self._top.get(key)) for key in ("model", "id", "service_tier"))
@@ -157,6 +191,12 @@ class ResponsesFold:
             block = self._items[index].block("content", js.count(event.get("content_index")) or 0)
             if block is not None:
                 block.extend("annotations", [event.get("annotation")])
+        elif kind.startswith((_COMMANDS, _OUTPUTS)):
+            self._items.setdefault(index, _Item({"type": "shell_call" if kind.startswith(_COMMANDS) else "shell_call_output"})).shell(
+                kind, event
+            )
+        elif kind in _HEARD:
+            self._sound.append(_HEARD[kind], js.fragment(event.get("delta")))
         elif kind in _IN_BLOCK or kind in _IN_ITEM:
             return self._piece(kind, index, event)
         return []
