@@ -35,6 +35,7 @@ def test_gemini_contents_in_both_spellings() -> None:
                     {"text": "hm", "thought": True},
                     {"functionCall": {"name": "f", "args": {"a": 1}, "id": "x"}},
                     {"executableCode": {}},
+                    {"newThing": {}},
                 ],
             },
             {"role": "function", "parts": [{"functionResponse": {"name": "f", "response": {"ok": 1}}}]},
@@ -49,7 +50,7 @@ def test_gemini_contents_in_both_spellings() -> None:
     kinds = [(message.role, [part.kind for part in message.parts]) for message in call.messages]
     assert kinds == [
         ("user", ["text", "image", "audio", "document"]),
-        ("assistant", ["thinking", "tool_use", "other"]),
+        ("assistant", ["thinking", "tool_use", "server_tool_use", "other"]),
         ("tool", ["tool_result"]),
         ("user", ["text"]),
         ("user", ["text", "text"]),

@@ -1,27 +1,36 @@
 """Answers of Gemini: one object, or a stream of objects of the same shape, each with more parts.
 
 Text parts in a row become one part, thoughts apart from text; every other part arrives whole. Counts are cumulative: the
-last one counts. Without `alt=sse` a stream is one JSON array of the same objects. What Google's own tools found stands beside
-a candidate's content, in its last object: each such member becomes a part.
+last one counts. Without `alt=sse` a stream is one JSON array of the same objects. What Google's own tools found, and why an
+answer ended in words, stands beside a candidate's content, in its last object: each such member becomes a part.
 """
 
 from modular_agents.proxy.model.call import Message, Part, Usage, UsageSource
 from modular_agents.proxy.wire import jsonvalue as js
 from modular_agents.proxy.wire.content import digest
+from modular_agents.proxy.wire.formats.gemini.calls import PartialCall, is_partial
 from modular_agents.proxy.wire.formats.gemini.contents import read_content
+from modular_agents.proxy.wire.readable import readable
 from modular_agents.proxy.wire.reading import NO_USAGE, Answered, Asked, Fault, Piece
 
 MAX_CANDIDATES = 64
 """Google allows 8; bounds what a hostile stream may make us keep."""
 _FOUND = ("groundingMetadata", "urlContextMetadata", "citationMetadata")
 """What Google Search, Maps or a file store, a fetched page, and a recitation check say about an answer."""
+_WHY = "finishMessage"
+_TOLD = (
+    *("webSearchQueries", "imageSearchQueries", "retrievalQueries", "groundingChunks", "web", "maps", "retrievedContext", "image"),
+    *("citations", "citationSources", "urlMetadata", "title", "uri", "sourceUri", "retrievedUrl", "text"),
+)
+"""What a person reads of it: what was searched for, titles and addresses of what was found."""
 
 
 class _Candidate:
     """One candidate while its parts come. Equal neighbours that are text are joined at the end."""
 
     def __init__(self) -> None:
-        self.parts: list[bytes] = []
+        self.parts: list[bytes | PartialCall] = []
+        self.open: PartialCall | None = None
         self.runs: list[tuple[str, list[str], js.Json]] = []
         self.finish: str | None = None
         self.only: bytes | None = None
@@ -37,9 +46,7 @@ class _Candidate:
             text = fields.get("text")
             kind = "" if not isinstance(text, str) else "thinking" if fields.get("thought") is True else "text"
             if not kind:
-                self.runs.append(("", [], {}))
-                self.parts.append(part)
-                pieces += self._call(fields)
+                pieces += self._other(part, fields)
             else:
                 pieces += self._text(kind, js.fragment(text), fields)
         return pieces
@@ -51,8 +58,19 @@ class _Candidate:
         self.runs[-1][2].update(fields)
         return [Piece(len(self.runs) - 1, kind, js.mend(text))] if text else []
 
-    def _call(self, fields: js.Json) -> list[Piece]:
+    def _other(self, part: bytes, fields: js.Json) -> list[Piece]:
+        """Take a part that is no text: whole, or a piece of a function call."""
         call = js.obj(fields.get("functionCall", fields.get("function_call")))
+        if self.open is not None and "functionCall" in fields and not call.get("name"):
+            self.open = self.open if self.open.take(call) else None
+            return []
+        self.runs.append(("", [], {}))
+        if is_partial(call):
+            begun = PartialCall(fields)
+            self.open, self.only = begun if begun.take(call) else None, b""
+            self.parts.append(begun)
+            return [Piece(len(self.runs) - 1, "tool_use", "", js.string(call.get("name")))]
+        self.parts.append(part)
         if not call:
             return []
         return [Piece(len(self.runs) - 1, "tool_use", js.compact(call.get("args", {})).decode(), js.string(call.get("name")))]
@@ -61,7 +79,7 @@ class _Candidate:
         """Return the content: as it was, when it came in one piece."""
         if self.only:
             return self.only
-        others = iter(self.parts)
+        others = iter([part if isinstance(part, bytes) else part.raw() for part in self.parts])
         merged = [js.compact({**fields, "text": js.mend("".join(text))}) if kind else next(others) for kind, text, fields in self.runs]
         return b'{"role":"model","parts":[' + b",".join(merged) + b"]}"
 
@@ -98,7 +116,9 @@ class GenerateFold:
     def answered(self) -> Answered:
         """Return what has come together."""
         chosen = [candidate for _, candidate in sorted(self._candidates.items())]
-        answers = tuple(self._answer(candidate.raw(), candidate.found) for candidate in chosen if candidate.only is not None)
+        answers = tuple(
+            self._answer(candidate.raw(), candidate.found) for candidate in chosen if candidate.only is not None or candidate.found
+        )
         blocked = js.string(js.obj(self._top.get("promptFeedback")).get("blockReason"))
         finish = chosen[0].finish if chosen else None
         ended = self._whole or bool(finish or blocked)
@@ -130,7 +150,7 @@ class GenerateFold:
             return []
         candidate = self._candidates.setdefault(index, _Candidate())
         candidate.finish = js.text(slices.get("finishReason")) or candidate.finish
-        candidate.found.update((key, slices[key]) for key in _FOUND if slices.get(key, b"null") not in {b"null", b"{}"})
+        candidate.found.update((key, slices[key]) for key in (*_FOUND, _WHY) if slices.get(key, b"null") not in {b"null", b"{}"})
         content = slices.get("content", b"")
         pieces = candidate.take(content) if content[:1] == b"{" else []
         return pieces if index == 0 else []
@@ -141,8 +161,13 @@ class GenerateFold:
         except ValueError as error:
             self._unreadable = str(error)
             parts = (Part("other", raw=raw),)
-        beside = tuple(Part("server_tool_result", "", name=name, raw=member) for name, member in found.items())
+        beside = tuple(_beside(name, member) for name, member in found.items())
         return Message("assistant", (*parts, *beside), raw, digest("assistant", parts, ids=False))
+
+
+def _beside(name: str, member: bytes) -> Part:
+    """Return what stands beside a candidate's content as a part."""
+    return Part("other" if name == _WHY else "server_tool_result", readable(js.parse(member), _TOLD), name=name, raw=member)
 
 
 def _fault(error: object) -> Fault:
