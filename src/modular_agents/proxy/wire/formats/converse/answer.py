@@ -3,6 +3,8 @@
 When Nova is invoked its events have no name of their own: each is the one member of an object.
 """
 
+from itertools import groupby
+
 from modular_agents.proxy.model.call import Message, Part, Usage, UsageSource
 from modular_agents.proxy.wire import jsonvalue as js
 from modular_agents.proxy.wire.content import digest
@@ -21,19 +23,49 @@ class _Block:
 
     def __init__(self, start: js.Json) -> None:
         self.tool = js.obj(start.get("toolUse"))
+        self.start = start
         self.text: list[str] = []
         self.input: list[str] = []
         self.thought: list[str] = []
         self.signature: object = None
+        self.citations: list[object] = []
+        self.results: list[object] = []
         self.other: js.Json = {}
 
     def value(self) -> js.Json:
         if self.tool:
             return {"toolUse": {**self.tool, "input": _input("".join(self.input))}}
+        if "toolResult" in self.start:
+            return {"toolResult": {**js.obj(self.start["toolResult"]), "content": _joined(self.results)}}
         if self.thought or self.signature is not None:
             signed = {} if self.signature is None else {"signature": self.signature}
             return {"reasoningContent": {"reasoningText": {"text": js.mend("".join(self.thought)), **signed}}}
-        return self.other or {"text": js.mend("".join(self.text))}
+        text: js.Json = {"text": js.mend("".join(self.text))}
+        if self.citations:
+            return {"citationsContent": {"content": [text] if self.text else [], "citations": self.citations}}
+        return self._other() if self.other or (self.start and not self.text) else text
+
+    def _other(self) -> js.Json:
+        """Return a block of another kind: what its first event said (a picture's format), and what came after."""
+        return {key: {**js.obj(self.start.get(key)), **js.obj(self.other.get(key))} for key in {**self.start, **self.other}}
+
+    def keep(self, delta: js.Json) -> None:
+        """Take a delta that is no text."""
+        if "citation" in delta:
+            self.citations.append(delta["citation"])
+        elif "toolResult" in delta:
+            self.results += js.arr(delta["toolResult"])
+        else:
+            self.other.update(delta)
+
+
+def _joined(results: list[object]) -> list[object]:
+    """Return pieces of a tool's result as blocks: texts in a row are one."""
+    blocks: list[object] = []
+    for is_text, pieces in groupby(map(js.obj, results), key=lambda piece: isinstance(piece.get("text"), str)):
+        run = list(pieces)
+        blocks += [{"text": js.mend("".join(js.fragment(piece.get("text")) for piece in run))}] if is_text else run
+    return blocks
 
 
 def _input(text: str) -> object:
@@ -119,8 +151,8 @@ class ConverseFold:
                 return [Piece(index, kind, js.mend(value))] if value else []
         if "signature" in thought:
             block.signature = thought["signature"]
-        elif delta:
-            block.other = delta
+        else:
+            block.keep(delta)
         return []
 
     def _answer(self, raw: bytes) -> Message:

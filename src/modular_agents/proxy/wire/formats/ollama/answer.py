@@ -41,6 +41,8 @@ class OllamaFold:
         fields = js.obj(line.get("message"))
         if not fields:
             fields = {as_: line[key] for key, as_ in _GENERATED.items() if isinstance(line.get(key), str)}
+            if js.arr(line.get("tool_calls")):
+                fields["tool_calls"] = line["tool_calls"]
             message = b""
         if not fields:
             return []
