@@ -19,8 +19,8 @@ CLIENTS, PAUSE_S, CANCEL_S = 10, 0.17, 0.2
 """About 50 calls a second, a tenth of them cancelled."""
 WARM_CALLS, WARM_CANCELS, WARM_CANCEL_S = 30_000, 5_500, 0.03
 """Made as fast as they are recorded before anything is measured. Then every bounded memory of the recorder is full: 64 MB of SQLite's
-pages, two generations of messages already read (12,000 short ones each) and of the latest calls (about 10,000 each), 30,000 numbers of
-contents and 20,000 of traces, 5,000 connections with their processes."""
+pages, two generations of messages already read (12,000 short ones each), the latest calls (up to 10,000, and the keys of as many that are
+gone), 30,000 numbers of contents and 20,000 of traces, 5,000 connections with their processes."""
 LIGHT, LIGHT_CALLS = SCRIPTS[:2], 25_000
 """Short answers are recorded faster; the last of the warm-up are as those that are measured."""
 MEASURED_S = 1200.0
