@@ -18,7 +18,8 @@ SECOND = 1_000_000_000
 
 
 def message(role: str, parts: Sequence[Part]) -> Message:
-    return Message(role, tuple(parts), b"{}", digest(role, parts))
+    blocks = [{"type": part.kind, "text": part.text, "id": part.tool_id, "name": part.name, "input": part.arguments} for part in parts]
+    return Message(role, tuple(parts), json.dumps({"role": role, "content": blocks}).encode(), digest(role, parts))
 
 
 def text(words: str) -> Part:

@@ -149,6 +149,7 @@ FORMATS = {
         {},
         "contents",
         pairing="name",
+        error=True,
     ),
     "ollama": Format(
         "/api/chat",

@@ -1,7 +1,6 @@
 """What a call was told is read again from its stored messages: the same as when it came."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,23 +10,11 @@ from tests.support.talks import World, result, text, use
 from modular_agents.proxy.linking import read
 from modular_agents.proxy.linking.gather import words_again
 from modular_agents.proxy.linking.link import Read
-from modular_agents.proxy.model.call import Call, Message
+from modular_agents.proxy.model.call import Call
 from modular_agents.proxy.model.link import Lookup
 from modular_agents.proxy.store.sqlite import SqliteStore
 
 LONG = " ".join(f"word{number}" for number in range(4000))
-
-
-def as_sent(call: Call) -> Call:
-    """Return the call with messages that have a JSON of their own, as those that are stored."""
-
-    def sent(message: Message) -> Message:
-        blocks = [{"type": part.kind, "text": part.text, "id": part.tool_id, "input": part.arguments} for part in message.parts]
-        return replace(message, raw=json.dumps({"role": message.role, "content": blocks}).encode())
-
-    return replace(
-        call, system=tuple(map(sent, call.system)), messages=tuple(map(sent, call.messages)), answers=tuple(map(sent, call.answers))
-    )
 
 
 def calls() -> dict[str, Call]:
@@ -36,7 +23,7 @@ def calls() -> dict[str, Call]:
     first = lead.turn(
         "<system-reminder>Mind it.</system-reminder>Look  after\nthe roses.", [use("t", "Task", prompt="Water the roses now.")]
     )
-    made = {
+    return {
         "first": first,
         "results": lead.turn([result("t", "All of them have been watered.")], "Good."),
         "next": lead.turn("And now the tulips, all of them?\n- red ones\n- Task: blue ones", "Yes, these too."),
@@ -45,7 +32,6 @@ def calls() -> dict[str, Call]:
         "many": many.turn([text(f"Text number {number} of them all.") for number in range(30)], "I see."),
         "title": world.talk("Generate a short title for this conversation.").turn("Look after the roses.\nAll of them.", "Roses"),
     }
-    return {name: as_sent(call) for name, call in made.items()}
 
 
 @pytest.mark.parametrize("name", calls())
