@@ -207,18 +207,20 @@ class Recent:
         self.drop(oldest.call_id)
 
     def _tell(self, entry: Entry, texts: tuple[str, ...] | None) -> None:
-        if texts not in {(), entry.texts}:
-            if entry.texts == ():
-                told = self._told
-                if not told or told[-1].started_ns < entry.started_ns:
-                    told.append(entry)
-                else:
-                    insort(told, entry, key=_MOMENT)
-                if len(told) > CALLS_TOLD:
-                    told[-CALLS_TOLD - 1].bag = None
-            self._chars -= entry.chars
+        if texts == ():
+            return
+        if entry.texts == ():
+            told = self._told
+            if not told or told[-1].started_ns < entry.started_ns:
+                told.append(entry)
+            else:
+                insort(told, entry, key=_MOMENT)
+            if len(told) > CALLS_TOLD:
+                told[-CALLS_TOLD - 1].bag = None
+        self._chars -= entry.chars
+        if entry.texts != texts:
             entry.texts, entry.bag = texts, None
-            self._chars += entry.chars
+        self._chars += entry.chars
 
     def drop(self, call_id: str) -> None:
         """Forget a call."""
@@ -229,6 +231,7 @@ class Recent:
         self._tokens -= entry.size
         self._chars -= entry.chars
         self._unswept += entry.size + 1
+        entry.texts, entry.bag = (), None
         if self._unswept > RECENT_TOKENS:
             self._unswept = 0
             self._told = [one for one in self._told if not one.is_gone]
