@@ -66,14 +66,17 @@ class Fountain:
             self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        left = self._size
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             await reader.readuntil(b"\r\n\r\n")
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n" % self._size)
-            left = self._size
             while left:
                 piece = PIECE[:left]
                 writer.write(piece)
                 await writer.drain()
                 left -= len(piece)
                 self.sent_bytes += len(piece)
-        writer.transport.abort() if self._size and writer.transport.get_write_buffer_size() else writer.close()
+        if left:  # nobody takes the rest
+            writer.transport.abort()
+        else:  # what waits in the buffer is sent before the end
+            writer.close()
