@@ -1,12 +1,14 @@
 """What Codex says of itself, where it says so: in headers, and on a WebSocket in each turn's own body."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from tests.support.link_memory import LinkMemory
 from tests.support.talks import World, use
 from tests.support.wire_corpus import exchange
 
+from modular_agents.proxy.linking import identity
 from modular_agents.proxy.linking.identity import Identity, identify
 from modular_agents.proxy.model.call import Call
 from modular_agents.proxy.wire.reader import read_call
@@ -89,3 +91,12 @@ def test_who_the_tooling_names_is_the_opener_whoever_else_said_the_same() -> Non
         memory.link(call)
     parents = [memory.rows[call.call_id].placement.parent_id for call in (child, rephrased, orphan)]
     assert parents == [lead.call_id, lead.call_id, None]
+
+
+def test_what_is_large_is_read_and_not_remembered() -> None:
+    before = identity._remembered.cache_info().currsize
+    for number in range(3):
+        params = json.dumps({"metadata": {"session_id": f"s-{number}"}, "schema": "x" * identity.REMEMBERED_BYTES}).encode()
+        call = replace(World().talk("You work.").turn("Hello there.", "Hello."), params=params)
+        assert identify(call).session == f"s-{number}"
+    assert identity._remembered.cache_info().currsize == before

@@ -68,6 +68,8 @@ _CODEX_ROOT = "root"
 """Name of Codex's first agent, and of its helpers, which `x-openai-subagent` tells apart (`review`, `compact` …)."""
 _CODEX_SPAWNED = "collab_spawn"
 """What Codex calls every agent that another one spawned: no name. Its older multi-agent tools leave `agent_name` at the root's."""
+REMEMBERED_BYTES = 8 * 1024
+"""More than this, of which a schema or a client gone astray may send megabytes, is read anew each time: bounds memory to 2 MB."""
 MAIN = "main"
 """Stands for the thread of a session that has no id of its own."""
 
@@ -133,12 +135,12 @@ class Identity:
 def identify(call: Call) -> Identity:
     """Read what the call's hints, headers and body say of who is speaking."""
     telling = [(key, value) for name, value in call.request_headers if (key := name.lower()) in _HEADERS]
-    return _identity(call.hints, tuple(telling), call.params)
+    size = len(call.params) + sum([len(value) for _, value in telling])
+    return (_remembered if size <= REMEMBERED_BYTES else _identity)(call.hints, tuple(telling), call.params)
 
 
-@lru_cache(maxsize=256)
 def _identity(hints: Hints, telling: tuple[tuple[str, str], ...], params: bytes) -> Identity:
-    """Read the same; remembered, for a conversation's turns say it in the same words."""
+    """Read the same, of the headers that tell and of the body's parameters."""
     hinted = _hinted(params)
     if not telling and hinted.client_metadata is None:
         session, rule = _body_session(hinted)
@@ -148,6 +150,10 @@ def _identity(hints: Hints, telling: tuple[tuple[str, str], ...], params: bytes)
             _limit(hinted),
         )  # fmt: skip
     return _told(hints, dict(telling), hinted)
+
+
+_remembered = lru_cache(maxsize=256)(_identity)
+"""A conversation's turns say it in the same words."""
 
 
 def _told(hints: Hints, headers: Mapping[str, str], hinted: _Hinted) -> Identity:

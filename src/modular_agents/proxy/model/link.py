@@ -36,9 +36,9 @@ Calls that reach the store while they are among one another's latest are linked 
 @quick
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """One question to the store; each field costs indexed look-ups only, none a scan. Empty fields ask nothing.
+    """One question to the store; each field costs indexed look-ups only, but `holding`. Empty fields ask nothing.
 
-    at_ns: the moment that `earlier`, `ever`, `later`, `ever_later`, `thread` and `asking` refer to.
+    at_ns: the moment that all but `calls`, `members` and `roots` refer to.
     earlier: per token, the `CALLS_PER_TOKEN` newest of the latest calls that left it and began at or before `at_ns`.
     pairs: per pair of words, the newest likewise of those that left it (`Indexed.pairs`). Each iterable is gone through once.
     later: per token, the oldest of those that began at or after `at_ns`.
