@@ -33,7 +33,8 @@ from modular_agents.proxy.journal.writer import JournalWriter
 from modular_agents.proxy.model.call import Call
 from modular_agents.proxy.model.link import Indexed, Linked
 from modular_agents.proxy.model.trace import Evidence, Placement
-from modular_agents.proxy.recorder.loop import BUSY_S, LOADED_S, Recorder
+from modular_agents.proxy.recorder.loop import Recorder
+from modular_agents.proxy.recorder.pace import BUSY_S, LOADED_S
 from modular_agents.proxy.recorder.redact import Redactor
 
 BATCH_NS = 5_000_000

@@ -11,6 +11,7 @@
     ├─ UpstreamFault         the provider's: refused, cut, timed out, or broke HTTP
     └─ OwnFault              ours
        ├─ JournalDamaged     a frame that does not check
+       ├─ NotStored          the database does not take one call, for what that call holds
        ├─ StoreUnavailable   locked, full, gone: try again, nothing is lost meanwhile
        └─ StoreDamaged       the database file is corrupt: set aside, never deleted
 
@@ -61,6 +62,14 @@ class OwnFault(ProxyError):
 
 class JournalDamaged(OwnFault):
     """A journal frame does not check."""
+
+
+class NotStored(OwnFault):
+    """The database does not take one call of a batch, for what that call holds."""
+
+    def __init__(self, call_id: str) -> None:
+        super().__init__(f"the database does not take call {call_id}")
+        self.call_id = call_id
 
 
 class StoreUnavailable(OwnFault):

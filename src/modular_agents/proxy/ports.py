@@ -71,12 +71,16 @@ class Transaction(Protocol):
     def find(self, lookup: Lookup) -> Sequence[Candidate]:
         """Return the calls that the look-up finds, each once, in any order."""
 
+    def expect(self, versions: Sequence[tuple[Call, Exchange]]) -> None:
+        """Hear which versions will be put, unless they change: what can be read of them alone may be read now, all at once."""
+
     def put_call(self, call: Call, exchange: Exchange, placement: Placement, cost: Cost, indexed: Indexed) -> None:
         """Write a version of a call: its first (running), a later one, or its final one. Same id and status again: no change.
 
         The final version stores the exchange's bodies; a running one stores the request only. A final version is never
         replaced by a running one. Emits `call`, `trace` and `edge` events. The placement and `indexed` of the last version
         stand; roll-ups follow a call that moves to another trace, and a trace without calls is gone (`removed` event).
+        Rows may wait until they are read or the batch ends: `NotStored` then names the call whose row is not taken.
         """
 
     def relink(self, changes: LinkChanges) -> None:

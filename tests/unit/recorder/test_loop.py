@@ -8,7 +8,8 @@ from tests.support.segments import Worker
 from modular_agents.proxy.errors import StoreDamaged, StoreTooNew, StoreUnavailable, UsageError
 from modular_agents.proxy.linking import read, revise, settle
 from modular_agents.proxy.model.call import Cost
-from modular_agents.proxy.recorder.loop import IDLE_S, REOPEN_NS, RETRY_MAX_S, Recorder, Turn
+from modular_agents.proxy.recorder.loop import REOPEN_NS, RETRY_MAX_S, Recorder, Turn
+from modular_agents.proxy.recorder.pace import IDLE_S
 from modular_agents.proxy.recorder.pipeline import Rooms
 from modular_agents.proxy.recorder.redact import Redactor
 from modular_agents.proxy.recorder.report import read_report

@@ -15,20 +15,11 @@ from modular_agents.proxy.errors import AlreadyRunning, StoreDamaged, StoreUnava
 from modular_agents.proxy.journal.reader import JournalReader
 from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.ports import Clock, Store
+from modular_agents.proxy.recorder.pace import Pace
 from modular_agents.proxy.recorder.pipeline import Pipeline, Rooms
 from modular_agents.proxy.recorder.redact import Redactor
 from modular_agents.proxy.recorder.report import Report, write_report
 
-BUSY_S = 0.02
-"""Pause after a batch: what arrives meanwhile shares the next commit. Nobody sees 20 ms; every commit costs an fsync."""
-LOADED_S = 0.16
-LOADED_CHANGES = 4
-"""Under load batches begin this far apart: a batch costs about as much as two calls, whatever it holds. `LOADED_CHANGES` of calls or of
-their text in one batch are load; one agent at work never makes them."""
-IDLE_S = 0.05
-"""Longest pause: with it a call is in the store well within 100 ms of its frames, for 20 cheap looks a second."""
-SLOWER = 1.25
-"""Each look in vain makes the next pause this much longer, up to the longest."""
 NS = 1_000_000_000
 RETRY_S, RETRY_MAX_S = 0.05, 1.0
 """Pauses while the store is away, doubling: it is in use again within a second of being back."""
@@ -82,19 +73,19 @@ class Recorder:
 
     def run(self, pause: Callable[[float], bool]) -> None:
         """Work until `pause`, which waits for the given seconds, says that it is time to stop. Raises `UsageError`."""
-        stopping, wait_s = False, BUSY_S
+        stopping, away_s, pace = False, 0.0, Pace()
         while True:
             began_ns = self._clock.monotonic_ns()
             turn = self.turn()
             if stopping and turn is not Turn.WORKED:
                 break
             if turn is Turn.WORKED:
-                took_s = (self._clock.monotonic_ns() - began_ns) / NS
-                wait_s = max(BUSY_S, LOADED_S - took_s) if self._is_loaded() else BUSY_S
+                wait_s = pace.worked(began_ns / NS, self._clock.monotonic_ns() / NS, *self._brought())
             elif turn is Turn.IDLE:
-                wait_s = min(wait_s * SLOWER, IDLE_S)
+                wait_s = pace.idle()
             else:
-                wait_s = max(RETRY_S, min(wait_s * 2, RETRY_MAX_S))
+                wait_s = max(RETRY_S, min(away_s * 2, RETRY_MAX_S))
+            away_s = wait_s
             has_more = self._pipeline is not None and self._pipeline.assembler.has_more
             stopping = pause(0.0 if has_more and turn is Turn.WORKED else wait_s) or stopping
         if self._pipeline is not None and turn is Turn.IDLE:
@@ -103,8 +94,9 @@ class Recorder:
         self._say()
         self._close()
 
-    def _is_loaded(self) -> bool:
-        return self._pipeline is not None and self._pipeline.changes >= LOADED_CHANGES
+    def _brought(self) -> tuple[int, int]:
+        """Return how many versions the last batch brought, and how many changes."""
+        return (self._pipeline.versions, self._pipeline.changes) if self._pipeline is not None else (0, 0)
 
     def turn(self) -> Turn:
         """Look at the journal once and bring over what is there."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from modular_agents.proxy.errors import ProxyError
+from modular_agents.proxy.errors import NotStored, ProxyError
 from modular_agents.proxy.journal.cursor import Piece
 from modular_agents.proxy.model.call import Call, Cost, Delta, Status
 from modular_agents.proxy.model.caller import Caller
@@ -120,8 +120,8 @@ class Pipeline:
         self._live: dict[str, LiveCall] = {}
         self._committed = position
         self._waiting: _Batch | None = None
-        self.changes = 0
-        """How many versions of calls, and pieces of running ones, the last batch brought."""
+        self.versions = self.changes = 0
+        """How many versions of calls the last batch brought, and with the pieces of running ones."""
         self._moved = False
         """Whether the position moved since the last commit."""
         self._untidy = False
@@ -139,7 +139,8 @@ class Pipeline:
         worked = self._waiting is not None
         if self._waiting is not None:
             self._commit(self._waiting)
-            self.changes = len(self._waiting.versions) + len(self._waiting.deltas)
+            self.versions = len(self._waiting.versions)
+            self.changes = self.versions + len(self._waiting.deltas)
             self._waiting = None
         if self._clock.monotonic_ns() - self._tidied_ns > TIDY_NS:
             self._tidy(is_idle=not worked)
@@ -268,6 +269,7 @@ class Pipeline:
             current: Version | None = None
             try:
                 with self._store.batch() as transaction:
+                    transaction.expect([(version.call, version.exchange) for version in batch.versions])
                     for current in batch.versions:
                         self._put(transaction, current, batch)
                     current = None
@@ -275,6 +277,9 @@ class Pipeline:
                     if batch.callers:
                         transaction.put_callers(batch.callers)
                     transaction.set_position(batch.position)
+            except NotStored as error:
+                if not self._spare(batch, next((one for one in batch.versions if one.call.call_id == error.call_id), None)):
+                    raise
             except ProxyError:
                 raise
             except Exception:  # boundary "one batch"

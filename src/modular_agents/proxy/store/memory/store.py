@@ -123,6 +123,9 @@ class MemoryBatch:
         found += [stored for stored in calls.values() if stored.trace_id in lookup.roots and stored.record.root_id == stored.call.call_id]
         return [_candidate(one) for one in {one.call.call_id: one for one in found}.values()]
 
+    def expect(self, versions: Sequence[tuple[Call, Exchange]]) -> None:
+        """Read nothing before its time."""
+
     def put_call(self, call: Call, exchange: Exchange, placement: Placement, cost: Cost, indexed: Indexed) -> None:
         """Write a version of a call (see `ports.Transaction`)."""
         call, exchange, placement, cost = storable((call, exchange, placement, cost))

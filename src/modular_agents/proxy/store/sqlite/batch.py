@@ -5,7 +5,7 @@ a batch that fails forgets all of it. A final version is never replaced; a versi
 """
 
 from collections.abc import Callable, Sequence
-from zlib import crc32
+from contextlib import suppress
 
 import apsw
 import msgspec
@@ -20,7 +20,7 @@ from modular_agents.proxy.model.link import Candidate, Indexed, LinkChanges, Loo
 from modular_agents.proxy.model.trace import Evidence, Placement
 from modular_agents.proxy.ports import JournalPosition
 from modular_agents.proxy.store import crossing
-from modular_agents.proxy.store.rows import CallRecord, delta_row, make_answer, make_record, placed, priced, storable
+from modular_agents.proxy.store.rows import CallRecord, delta_row, make_record, placed, priced, storable
 from modular_agents.proxy.store.sqlite import details
 from modular_agents.proxy.store.sqlite.calls import Calls, Stored
 from modular_agents.proxy.store.sqlite.contents import Contents
@@ -30,6 +30,7 @@ from modular_agents.proxy.store.sqlite.engine import statements
 from modular_agents.proxy.store.sqlite.events import Events
 from modular_agents.proxy.store.sqlite.hours import Hours
 from modular_agents.proxy.store.sqlite.links import Links
+from modular_agents.proxy.store.sqlite.parts import Parts, Version, parts_of
 from modular_agents.proxy.store.sqlite.progress import Progress
 from modular_agents.proxy.store.sqlite.requests import Requests
 from modular_agents.proxy.store.sqlite.traces import Gone, Traces
@@ -49,10 +50,10 @@ class SqliteBatch:
         self._sql = statements()
         self._contents = Contents(db)
         self._requests = Requests(db, self._contents)
-        self._calls = Calls(db, self._write_records)
-        self._links = Links(db, self._told)
+        self._calls = Calls(db, self._settle)
+        self._links = Links(db, self._told, self._settle)
         self._events = Events(db)
-        self._edges = Edges(db, self._events)
+        self._edges = Edges(db, self._calls, self._events)
         self._traces = Traces(db)
         self._decisions = Decisions(db)
         self._hours = Hours(db)
@@ -60,6 +61,8 @@ class SqliteBatch:
         self.progress = Progress(db)
         self._placements: dict[str, Placement] = {}
         """Of open calls, as they were put."""
+        self._parts: dict[str, Parts] = {}
+        """Of versions that are expected."""
         self._asked: list[tuple[int, int, int, bytes]] = []
         self._ended: list[tuple[int, int, str | None, str, str, bytes]] = []
         """Rows of `asked` and `answer` whose records are not packed yet, as large as `_held_bytes`."""
@@ -72,24 +75,33 @@ class SqliteBatch:
         """Return the calls that the look-up finds, each once, in any order."""
         return self._links.find(lookup)
 
+    def expect(self, versions: Sequence[Version]) -> None:
+        """Read what versions say themselves. What cannot be read shows again when its version is put, where it is known whose it is."""
+        with suppress(Exception):
+            parts = parts_of(versions, self._calls.is_open)
+            for part in parts:
+                self._requests.expect(part)
+                self._contents.expect(f"message {part.call.format}", [message.raw for message in part.call.answers])
+            self._contents.look_up()
+            self._parts = {part.call.call_id: part for part in parts}
+
     def put_call(self, call: Call, exchange: Exchange, placement: Placement, cost: Cost, indexed: Indexed) -> None:
         """Write a version of a call (see `ports.Transaction`)."""
         record = make_record(call, exchange, placement, cost)
-        answer = None if record.is_running else make_answer(call)
         body = exchange.request.body
-        crc = crc32(body)
         try:  # nothing is written before every text has been found fit to store
             before = self._calls.stored(call.call_id)
             if before is not None and (not before.record.is_running or record.is_running):
                 return
-            is_same = before is not None and before.request.is_of(call, body, crc)
+            parts = self._parts_of(call, exchange)
+            answer = parts.answer
+            is_same = before is not None and before.request.is_of(call, body, parts.crc)
             msgspec.json.encode((record, answer))
-            asked = b"" if is_same else crossing.encode_asked(exchange, crc)
-            ended = b"" if record.is_running else crossing.encode_ended(exchange)
+            asked = b"" if is_same else parts.read_asked()
         except UnicodeEncodeError:
             self.put_call(*storable((call, exchange, placement, cost)), indexed)
             return
-        request = before.request if before is not None and is_same else self._requests.put(call, body, crc, self._continued(placement))
+        request = before.request if before is not None and is_same else self._requests.put(call, body, parts, self._continued(placement))
         if before is not None and not is_same:
             self._requests.release(before.request)
         trace = self._traces.enter(placement.trace_id, record.started_ns, placement.trace_evidence, placement.trace_name)
@@ -110,14 +122,14 @@ class SqliteBatch:
             return
         answers = self._contents.messages(f"message {call.format}", call.answers)
         self._contents.hold(answers)
-        self._ended.append((number, answers, answer.usage_raw, answer.tool_calls, answer.response, ended))
+        self._ended.append((number, answers, answer.usage_raw, answer.tool_calls, answer.response, parts.ended))
         said = call.messages[request.new_from :]
         self.words.add(number, (*call.system, *said) if request.system_is_new else said, call.answers)
         self._hours.count(record, 1)
         self._events.end_deltas(number)
-        self._held_bytes += len(ended)
-        if self._held_bytes > HELD_BYTES:
-            self._write_records()
+        self._held_bytes += len(parts.ended)
+        if self._held_bytes + self._contents.waiting_bytes > HELD_BYTES:
+            self._settle()
 
     def put_callers(self, callers: Sequence[Caller]) -> None:
         """Write whose connections are."""
@@ -138,6 +150,7 @@ class SqliteBatch:
 
     def decisions(self, call_id: str) -> Sequence[Decision]:
         """Return what a person said of a call, oldest first."""
+        self._settle()
         return said(self._db, call_id)
 
     def put_decision(self, decision: Decision) -> Decision:
@@ -146,10 +159,12 @@ class SqliteBatch:
         if stored is None:
             raise NotFound(f"There is no call {decision.call_id!r}.")
         self._events.announce(EventKind.CALL, stored.trace, stored.number)
+        self._settle()
         return self._decisions.put(stored.number, storable(decision))
 
     def drop_decision(self, decision_id: int) -> Decision | None:
         """Keep a decision no longer."""
+        self._settle()
         decision = self._decisions.drop(decision_id)
         stored = self._calls.stored(decision.call_id) if decision else None
         if stored is not None:
@@ -177,6 +192,7 @@ class SqliteBatch:
 
     def delete(self, call_id: str) -> None:
         """Delete a call that has ended, with all that only it holds."""
+        self._settle()
         stored = self._calls.stored(call_id)
         if stored is None:
             return
@@ -210,9 +226,11 @@ class SqliteBatch:
         self.progress.set(position)
 
     def flush(self) -> None:
-        """Write what was gathered: records, counts of contents, sums, events."""
-        self._write_records()
+        """Write what was gathered: rows, records, counts of contents, sums, events."""
+        self._parts.clear()
+        self._calls.write()
         self._contents.flush()
+        self._write_records()
         self.words.flush()
         self._hours.flush()
         self._links.flush()
@@ -235,6 +253,7 @@ class SqliteBatch:
         """Read again what another process may have written."""
         self._links.look_again()
         self._placements.clear()
+        self._parts.clear()
         self._asked.clear()
         self._ended.clear()
         self._held_bytes = 0
@@ -248,24 +267,38 @@ class SqliteBatch:
         self.progress.forget()
 
     def _told(self, number: int) -> Told:
-        self._contents.write_pieces()
+        self._settle()
         return details.told(self._db, number)
+
+    def _settle(self) -> None:
+        """Write everything that waits of calls that were put: it can be read from now on."""
+        self._contents.write()
+        self._traces.write()
+        self._calls.write()
+        self._write_records()
 
     def _write_records(self) -> None:
         """Pack and write what crossed, of many calls at once: the compressor and one statement stay in the processor's caches."""
         asked, ended = self._asked, self._ended
+        if not asked and not ended:
+            return
         self._db.executemany(self._sql["put_asked"], [(*places, crossing.pack_asked(record)) for *places, record in asked])
         self._db.executemany(self._sql["add_answer"], [(*said, crossing.pack_ended(record)) for *said, record in ended])
         asked.clear()
         ended.clear()
         self._held_bytes = 0
 
+    def _parts_of(self, call: Call, exchange: Exchange) -> Parts:
+        parts = self._parts.pop(call.call_id, None)
+        if parts is not None and parts.call is call and parts.exchange is exchange:
+            return parts
+        return parts_of([(call, exchange)], self._calls.is_open)[0]
+
     def _continued(self, placement: Placement) -> int | None:
         """Return how many messages the call had that this one continues; None when it continues none."""
         if placement.parent_id is None:
             return None
-        row = self._db.execute(self._sql["continued_call"], (placement.parent_id,)).get
-        return row[0] if row is not None and row[1] == placement.thread_id else None
+        return self._calls.messages_of(placement.parent_id, placement.thread_id)
 
     def _follow(self, before: Stored, trace: int, placement: Placement, indexed: Indexed, record: CallRecord) -> None:
         """Let a call's next version stand where its placement says, if that is elsewhere."""
@@ -298,6 +331,7 @@ class SqliteBatch:
         self._placements.pop(change.call_id, None)
 
     def _move_thread(self, move: ThreadMove) -> None:
+        self._settle()
         members = [str(call_id) for (call_id,) in self._db.execute(self._sql["thread_members"], (move.thread_id,))]
         for call_id in members:
             before = self._calls.stored(call_id)

@@ -5,7 +5,7 @@ other node holds that, and gives back its own parent. Counts are summed per batc
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -31,6 +31,7 @@ SEEN_MAX_BYTES = 8 * 1024 * 1024
 SEEN_ENTRY_BYTES = 150
 """Contents that are known by their bytes, with what holding one costs besides; then forgotten all at once."""
 
+_NONE: dict[bytes, bytes] = {}
 _STRING = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
 
 
@@ -47,10 +48,36 @@ class Contents:
         self._nodes: dict[tuple[int, int], int] = {}
         self._uses: dict[int, int] = {}
         """Changes of counts not written yet."""
+        self._new: list[tuple[int, bytes, str | None, str | None]] = []
+        self._new_nodes: list[tuple[int, int, int, int]] = []
         self._pieces: list[tuple[int, int, int]] = []
-        """Rows of `piece` not written yet."""
+        """Rows of `content`, `chain` and `piece` not written yet: written together, table by table, which takes half the time."""
+        self._written = self._last = self._last_node = 0
+        """The greatest numbers: of contents in the file, of all contents, of all nodes."""
+        self.waiting_bytes = 0
+        """Of contents that are not written yet."""
+        self._expected: dict[str, dict[bytes, bytes]] = {}
+        """Hashes of what will be put, by kind and bytes."""
+        self._absent: frozenset[bytes] = frozenset()
+        """Of those, what is not in the file."""
         self._unclaimed: set[int] = set()
         """Nodes made with a count of 1 for a user that is about to claim it."""
+
+    def expect(self, kind: str, raws: Iterable[bytes]) -> None:
+        """Hash contents that will be put, if they have not been seen lately."""
+        seen, expected, person = self._seen.get(kind, ()), self._expected.setdefault(kind, {}), _person(kind)
+        for raw in raws:
+            if raw not in seen and raw not in expected:
+                expected[raw] = blake2b(raw, digest_size=HASH_BYTES, person=person).digest()
+
+    def look_up(self) -> None:
+        """Find out which of the expected contents are in the file: many at once take a third of the time."""
+        wanted = {digest for expected in self._expected.values() for digest in expected.values()}
+        wanted -= self._contents.keys()
+        if wanted:
+            found: dict[bytes, int] = dict(self._db.execute(self._sql["find_contents"], (apsw.carray(tuple(wanted)),)))
+            self._contents |= found
+            self._absent = frozenset(wanted - found.keys())
 
     def messages(self, kind: str, messages: Sequence[Message], parent: int = NO_NODE) -> int:
         """Return the tip of a list of messages. `kind` tells apart what is read differently though its bytes are equal."""
@@ -84,14 +111,18 @@ class Contents:
         if tip != NO_NODE:
             self._uses[tip] = self._uses.get(tip, 0) - 1
 
-    def write_pieces(self) -> None:
-        """Write what contents that were stored in pieces consist of: they can be read from now on."""
-        self._db.executemany(self._sql["add_piece"], self._pieces)
-        self._pieces.clear()
+    def write(self) -> None:
+        """Write the rows that wait: what they hold can be read from now on."""
+        for statement, rows in (("add_content", self._new), ("add_node", self._new_nodes), ("add_piece", self._pieces)):
+            if rows:
+                self._db.executemany(self._sql[statement], rows)
+                rows.clear()
+        self._written, self.waiting_bytes = self._last, 0
 
     def flush(self) -> None:
-        """Write pieces and counts, and delete what nobody names."""
-        self.write_pieces()
+        """Write rows and counts, and delete what nobody names."""
+        self._expect_nothing()
+        self.write()
         for node in self._unclaimed:
             self._uses[node] = self._uses.get(node, 0) - 1
         self._unclaimed.clear()
@@ -115,8 +146,17 @@ class Contents:
         self._contents.clear()
         self._nodes.clear()
         self._uses = {}
-        self._pieces.clear()
+        self._expect_nothing()
+        for rows in (self._new, self._new_nodes, self._pieces):
+            rows.clear()
         self._unclaimed.clear()
+        self.waiting_bytes = 0
+        self._written = self._last = self._db.execute(self._sql["last_content_id"]).get
+        self._last_node = self._db.execute(self._sql["last_node_id"]).get
+
+    def _expect_nothing(self) -> None:
+        self._expected.clear()
+        self._absent = frozenset()
 
     def _forget_seen(self) -> None:
         self._seen.clear()
@@ -124,7 +164,8 @@ class Contents:
 
     def _look_up(self, seen: dict[bytes, int], kind: str, raw: bytes, message: Message | None) -> int:
         """Return the number of a content that has not been seen lately."""
-        digest = blake2b(raw, digest_size=HASH_BYTES, person=_person(kind)).digest()
+        expected = self._expected.get(kind, _NONE).get(raw)
+        digest = expected or blake2b(raw, digest_size=HASH_BYTES, person=_person(kind)).digest()
         content = seen[raw] = self._contents.get(digest) or self._put(digest, raw, message)
         self._seen_bytes += len(raw) + SEEN_ENTRY_BYTES
         return content
@@ -149,20 +190,24 @@ class Contents:
         return number
 
     def _insert(self, digest: bytes, body: str | None, read: str | None) -> tuple[int, bool]:
-        self._db.execute(self._sql["add_content"], (digest, body, read))
-        is_new = self._db.changes() > 0
-        number: int = self._db.last_insert_rowid() if is_new else self._db.execute(self._sql["find_content"], (digest,)).get
+        number: int | None = None if digest in self._absent else self._db.execute(self._sql["find_content"], (digest,)).get
+        is_new = number is None
+        if number is None:
+            number = self._last = self._last + 1
+            self._new.append((number, digest, body, read))
+            self.waiting_bytes += len(body or "")
         self._contents[digest] = number
         return number, is_new
 
     def _node(self, parent: int, content: int, depth: int) -> int:
-        self._db.execute(self._sql["add_node"], (parent, content, depth))
-        if self._db.changes():
-            node: int = self._db.last_insert_rowid()
+        node: int | None = None
+        if content <= self._written:  # a list with a content that has no row yet has none either, unless it is known
+            node = self._db.execute(self._sql["find_node"], (content, parent)).get
+        if node is None:
+            node = self._last_node = self._last_node + 1
+            self._new_nodes.append((node, parent, content, depth))
             self._unclaimed.add(node)
             self.hold(parent)
-        else:
-            node = self._db.execute(self._sql["find_node"], (content, parent)).get
         self._nodes[parent, content] = node
         return node
 

@@ -9,6 +9,7 @@ import msgspec
 from modular_agents.proxy.model.event import EventKind, RemovedRow
 from modular_agents.proxy.model.trace import Edge, EdgeType, Evidence
 from modular_agents.proxy.store.rows import edge_id, edge_row
+from modular_agents.proxy.store.sqlite.calls import Calls
 from modular_agents.proxy.store.sqlite.engine import statements
 from modular_agents.proxy.store.sqlite.events import Events
 
@@ -19,15 +20,15 @@ Ends = tuple[str, str]
 class Edges:
     """The edges of one writing connection."""
 
-    def __init__(self, db: apsw.Connection, events: Events) -> None:
-        self._db = db
+    def __init__(self, db: apsw.Connection, calls: Calls, events: Events) -> None:
+        self._db, self._calls = db, calls
         self._sql = statements()
         self._events = events
 
     def add(self, trace: int, number: int, trace_id: str, edges: Sequence[Edge]) -> None:
         """Write edges to call `number`, which stands in `trace`."""
         for edge in edges:
-            start = self._db.execute(self._sql["call_number"], (edge.from_call_id,)).get
+            start = self._calls.number(edge.from_call_id)
             if start is None:
                 continue
             evidence = edge.evidence
@@ -45,7 +46,10 @@ class Edges:
         self._events.announce(EventKind.EDGE, trace, number, msgspec.json.encode(edge_row(edge, trace_id)).decode())
 
     def _to(self, number: int) -> list[tuple[str, str, str, str, float]]:
-        rows: Any = self._db.execute(self._sql["edges_to"], (number,))
+        rows: Any = self._db.execute(self._sql["edges_to"], (number,)).fetchall()
+        if any(start is None for start, *_ in rows):  # the row of one of these calls is not written yet
+            self._calls.settle()
+            rows = self._db.execute(self._sql["edges_to"], (number,)).fetchall()
         return sorted(rows)
 
     def _call_id(self, number: int) -> str:

@@ -35,10 +35,13 @@ LOADED_AT_ONCE = 500
 
 
 class Links:
-    """Tokens and facts of one writing connection. said: reads the system prompt and the messages of a call again."""
+    """Tokens and facts of one writing connection.
 
-    def __init__(self, db: apsw.Connection, said: Callable[[int], Told]) -> None:
-        self._db, self._said = db, said
+    said: reads the system prompt and the messages of a call again. settle: writes everything that waits of calls that were put.
+    """
+
+    def __init__(self, db: apsw.Connection, said: Callable[[int], Told], settle: Callable[[], None]) -> None:
+        self._db, self._said, self._settle = db, said, settle
         self._sql = statements()
         self._recent = Recent()
         self._live: dict[int, Candidate] = {}
@@ -220,7 +223,7 @@ class Links:
         entry = self._recent.get(call_id)
         if entry is None and started_ns > self._recent.horizon_ns:
             return []
-        return [entry.number] if entry else self._numbers("call_number", (call_id,))
+        return [entry.number] if entry else self._placed("call_number", (call_id,))
 
     def _lasting(self, lookup: Lookup) -> list[int]:
         recent, at_ns = self._recent, lookup.at_ns
@@ -244,14 +247,19 @@ class Links:
         found: list[int] = []
         for call_id in lookup.calls:
             entry = self._recent.get(call_id)
-            found += (entry.number,) if entry else self._numbers("call_number", (call_id,))
+            found += (entry.number,) if entry else self._placed("call_number", (call_id,))
         if lookup.thread is not None:
-            found += self._numbers("thread_before", (lookup.thread, lookup.at_ns, CALLS_PER_THREAD))
+            found += self._placed("thread_before", (lookup.thread, lookup.at_ns, CALLS_PER_THREAD))
         for thread in lookup.members:
-            found += self._numbers("thread_numbers", (thread,))
+            found += self._placed("thread_numbers", (thread,))
         for trace in lookup.roots:
-            found += self._numbers("root_numbers", (trace,))
+            found += self._placed("root_numbers", (trace,))
         return found
+
+    def _placed(self, statement: str, values: tuple[Any, ...]) -> list[int]:
+        """Return the calls that stand where a statement says."""
+        self._settle()
+        return self._numbers(statement, values)
 
     def _numbers(self, statement: str, values: tuple[Any, ...]) -> list[int]:
         return [number for (number,) in self._db.execute(self._sql[statement], values)]
@@ -274,6 +282,7 @@ class Links:
 
     def _read(self, numbers: Sequence[int]) -> list[Candidate]:
         found = []
+        self._settle()
         self._write()
         rows: Any = self._db.execute(self._sql["found_calls"], (apsw.carray(array("q", numbers)),))
         for number, is_told, call_id, *standing in rows:
@@ -294,6 +303,7 @@ class Links:
     def _load(self) -> None:
         """Read the latest calls from the file: they are those that still have something passing."""
         recent, db = self._recent, self._db
+        self._settle()
         recent.clear()
         self._live.clear()
         self._lived.clear()

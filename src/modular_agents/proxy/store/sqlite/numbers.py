@@ -12,6 +12,8 @@ class Numbers:
 
     def __init__(self, db: apsw.Connection, table: str) -> None:
         self._db = db
+        self._given: set[int] = set()
+        """Numbers whose rows are not written yet."""
         self._last_of, self._taken, self._free = (
             statements()[name] for name in (f"last_{table}_id", f"{table}_id_taken", f"free_{table}_id")
         )
@@ -20,11 +22,22 @@ class Numbers:
     def take(self, time_ns: int) -> int:
         """Return the first free number from a time on; whoever takes it uses it."""
         number = max(1, time_ns // MS_NS)
-        if number <= self._last and self._db.execute(self._taken, (number,)).get:
-            number = self._db.execute(self._free, (number,)).get
+        while number <= self._last:
+            if number in self._given:
+                number += 1
+            elif self._db.execute(self._taken, (number,)).get:
+                number = self._db.execute(self._free, (number,)).get
+            else:
+                break
         self._last = max(self._last, number)
+        self._given.add(number)
         return number
+
+    def written(self) -> None:
+        """Note that whoever took a number has a row now."""
+        self._given.clear()
 
     def forget(self) -> None:
         """Read again which is the last."""
+        self._given.clear()
         self._last = self._db.execute(self._last_of).get

@@ -1,13 +1,13 @@
 -- Every statement the engine runs, by name. Parameters are positional; `?1` is the first.
 
 -- name: add_content
-INSERT INTO content (hash, body, reading) VALUES (?, ?, ?) ON CONFLICT (hash) DO NOTHING
+INSERT INTO content (id, hash, body, reading) VALUES (?, ?, ?, ?)
 
 -- name: add_piece
 INSERT INTO piece (content, place, piece) VALUES (?, ?, ?)
 
 -- name: add_node
-INSERT INTO chain (parent, content, depth, uses) VALUES (?, ?, ?, 1) ON CONFLICT (content, parent) DO NOTHING
+INSERT INTO chain (id, parent, content, depth, uses) VALUES (?, ?, ?, ?, 1)
 
 -- name: use_node
 UPDATE chain SET uses = uses + ? WHERE id = ?
@@ -453,7 +453,7 @@ INSERT INTO standing (call, tokens, facts) VALUES (?, ?, ?)
 ON CONFLICT (call) DO UPDATE SET tokens = excluded.tokens, facts = excluded.facts
 
 -- name: edges_to
-SELECT a.call_id, e.edge_type, e.evidence, e.detail, e.confidence FROM edge AS e JOIN call AS a ON a.id = e.from_call WHERE e.to_call = ?
+SELECT a.call_id, e.edge_type, e.evidence, e.detail, e.confidence FROM edge AS e LEFT JOIN call AS a ON a.id = e.from_call WHERE e.to_call = ?
 
 -- name: drop_edge
 DELETE FROM edge WHERE to_call = ? AND from_call = (SELECT id FROM call WHERE call_id = ?) AND edge_type = ?
@@ -482,8 +482,17 @@ INSERT INTO answer (call, answers, usage_raw, tool_calls, response, record) VALU
 -- name: answer
 SELECT answers, usage_raw, record FROM answer WHERE call = ?
 
+-- name: last_content_id
+SELECT coalesce(max(id), 0) FROM content
+
+-- name: last_node_id
+SELECT coalesce(max(id), 0) FROM chain
+
 -- name: find_content
 SELECT id FROM content WHERE hash = ?
+
+-- name: find_contents
+SELECT k.hash, k.id FROM carray(?) AS w CROSS JOIN content AS k ON k.hash = w.value
 
 -- name: find_node
 SELECT id FROM chain WHERE content = ? AND parent = ?

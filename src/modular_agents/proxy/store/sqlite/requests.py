@@ -11,10 +11,11 @@ import apsw
 
 from modular_agents.proxy.model.call import Call
 from modular_agents.proxy.model.quick import quick
-from modular_agents.proxy.store import recipe, zstd
+from modular_agents.proxy.store import zstd
 from modular_agents.proxy.store.rows import new_from
 from modular_agents.proxy.store.sqlite.contents import HASH_BYTES, NO_NODE, Contents
 from modular_agents.proxy.store.sqlite.engine import statements
+from modular_agents.proxy.store.sqlite.parts import Parts
 
 
 @quick
@@ -56,19 +57,25 @@ class Requests:
         self._sql = statements()
         self._contents = contents
 
-    def put(self, call: Call, body: bytes, crc: int, continued: int | None) -> Request:
-        """Store what was sent. `crc` is of the body; `continued` the message count of the call that this one continues, if any."""
+    def expect(self, parts: Parts) -> None:
+        """Hash what will be put, if it is new."""
+        if parts.asked is None:
+            return
+        contents, call = self._contents, parts.call
+        contents.expect(f"message {call.format}", [message.raw for message in call.messages])
+        contents.expect(f"system {call.format}", [message.raw for message in call.system])
+        contents.expect("tool", call.tools)
+        contents.expect("params", (call.params,))
+        if parts.recipe is not None:
+            contents.expect("recipe", (parts.recipe,))
+
+    def put(self, call: Call, body: bytes, parts: Parts, continued: int | None) -> Request:
+        """Store what was sent; its parts are read. `continued`: the message count of the call that this one continues, if any."""
         contents = self._contents
         messages = contents.messages(f"message {call.format}", call.messages)
         system = contents.messages(f"system {call.format}", call.system)
         tools = contents.texts("tool", call.tools)
         params = contents.texts("params", (call.params,))
-        groups = {
-            recipe.MESSAGES: [message.raw for message in call.messages],
-            recipe.SYSTEM: [message.raw for message in call.system],
-            recipe.TOOLS: call.tools,
-        }
-        how = recipe.make(body, groups) if body else None
         request = Request(
             messages,
             len(call.messages),
@@ -76,9 +83,9 @@ class Requests:
             system,
             tools,
             params,
-            contents.texts("recipe", (how.encode(),)) if how else NO_NODE,
-            self._put_body(body) if body and how is None else 0,
-            _mark(call, body, crc),
+            contents.texts("recipe", (parts.recipe,)) if parts.recipe is not None else NO_NODE,
+            self._put_body(body) if body and parts.recipe is None else 0,
+            _mark(call, body, parts.crc),
             contents.is_new(system),
         )
         for tip in request.tips:

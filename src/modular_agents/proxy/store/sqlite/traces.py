@@ -166,9 +166,7 @@ class Traces:
         self._threads: dict[int, Speakers] = {}
         """Changes of how many calls a thread has under a name, by trace."""
         self._new: set[int] = set()
-        """Traces without a row: it is written with what their first call brings, which is all that many of them ever hold."""
-        self._written: dict[int, tuple[object, ...]] = {}
-        """What this batch has written of new traces."""
+        """Traces without a row: it is written with what the batch brings them, which is all that many of them ever hold."""
 
     def enter(self, trace_id: str, started_ns: int, evidence: Evidence, name: str | None) -> int:
         """Return the number of a trace; it is opened if need be. The last name holds, the surest evidence is kept."""
@@ -179,8 +177,6 @@ class Traces:
             self._greatest_id = max(self._greatest_id, trace_id)
             number = self._free.take(started_ns)
             self._open(TraceSums(number, trace_id, started_ns, started_ns, name, None, evidence.rule, evidence.detail, evidence.confidence))
-        if len(self._numbers) >= KNOWN_MAX:
-            self._numbers.clear()
         self._numbers[trace_id] = number
         sums = self.sums(number)
         sums.name = name or sums.name
@@ -207,8 +203,6 @@ class Traces:
         sums.count(call, 1)
         self._see(trace, number, call)
         self._count_thread(trace, call, 1)
-        if trace in self._new:
-            self._insert(sums, int(call.kind not in HELPERS))
 
     def change(self, trace: int, number: int, before: CallRecord, call: CallRecord) -> None:
         """Count a call otherwise than before."""
@@ -228,17 +222,25 @@ class Traces:
         self._count_thread(trace, call, -1)
         self._unsure[trace] = into
 
+    def write(self) -> None:
+        """Write the rows of new traces as they are so far: others can refer to them from now on."""
+        if self._new:
+            new = [self._sums[number] for number in self._new]
+            self._db.executemany(self._sql["add_trace"], map(_COLUMNS, new))
+            self._costs.update((sums.id, sums.cost_usd) for sums in new)
+            self._new.clear()
+            self._free.written()
+
     def flush(self) -> list[Gone]:
         """Write every trace that changed (then named in `changed`); return those that are gone."""
         gone = []
-        for number in tuple(self._new):
-            self._insert(self.sums(number), 0)
         for number, into in self._unsure.items():
             sums = self.sums(number)
             if sums.call_count > 0:
                 self._look_again(sums)
                 continue
             del self._sums[number], self._known[number]
+            self._new.discard(number)
             self._costs.pop(number, None)
             self._speakers.pop(number, None)
             self._threads.pop(number, None)
@@ -247,13 +249,15 @@ class Traces:
             self._db.execute(self._sql["drop_trace"], (number,))
             gone.append(Gone(number, sums.trace_id, into if into != sums.trace_id else None))
         self._flush_threads()
-        now = {number: _CHANGING(sums) for number, sums in self._sums.items()}
-        self._db.executemany(self._sql["update_trace"], (row for number, row in now.items() if self._written.get(number) != row))
+        self._db.executemany(self._sql["update_trace"], [_CHANGING(sums) for sums in self._sums.values() if sums.id not in self._new])
+        self.write()
         changed = [(sums.cost_usd, sums.id) for sums in self._sums.values() if sums.cost_usd != self._costs.get(sums.id)]
         self._db.executemany(self._sql["update_trace_cost"], changed)
         self._costs.update((number, usd) for usd, number in changed)
         self.changed = tuple(self._sums)
         self._drop_changes()
+        if len(self._numbers) > KNOWN_MAX:
+            self._numbers.clear()
         if len(self._known) > SUMS_KNOWN_MAX:
             self._forget_sums()
         return gone
@@ -273,7 +277,7 @@ class Traces:
 
     def _drop_changes(self) -> None:
         self._sums, self._unsure, self._threads, self._spoken = {}, {}, {}, set()
-        self._new, self._written = set(), {}
+        self._new = set()
 
     def _see(self, trace: int, number: int, call: CallRecord) -> None:
         """Let a turn speak for its trace, and a helper among helpers; when the first turn joins helpers, the calls are asked again."""
@@ -290,15 +294,6 @@ class Traces:
         self._new.add(sums.id)
         self._sums[sums.id] = self._known[sums.id] = sums
         self._speakers[sums.id] = {}
-
-    def _insert(self, sums: TraceSums, agents: int) -> None:
-        """Write the row of a new trace, in which so many agents speak: the flush will find as many if nothing else comes."""
-        self._new.discard(sums.id)
-        counted, sums.agent_count = sums.agent_count, agents
-        self._db.execute(self._sql["add_trace"], _COLUMNS(sums))
-        self._written[sums.id] = _CHANGING(sums)
-        self._costs[sums.id] = sums.cost_usd
-        sums.agent_count = counted
 
     def _count_thread(self, trace: int, call: CallRecord, sign: int) -> None:
         if call.kind in HELPERS:
