@@ -30,7 +30,7 @@ from modular_agents.proxy.store.sqlite.engine import statements
 from modular_agents.proxy.store.sqlite.events import Events
 from modular_agents.proxy.store.sqlite.hours import Hours
 from modular_agents.proxy.store.sqlite.links import Links
-from modular_agents.proxy.store.sqlite.parts import Parts, Version, parts_of
+from modular_agents.proxy.store.sqlite.parts import Parts, Version, at_most, parts_of
 from modular_agents.proxy.store.sqlite.progress import Progress
 from modular_agents.proxy.store.sqlite.requests import Requests
 from modular_agents.proxy.store.sqlite.traces import Gone, Traces
@@ -78,7 +78,7 @@ class SqliteBatch:
     def expect(self, versions: Sequence[Version]) -> None:
         """Read what versions say themselves. What cannot be read shows again when its version is put, where it is known whose it is."""
         with suppress(Exception):
-            parts = parts_of(versions, self._calls.is_open)
+            parts = parts_of(at_most(versions, HELD_BYTES), self._calls.is_open)
             for part in parts:
                 self._requests.expect(part)
                 self._contents.expect(f"message {part.call.format}", [message.raw for message in part.call.answers])

@@ -38,6 +38,15 @@ class Parts:
         return self.asked
 
 
+def at_most(versions: Sequence[Version], size: int) -> Sequence[Version]:
+    """Return as many of the first versions as have bodies of so many bytes together: all, but where bodies are large."""
+    for count, (_, exchange) in enumerate(versions):
+        size -= len(exchange.request.body) + (len(exchange.response.body) if exchange.response else 0)
+        if size < 0:
+            return versions[:count]
+    return versions
+
+
 def parts_of(versions: Sequence[Version], is_stored: Callable[[str], bool]) -> list[Parts]:
     """Read versions. `is_stored`: by call id, whether its request is likely to be stored. Raises `UnicodeEncodeError`."""
     parts = [Parts(call, exchange, crc32(exchange.request.body)) for call, exchange in versions]
