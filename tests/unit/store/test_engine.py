@@ -12,7 +12,7 @@ from modular_agents.proxy.errors import StoreTooNew, StoreUnavailable, UsageErro
 from modular_agents.proxy.model.query import CallFilter
 from modular_agents.proxy.store.rows import TRACE_IDLE_NS
 from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore, set_aside
-from modular_agents.proxy.store.sqlite.engine import APPLICATION_ID, migrations, open_writer, statements
+from modular_agents.proxy.store.sqlite.engine import APPLICATION_ID, migrations, open_reader, open_writer, statements
 
 ALL = CallFilter()
 
@@ -46,6 +46,32 @@ def test_what_must_be_set_before_the_first_table_is_set(path: Path) -> None:
     assert db.pragma("application_id") == APPLICATION_ID
     assert db.execute("SELECT version FROM schema_version").fetchall() == [(number,) for number in range(1, len(migrations()) + 1)]
     db.close()
+
+
+@pytest.mark.parametrize("at", range(1, 6))
+def test_a_reader_that_opens_a_database_while_it_is_made_waits_for_it(path: Path, at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dashboard starts beside the recorder: between any two of its statements the tables may come to be."""
+    path.parent.mkdir()
+    path.touch()
+    statements_run = 0
+
+    def make_meanwhile(_cursor: object, _statement: str, _bindings: object) -> bool:
+        nonlocal statements_run
+        statements_run += 1
+        if statements_run == at:
+            hooks.clear()
+            open_writer(path).close()
+        return True
+
+    hooks = [lambda db: setattr(db, "exec_trace", make_meanwhile)]
+    monkeypatch.setattr(apsw, "connection_hooks", hooks)
+    try:
+        open_reader(path).close()
+    except StoreUnavailable as error:
+        assert "start the proxy" in str(error)  # noqa: PT017 - either is right, by the moment
+    hooks.clear()
+    open_writer(path).close()
+    open_reader(path).close()
 
 
 def test_opening_again_changes_nothing(path: Path, store: SqliteStore) -> None:

@@ -181,8 +181,11 @@ def _stored_views(db: apsw.Connection) -> str | None:
 
 def _version(db: apsw.Connection, path: Path) -> int:
     """Return the schema version of the file; 0 when it is empty."""
-    if not db.table_exists(None, "schema_version"):
-        if db.execute("SELECT count(*) FROM sqlite_schema").get:
+    tables, ours = db.execute(
+        "SELECT count(*), total(name = 'schema_version') FROM sqlite_schema"
+    ).get  # at one moment: it may be made just now
+    if not ours:
+        if tables:
             msg = f"{path} is a database, but not one of ours: name another file with --db"
             raise UsageError(msg)
         return 0
