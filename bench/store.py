@@ -11,8 +11,10 @@ machine that is busy with other things the CPU time beside it says what our part
 """
 
 import argparse
+import gc
 import random
 import statistics
+import sys
 import tempfile
 import time
 from bisect import bisect
@@ -25,6 +27,7 @@ from tests.support.stored import Given, given, message, put_all
 from tests.support.talk import conversation
 
 from bench.book import Book, about
+from modular_agents.proxy.app import GC_ALLOCATIONS
 from modular_agents.proxy.errors import StoreUnavailable
 from modular_agents.proxy.model.query import CallFilter, StatsQuery
 from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore
@@ -136,47 +139,66 @@ def talk(turns: int) -> None:
         store.close()
 
 
+class Holds:
+    """How long the writer was held, by what for: no batch of new calls can begin meanwhile. In ms, wall time and CPU."""
+
+    def __init__(self) -> None:
+        self.wall: dict[str, list[float]] = {}
+        self.cpu: dict[str, list[float]] = {}
+
+    def timed(self, name: str, act: Callable[[], int]) -> int:
+        """Note how long `act` takes; return what it does."""
+        wall, cpu = time.perf_counter_ns(), time.thread_time_ns()
+        done = act()
+        self.cpu.setdefault(name, []).append((time.thread_time_ns() - cpu) / 1e6)
+        self.wall.setdefault(name, []).append((time.perf_counter_ns() - wall) / 1e6)
+        return done
+
+    def told(self) -> dict[str, float]:
+        """Return the figures. What is wall time and not CPU was waiting: for the disk, or for a processor that others had."""
+        told: dict[str, float] = {}
+        for name in self.wall:
+            for what, values in ((name, sorted(self.wall[name])), (f"{name}_cpu", sorted(self.cpu[name]))):
+                count = len(values)
+                told |= {f"{what}_p{part}_ms": values[min(count - 1, count * part // 100)] for part in (50, 95, 99)}
+                told |= {f"{what}_max_ms": values[-1], f"{what}_over_50_ms": sum(value > HOLD_MS for value in values)}
+            told[f"{name}_count"] = len(self.wall[name])
+        return told
+
+
 def retain(count: int, db: Path, book: Book) -> None:
-    """Delete the `count` oldest calls in slices, while others are put between the slices at 50 calls/s of real time."""
+    """Delete the `count` oldest calls in slices, while others are put between the slices at 50 calls/s of real time; then tidy."""
     fill(2 * count, db)
     store, reader = SqliteStore(db), SqliteReader(db)
     wal, before_ns = db.with_name(db.name + "-wal"), started_ns(reader, count)
     have = int(reader.stats(StatsQuery(step_hours=0)).total.calls)
-    coming, added, gone = calls(count, Teller(seed=have + 7), have), 0, 0
-    figures: dict[str, list[float]] = {"slice": [], "slice_cpu": [], "put": []}
-    began, largest = time.perf_counter(), 0
+    reader.close()
+    coming, added, gone = calls(sys.maxsize, Teller(seed=have + 7), have), 0, 0
+    put_all(store, next(coming)[1])  # the first batch of a process reads the latest calls (docs/decisions/0018), and no later one
+    gc.freeze()  # as the recorder does
+    gc.set_threshold(GC_ALLOCATIONS)
+    holds, largest, began = Holds(), 0, time.perf_counter()
+
+    def put_what_came() -> int:
+        due = int((time.perf_counter() - began) * PUT_PER_S) - added
+        made = [final for _, final in islice(coming, due)]
+        if made:
+            holds.timed("put", lambda: put_all(store, *made) or len(made))
+        return len(made)
+
     while gone < count:
-        due = int((time.perf_counter() - began) * PUT_PER_S)
-        if due > added:
-            made = [final for _, final in islice(coming, due - added)]
-            put_ns = time.perf_counter_ns()
-            put_all(store, *made)
-            figures["put"].append((time.perf_counter_ns() - put_ns) / 1e6)
-            added = due
-        wall, cpu = time.perf_counter_ns(), time.thread_time_ns()
-        slice_size = store.purge(before_ns, None)
-        figures["slice"].append((time.perf_counter_ns() - wall) / 1e6)
-        figures["slice_cpu"].append((time.thread_time_ns() - cpu) / 1e6)
+        added += put_what_came()
+        slice_size = holds.timed("slice", lambda: store.purge(before_ns, None))
         gone, largest = gone + slice_size, max(largest, wal.stat().st_size)
         if not slice_size:
             break
-    reader.close()
+    deleting_s = time.perf_counter() - began
+    while holds.timed("tidy", store.tidy):  # merge the search index, give space back
+        added += put_what_came()
+        largest = max(largest, wal.stat().st_size)
+    told = {"deleted": gone, "seconds": deleting_s, "tidying_s": time.perf_counter() - began - deleting_s, "came": added}
+    told |= {"wal_mb": largest / 1e6, **holds.told()}
     store.close()
-    told = {
-        "deleted": gone,
-        "slices": len(figures["slice"]),
-        "came": added,
-        "wal_mb": largest / 1e6,
-        "seconds": time.perf_counter() - began,
-    }
-    for name, values in figures.items():
-        values.sort()
-        told |= {
-            f"{name}_p50_ms": statistics.median(values),
-            f"{name}_p95_ms": values[int(len(values) * 0.95)],
-            f"{name}_max_ms": values[-1],
-        }
-        told[f"{name}_over_50_ms"] = sum(value > HOLD_MS for value in values)
     book.add("retain", f"{count:,} calls", told)
     print("\n".join(f"  {name:20} {value:12.1f}" for name, value in told.items()))
 

@@ -4,6 +4,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ from modular_agents.proxy.config import Retention
 from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.query import CallFilter
 from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore
-from modular_agents.proxy.store.sqlite.words import SEGMENTS
+from modular_agents.proxy.store.sqlite.engine import PAGE_BYTES
+from modular_agents.proxy.store.sqlite.words import HOLD_NS, SEGMENTS
 
 TABLES = (
     "content",
@@ -156,7 +158,100 @@ def test_a_slice_ends_in_time(store: SqliteStore) -> None:
     put_all(store, *(given(number, thread=f"th-{number}").finished() for number in range(30)))
     ticks = iter(range(0, 10**12, 1_500_000))
     store._monotonic_ns = lambda: next(ticks)
-    assert store.purge(T0 + 100 * SECOND, None) == 10, "two looks at the clock"
+    assert store.purge(T0 + 100 * SECOND, None) == 3, "a look at the clock after each call"
+
+
+def test_a_slice_of_a_file_that_is_too_large_ends_in_time_too(store: SqliteStore) -> None:
+    put_all(store, *(given(number, thread=f"th-{number}", body=os.urandom(50_000)).finished() for number in range(30)))
+    ticks = iter(range(0, 10**12, 1_500_000))
+    store._monotonic_ns = lambda: next(ticks)
+    assert store.purge(None, 100_000) == 3
+
+
+def test_the_clock_is_looked_at_when_what_only_the_call_held_is_gone(store: SqliteStore) -> None:
+    """What a call leaves behind takes longest: looked at before that, the clock would not know of it."""
+    put_all(store, *(given(number, messages=(message("user", f"said {number}"),), thread=f"th-{number}").finished() for number in range(4)))
+    contents: list[int] = []
+
+    def look() -> int:
+        contents.append(rows(store)["content"])
+        return 0
+
+    store._monotonic_ns = look
+    assert store.purge(T0 + 100 * SECOND, None) == 4
+    assert len(contents) == 5
+    assert all(after < before for before, after in pairwise(contents)), contents
+    assert contents[-1] == 0
+
+
+def test_a_slice_of_deleting_indexes_nothing(path: Path) -> None:
+    """Words that are due, and the merging that comes with them, take longer than a slice: they wait for the next batch of calls."""
+    clock = {"tick": 0}
+    store = SqliteStore(path, monotonic_ns=lambda: clock["tick"])
+    put_all(store, *(given(number, thread=f"th-{number}").finished() for number in range(3)))
+    assert rows(store)["unsearched"] == 3
+    clock["tick"] = HOLD_NS
+    assert store.purge(T0 + SECOND, None) == 1
+    assert (rows(store)["unsearched"], rows(store)["search"]) == (2, 0)
+    put_all(store, given(3, thread="th-3"))
+    assert (rows(store)["unsearched"], rows(store)["search"]) == (0, 2)
+    store.close()
+
+
+def test_the_log_stays_short_while_calls_are_deleted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite copies a log in one go, and nobody writes meanwhile: a long one is a long wait, however short the slices are."""
+    store = SqliteStore(path)
+    for first in range(0, 400, 100):
+        put_all(store, *(given(number, thread=f"th-{number}").finished() for number in range(first, first + 100)))
+    store.close()
+    monkeypatch.setattr("modular_agents.proxy.store.sqlite.store.DELETING_CHECKPOINT_PAGES", 64)
+    ticks = iter(range(0, 10**12, 1_500_000))
+    store = SqliteStore(path, monotonic_ns=lambda: next(ticks))
+    log, slices, longest = path.with_name(path.name + "-wal"), 0, 0
+    while store.purge(T0 + 1000 * SECOND, None):
+        slices, longest = slices + 1, max(longest, store._log_pages)
+    assert slices > 100
+    assert longest <= 64, "whoever comes next finds a short one"
+    assert log.stat().st_size < 2 * 64 * PAGE_BYTES
+    store.close()
+
+
+def test_copying_the_log_is_a_slice_of_its_own(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has a batch of new calls gets a chance between it and the deleting."""
+    monkeypatch.setattr("modular_agents.proxy.store.sqlite.store.IDLE_CHECKPOINT_PAGES", 4)
+    store = SqliteStore(path, Retention(100.0, None), lambda: T0 + 200 * SECOND, lambda: 20 * SECOND)
+    put_all(store, given(1).finished())
+    with store.batch() as batch:
+        batch.words.flush(is_idle=True)
+    assert store._log_pages > 4
+    assert store.tidy()
+    assert (store._log_pages, rows(store)["call"]) == (0, 1)
+    assert store.tidy()
+    assert rows(store)["call"] == 0
+    store.close()
+
+
+def test_giving_space_back_ends_in_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that is free itself is looked for among all that are free: how many pages a slice is good for is not known before."""
+    monkeypatch.setattr("modular_agents.proxy.store.sqlite.store.FREE_PAGES", 100)
+    store = SqliteStore(path)
+    put_all(store, *(given(number, thread=f"th-{number}", body=os.urandom(60_000)).finished() for number in range(20)))
+    while store.tidy():
+        pass
+    purge_all(store, T0 + 100 * SECOND)
+    db = store._db
+    assert db is not None
+    ticks = iter(range(10**12, 10**15, 1_500_000))
+    store._monotonic_ns = lambda: next(ticks)
+    free, given_back = db.pragma("freelist_count"), []
+    assert free > 200
+    while store.tidy():
+        given_back.append(free - db.pragma("freelist_count"))
+        free = db.pragma("freelist_count")
+    assert max(given_back) == 3, "a look at the clock after each page"
+    assert free < 100
+    assert db.pragma("integrity_check") == "ok"
+    store.close()
 
 
 def test_tidying_applies_retention_and_gives_space_back(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

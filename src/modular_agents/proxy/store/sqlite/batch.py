@@ -209,6 +209,7 @@ class SqliteBatch:
         self._calls.drop(stored)
         self._deleted.append((stored.trace, self._traces.sums(stored.trace).trace_id, call_id))
         self._traces.take(stored.trace, stored.record, None)
+        self._contents.flush()  # at once, not with the batch: whoever deletes looks at the clock after each call
 
     def put_deltas(self, deltas: Sequence[Delta]) -> None:
         """Write pieces of running answers; pieces of a call that is not running are dropped."""

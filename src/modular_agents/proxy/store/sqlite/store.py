@@ -5,7 +5,7 @@ A batch waits a moment for a lock and then gives up (`StoreUnavailable`): the jo
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import apsw
@@ -22,19 +22,23 @@ CHECKPOINT_PAGES = 16 * 1024 * 1024 // PAGE_BYTES
 index is written with every second batch and copied once, so the longer the log grows, the less there is to copy."""
 IDLE_CHECKPOINT_PAGES = 4 * 1024 * 1024 // PAGE_BYTES
 """The same when there is nothing to write."""
-SLICE_NS = 2_000_000
-"""How long calls are gathered for one slice of deleting; sweeping what only they held and the commit take about three times as long."""
+DELETING_CHECKPOINT_PAGES = 2 * 1024 * 1024 // PAGE_BYTES
+"""The same after calls were deleted. SQLite copies a log in one go: 16 MB hold the writer for 60 ms, 2 MB for 13 (docs/decisions/0026)."""
+SLICE_NS = 4_000_000
+"""How long calls are deleted, or space is given back, in one slice. What is under way then, the sums of traces and the commit come
+on top: 2 ms, and the copy of the log when it is due."""
 CALLS_AT_ONCE = 5
-"""Expired calls that go together before the time, or the size of the file, is looked at again."""
+"""Expired calls that are looked up together; of a file that is too large no more go before its size is looked at again."""
 EXPIRE_EVERY_NS = 10 * NS
 """How often retention looks for something to delete."""
 FREE_PAGES = 16 * 1024 * 1024 // PAGE_BYTES
 FREE_SHARE = 10
 """Free space is given back when it is more than both: new calls use a little of it anyway."""
 VACUUM_PAGES = 256
-"""Given back at a time: 1 MB, a few milliseconds."""
+"""Given back at a time, if a slice of time is enough: 1 MB. Most pages take 12 µs; one that is free itself is looked for among all
+that are, which takes up to a millisecond when they are many."""
 KEEP_ALL = Retention(None, None)
-_ALWAYS_NS = (1 << 63) - 1
+_ALWAYS_NS = _ALL = (1 << 63) - 1
 LOG_LIMIT_PAGES = 32 * 1024 * 1024 // PAGE_BYTES
 """Write-ahead log at which no batch begins before it has been emptied: half of the 64 MB promised, for the batch itself."""
 
@@ -89,26 +93,38 @@ class SqliteStore:
 
     def purge(self, before_ns: int | None, max_bytes: int | None) -> int:
         """Delete the oldest ended calls, one slice of them (see `ports.Store`)."""
-        ends_ns = self._monotonic_ns() + SLICE_NS
         deleted = 0
         with self.batch() as batch:
+            batch.words.put_off()
             too_large = max_bytes is not None and self._used_bytes() > max_bytes
             limit_ns = _ALWAYS_NS if too_large else before_ns
             waits = not too_large and limit_ns is not None and bool(batch.expired(limit_ns, 1))
             if waits:  # of a file that is too large it must be known what room has been given back, the search index's too
                 batch.words.merge_by_itself(does=False)
-            while limit_ns is not None:
-                expired = batch.expired(limit_ns, CALLS_AT_ONCE)
-                for call_id in expired:
-                    batch.delete(call_id)
-                deleted += len(expired)
-                if too_large or not expired or self._monotonic_ns() >= ends_ns:  # what room they gave back is known when they are gone
-                    break
+            if limit_ns is not None:
+                deleted = self._delete(batch, limit_ns, CALLS_AT_ONCE if too_large else _ALL)
             if deleted:
                 batch.forget_callers()
             if waits:
                 batch.words.merge_by_itself(does=True)
         self._merges = self._merges or waits
+        if deleted and self._db is not None:
+            self._checkpoint(self._db, DELETING_CHECKPOINT_PAGES)
+        return deleted
+
+    def _delete(self, batch: SqliteBatch, limit_ns: int, most: int) -> int:
+        """Delete the oldest calls that began before a moment, until a slice of time is over; return how many went.
+
+        The clock is looked at after each of them: one call may hold 16 MB that nobody else does.
+        """
+        ends_ns = self._monotonic_ns() + SLICE_NS
+        deleted = 0
+        while expired := batch.expired(limit_ns, CALLS_AT_ONCE):
+            for call_id in expired:
+                batch.delete(call_id)
+                deleted += 1
+                if deleted >= most or self._monotonic_ns() >= ends_ns:
+                    return deleted
         return deleted
 
     def tidy(self, *, is_idle: bool = True) -> bool:
@@ -119,8 +135,8 @@ class SqliteStore:
             with self.batch() as batch:
                 batch.words.flush(is_idle=True)
             return True
-        if is_idle:
-            self._checkpoint(self._db, IDLE_CHECKPOINT_PAGES)
+        if is_idle and self._checkpoint(self._db, IDLE_CHECKPOINT_PAGES):
+            return True
         return self._expire() or (is_idle and self._merge()) or self._give_back(self._db)
 
     def _merge(self) -> bool:
@@ -143,12 +159,16 @@ class SqliteStore:
 
     def _give_back(self, db: apsw.Connection) -> bool:
         """Give a slice of the space that deleted calls left back to the file system, when it is much."""
+        ends_ns = self._monotonic_ns() + SLICE_NS
         with translated():
             free = db.pragma("freelist_count")
             if free < max(FREE_PAGES, db.pragma("page_count") // FREE_SHARE):
                 return False
-            db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})").fetchall()
-            self._checkpoint(db, IDLE_CHECKPOINT_PAGES)
+            with closing(db.execute(f"PRAGMA incremental_vacuum({VACUUM_PAGES})")) as pages:
+                for _ in pages:  # it gives back one page a row, and ends when nobody asks for another
+                    if self._monotonic_ns() >= ends_ns:
+                        break
+            self._checkpoint(db, DELETING_CHECKPOINT_PAGES)
         return True
 
     def _used_bytes(self) -> int:
@@ -181,13 +201,18 @@ class SqliteStore:
             db.execute("ROLLBACK")
         self._batch.forget()
 
-    def _checkpoint(self, db: apsw.Connection, pages: int) -> None:
-        """Copy the log into the database when it has grown beyond so many pages; whoever reads just now makes it wait."""
+    def _checkpoint(self, db: apsw.Connection, pages: int) -> bool:
+        """Copy the log into the database when it has grown beyond so many pages; return whether nothing is left to copy of it.
+
+        Whoever reads just now makes it wait.
+        """
         if self._log_pages > pages:
             with suppress(StoreUnavailable), translated():
                 size, copied = db.wal_checkpoint()
                 if copied == size:
                     self._log_pages = 0  # until the next commit says where it wrote
+                    return True
+        return False
 
     def _note_log(self, _db: apsw.Connection, _name: str, pages: int) -> int:
         self._log_pages = pages

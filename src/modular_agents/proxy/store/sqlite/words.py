@@ -42,6 +42,7 @@ class Words:
         self._chars = 0
         self._stored = False
         """Calls wait in the file that are not in memory."""
+        self._put_off = False
 
     def add(self, number: int, said: tuple[Message, ...], answers: tuple[Message, ...]) -> None:
         """Let call `number` be found by what was said."""
@@ -56,6 +57,10 @@ class Words:
         self._db.execute(self._sql["drop_search"], (number,))
         self._db.execute(self._sql["drop_unsearched"], (number,))
 
+    def put_off(self) -> None:
+        """Let what waits do so for one batch more: indexing it, and the merging that follows, take longer than a slice of deleting may."""
+        self._put_off = True
+
     def merge_by_itself(self, *, does: bool) -> None:
         """Say whether the index merges its segments with what is written. Many deletes in a row would wait for it again and again."""
         self._db.execute(self._sql["merge_search_by_itself"], (SEGMENTS if does else 0,))
@@ -69,11 +74,12 @@ class Words:
 
     def flush(self, *, is_idle: bool = False) -> None:
         """Index what waits, if it is time to."""
+        put_off, self._put_off = self._put_off, False
         if not self._waiting and not self._stored:
             return
         now_ns = self._monotonic_ns()
         full = len(self._waiting) >= HOLD_CALLS or self._chars >= HOLD_CHARS
-        if not full and not is_idle and now_ns - self._indexed_ns < HOLD_NS:
+        if put_off or (not full and not is_idle and now_ns - self._indexed_ns < HOLD_NS):
             self._db.executemany(self._sql["add_unsearched"], self._new)
             self._new.clear()
             return
@@ -93,7 +99,7 @@ class Words:
 
     def forget(self) -> None:
         """Read again what waits in the file."""
-        self._waiting, self._chars = {}, 0
+        self._waiting, self._chars, self._put_off = {}, 0, False
         self._new.clear()
         self._stored = self._db.execute(self._sql["unsearched"]).get is not None
 
