@@ -9,7 +9,7 @@ from tests.support.stored import SECOND, T0, Given, given, put_all, tool_use
 
 from modular_agents.proxy.model.call import CallError, Status
 from modular_agents.proxy.model.event import RemovedRow
-from modular_agents.proxy.model.link import LinkChanges, ThreadMove
+from modular_agents.proxy.model.link import LinkChanges, Replaced, ThreadMove
 from modular_agents.proxy.model.query import CallFilter
 from modular_agents.proxy.model.trace import EdgeType, Evidence
 
@@ -141,3 +141,14 @@ def test_a_trace_that_is_merged_into_another_is_gone(engine: Engine) -> None:
     with engine.store.batch() as batch:
         batch.relink(LinkChanges(moves=(move,)))
     assert {event.kind for event in engine.reader.events(last, 100)} <= {"trace"}, "what stands there already is no news"
+
+
+def test_an_edge_that_goes_in_the_batch_in_which_its_call_came_is_told_by_its_name(engine: Engine) -> None:
+    lead = given(1)
+    turn = given(2, parent=lead)
+    put_all(engine.store, lead)
+    with engine.store.batch() as batch:
+        turn.put(batch)
+        batch.relink(LinkChanges(replaced=(Replaced(turn.call_id, replace(turn.placement, edges=()), turn.indexed),)))
+    gone = [event.body for event in engine.reader.events(0, 100) if event.kind == "removed"]
+    assert [f'"edge_id":"{lead.call_id}-request-{turn.call_id}"' in body for body in gone] == [True]

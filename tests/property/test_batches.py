@@ -1,9 +1,11 @@
 """How calls are cut into batches changes nothing of what is stored, though within a batch rows wait and parts are read ahead."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
+import json
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import cycle
 from operator import methodcaller
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +17,7 @@ from tests.support import stored
 from tests.support.stored import Given, message
 
 from modular_agents.proxy.model.call import Cost
-from modular_agents.proxy.model.link import NO_PASSING, Indexed, LinkChanges, Lookup, ThreadMove
+from modular_agents.proxy.model.link import NO_PASSING, Indexed, LinkChanges, Lookup, Replaced, ThreadMove
 from modular_agents.proxy.model.trace import EdgeType
 from modular_agents.proxy.ports import Transaction
 from modular_agents.proxy.store.sqlite import SqliteStore
@@ -38,6 +40,11 @@ class Step:
 
 
 Done = list[Step]
+Tables = dict[str, list[tuple[tuple[str, object], ...]]]
+
+
+class RolledBackError(Exception):
+    """A batch that fails at its end."""
 
 
 def found(batch: Transaction, call: Given) -> None:
@@ -65,6 +72,14 @@ def a_few_calls(draw: st.DrawFn) -> list[Given]:
 
 
 @st.composite
+def elsewhere(draw: st.DrawFn, call: Given) -> Replaced:
+    """The same call in another light: without its edges, or with others, or in another trace."""
+    was = call.placement
+    edges = draw(st.sampled_from([(), was.edges, tuple(replace(edge, edge_type=EdgeType.RESPONSE) for edge in was.edges)]))
+    return Replaced(call.call_id, replace(was, edges=edges, trace_id=draw(st.sampled_from(["tr-1", "tr-2"]))), call.indexed)
+
+
+@st.composite
 def steps(draw: st.DrawFn) -> Done:
     """What a recorder does: calls begin, end, are looked for, moved, priced and, once they have ended, deleted."""
     calls = a_few_calls(draw)
@@ -73,7 +88,7 @@ def steps(draw: st.DrawFn) -> Done:
     for _ in range(draw(st.integers(2, 20))):
         number = draw(st.integers(0, len(calls) - 1))
         call = calls[number]
-        what = draw(st.sampled_from(["begin", "end", "end", "end", "find", "move", "price", "delete"]))
+        what = draw(st.sampled_from(["begin", "end", "end", "end", "find", "move", "replace", "price", "delete"]))
         if what in {"begin", "end"}:
             put = call if what == "begin" else call.finished(draw(st.sampled_from(TEXTS)))
             ended |= {call.call_id} if what == "end" else set()
@@ -83,14 +98,17 @@ def steps(draw: st.DrawFn) -> Done:
         elif what == "move":
             move = ThreadMove("th-2", "th-1", draw(st.sampled_from(["tr-1", "tr-2"])), call.call_id)
             done.append(Step(what, number, methodcaller("relink", LinkChanges(moves=(move,)))))
+        elif what == "replace":
+            done.append(Step(what, number, methodcaller("relink", LinkChanges(replaced=(draw(elsewhere(call)),)))))
         elif what == "price":
             done.append(Step(what, number, methodcaller("set_cost", call.call_id, Cost(0.5, "m", "c"))))
         elif call.call_id in ended:
+            ended.discard(call.call_id)
             done.append(Step(what, number, methodcaller("delete", call.call_id)))
     return done
 
 
-def rows(path: Path) -> dict[str, list[tuple[tuple[str, object], ...]]]:
+def rows(path: Path) -> Tables:
     """Return what the tables hold; everything by its name: how it is numbered says nothing."""
     with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as db:
         db.row_trace = lambda cursor, row: dict(zip([name for name, *_ in cursor.description], row, strict=True))
@@ -122,24 +140,53 @@ def same(value: object) -> object:
     return value
 
 
-def carried_out(batches: Iterator[Done], *, expects: bool) -> dict[str, list[tuple[tuple[str, object], ...]]]:
-    with TemporaryDirectory() as folder:
+def told(path: Path) -> list[tuple[str, str]]:
+    """Return what readers heard of edges: each that came or went, in order."""
+    with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as db:
+        heard = db.execute("SELECT kind, body FROM event WHERE kind IN ('edge', 'removed') ORDER BY seq").fetchall()
+    return [(kind, body) for kind, body in heard if json.loads(body)["edge_id"]]
+
+
+def carried_out(batches: Iterable[Done], *, expects: bool = False, fails: bool = False, writers: int = 1) -> Tables:
+    """Carry out batches: by turns by some processes, if there are more writers, and, if it fails, each for the second time."""
+    with TemporaryDirectory() as folder, ExitStack() as open_stores:
         path = Path(folder) / "traces.db"
-        with closing(SqliteStore(path)) as store:
-            for batch in batches:
-                with store.batch() as transaction:
-                    if expects:
-                        transaction.expect([(step.put.call, step.put.exchange) for step in batch if step.put])
-                    for step in batch:
-                        step.do(transaction)
-        return rows(path)
+        stores = cycle([open_stores.enter_context(closing(SqliteStore(path))) for _ in range(writers)])
+        for batch, store in zip(batches, stores, strict=False):
+            if fails:
+                with suppress(RolledBackError), store.batch() as transaction:
+                    carry_out(batch, transaction, expects=expects)
+                    raise RolledBackError
+            with store.batch() as transaction:
+                carry_out(batch, transaction, expects=expects)
+        held = rows(path)
+        return held | {"told": [(("event", event),) for event in told(path)]}
+
+
+def carry_out(batch: Done, transaction: Transaction, *, expects: bool) -> None:
+    if expects:
+        transaction.expect([(step.put.call, step.put.exchange) for step in batch if step.put])
+    for step in batch:
+        step.do(transaction)
 
 
 @settings(max_examples=80, deadline=None)
 @given(steps(), st.integers(2, 6))
 def test_one_batch_some_batches_and_a_batch_for_each_step_store_the_same(done: Done, size: int) -> None:
-    alone = carried_out(iter([[step] for step in done]), expects=False)
-    some = (done[start : start + size] for start in range(0, len(done), size))
-    for batches, expects in ((some, True), (iter([done]), True), (iter([done]), False)):
-        together = carried_out(batches, expects=expects)
-        assert {table: held for table, held in together.items() if held != alone[table]} == {}
+    alone = carried_out([[step] for step in done])
+    some = [done[start : start + size] for start in range(0, len(done), size)]
+    for batches, expects in ((some, True), ([done], True), ([done], False)):
+        assert differing(carried_out(batches, expects=expects), alone) == {}
+
+
+@settings(max_examples=40, deadline=None)
+@given(steps(), st.integers(2, 6), st.integers(1, 2))
+def test_batches_that_failed_before_and_other_processes_that_write_between_change_nothing(done: Done, size: int, writers: int) -> None:
+    """What passes is left out: a call older than all that were read again after a failure is not among the latest."""
+    some = [done[start : start + size] for start in range(0, len(done), size)]
+    differ = differing(carried_out(some, expects=True, fails=True, writers=writers), carried_out([[step] for step in done]))
+    assert differ.keys() <= {"passing"}
+
+
+def differing(some: Tables, others: Tables) -> Tables:
+    return {table: held for table, held in some.items() if held != others[table]}

@@ -306,7 +306,7 @@ class SqliteBatch:
         known = self._placements.pop(record.call_id, None)
         self._recount(before, trace, placement.trace_id, record)
         if known is None or known.edges != placement.edges:
-            self._edges.replace(trace, before.number, placement.trace_id, placement.edges)
+            self._edges.replace(trace, before.number, placement.trace_id, before.record.call_id, placement.edges)
         self._links.put(before.number, record, placement.trace_id, indexed)
 
     def _recount(self, before: Stored, trace: int, trace_id: str, record: CallRecord) -> None:
@@ -327,7 +327,7 @@ class SqliteBatch:
         record = placed(before.record, placement)
         self._place(before, record, placement.trace_id, placement.trace_evidence, placement.trace_name)
         trace = self._traces.enter(placement.trace_id, before.record.started_ns, placement.trace_evidence, None)
-        self._edges.replace(trace, before.number, placement.trace_id, placement.edges)
+        self._edges.replace(trace, before.number, placement.trace_id, before.record.call_id, placement.edges)
         self._links.put(before.number, record, placement.trace_id, change.indexed)
         self._placements.pop(change.call_id, None)
 
@@ -359,7 +359,7 @@ class SqliteBatch:
         self._links.moved(before.number)
         self._events.announce(EventKind.CALL, trace, before.number)
         if trace != before.trace:
-            self._edges.announce(trace, before.number, trace_id)
+            self._edges.announce(trace, before.number, trace_id, before.record.call_id)
 
     def _announce_gone(self, gone: Sequence[Gone]) -> None:
         """Tell of traces that are gone, and of deleted calls of those that are not."""

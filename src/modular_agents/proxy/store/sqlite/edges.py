@@ -36,10 +36,10 @@ class Edges:
             self._db.execute(self._sql["put_edge"], (number, start, str(edge.edge_type), evidence.rule, evidence.detail, confidence))
             self._tell(trace, number, trace_id, edge)
 
-    def announce(self, trace: int, number: int, trace_id: str) -> None:
-        """Tell once more of the edges to call `number`: it has come to another trace, whose readers do not know them."""
+    def announce(self, trace: int, number: int, trace_id: str, call_id: str) -> None:
+        """Tell once more of the edges to a call: it has come to another trace, whose readers do not know them."""
         for start, kind, rule, detail, sure in self._to(number):
-            edge = Edge(start, self._call_id(number), EdgeType(kind), Evidence(rule, detail, sure))
+            edge = Edge(start, call_id, EdgeType(kind), Evidence(rule, detail, sure))
             self._tell(trace, number, trace_id, edge)
 
     def _tell(self, trace: int, number: int, trace_id: str, edge: Edge) -> None:
@@ -52,16 +52,13 @@ class Edges:
             rows = self._db.execute(self._sql["edges_to"], (number,)).fetchall()
         return sorted(rows)
 
-    def _call_id(self, number: int) -> str:
-        return str(self._db.execute(self._sql["call_id"], (number,)).get)
-
-    def replace(self, trace: int, number: int, trace_id: str, edges: Sequence[Edge]) -> None:
-        """Let exactly these edges lead to call `number`."""
+    def replace(self, trace: int, number: int, trace_id: str, call_id: str, edges: Sequence[Edge]) -> None:
+        """Let exactly these edges lead to a call."""
         stored = {(start, kind): (rule, detail, sure) for start, kind, rule, detail, sure in self._to(number)}
         wanted = {(edge.from_call_id, str(edge.edge_type)): edge for edge in edges}
         for start, kind in sorted(stored.keys() - wanted.keys()):
             self._db.execute(self._sql["drop_edge"], (number, start, kind))
-            row = RemovedRow(trace_id, None, None, edge_id(start, kind, self._call_id(number)))
+            row = RemovedRow(trace_id, None, None, edge_id(start, kind, call_id))
             self._events.announce(EventKind.REMOVED, trace, 0, msgspec.json.encode(row).decode())
         self.add(trace, number, trace_id, [edge for ends, edge in wanted.items() if stored.get(ends) != _said(edge.evidence)])
 

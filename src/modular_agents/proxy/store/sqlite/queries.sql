@@ -701,6 +701,3 @@ DELETE FROM decision WHERE id = ?
 
 -- name: drop_decisions
 DELETE FROM decision WHERE call = ?
-
--- name: call_id
-SELECT call_id FROM call WHERE id = ?
