@@ -198,6 +198,17 @@ def test_a_slice_of_deleting_indexes_nothing(path: Path) -> None:
     store.close()
 
 
+def test_of_a_call_that_comes_and_goes_in_one_batch_no_words_wait(store: SqliteStore) -> None:
+    for number in range(3):
+        with store.batch() as batch:
+            batch.delete(given(number).finished().put(batch).call_id)
+            given(10 + number).finished().put(batch)
+    db = store._db
+    assert db is not None
+    assert db.execute("SELECT call FROM unsearched EXCEPT SELECT id FROM call").fetchall() == []
+    assert rows(store)["unsearched"] == 2
+
+
 def test_the_log_stays_short_while_calls_are_deleted(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite copies a log in one go, and nobody writes meanwhile: a long one is a long wait, however short the slices are."""
     store = SqliteStore(path)

@@ -53,7 +53,8 @@ class Words:
 
     def drop(self, number: int) -> None:
         """Let a call be found no more."""
-        self._waiting.pop(number, None)
+        if self._waiting.pop(number, None) is not None:
+            self._new = [one for one in self._new if one != (number,)]
         self._db.execute(self._sql["drop_search"], (number,))
         self._db.execute(self._sql["drop_unsearched"], (number,))
 
