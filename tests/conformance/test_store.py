@@ -12,7 +12,7 @@ from modular_agents.proxy.errors import ProxyError
 from modular_agents.proxy.model.call import CallError, Delta, Message, Part, Status, Unreadable
 from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.event import DeltaRow
-from modular_agents.proxy.model.query import CallerView, CallFilter, CallRow, EdgeRow, TraceRow
+from modular_agents.proxy.model.query import CallerView, CallFilter, CallRow, EdgeRow, StatsQuery, TraceRow
 from modular_agents.proxy.ports import JournalPosition, OpenCall
 
 ALL = CallFilter()
@@ -349,3 +349,13 @@ def test_whose_a_connection_is_stands_on_its_calls(engine: Engine) -> None:
     assert second is not None
     assert first.caller == CallerView(4711, "2025-10-09T08:53:19.995000Z", "/usr/bin/python3", "python agent.py", "/srv/project")
     assert second.caller == CallerView(5, None, "/usr/bin/python3", "python agent.py", "/elsewhere?")
+
+
+def test_counts_that_no_call_can_have_do_not_stop_the_calls_after_it(engine: Engine) -> None:
+    """A provider that counts nonsense: 64 bits hold one such number, not the sum of some, by trace and by hour."""
+    for number in range(4):
+        put_all(engine.store, given(number, trace=f"tr-{number % 2}").finished(tokens=(2**63 - 1, 2**40 - 1)))
+    rows = engine.reader.traces(ALL, None, 10).items
+    assert {(row.call_count, row.tokens_input, row.tokens_output) for row in rows} == {(2, None, 2**41 - 2)}
+    total = engine.reader.stats(StatsQuery(step_hours=0)).total
+    assert (total.calls, total.tokens_input, total.tokens_output) == (4, 0, 2**42 - 4)

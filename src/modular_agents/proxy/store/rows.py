@@ -29,7 +29,8 @@ TRACE_IDLE_NS = 300 * 10**9
 NS = 10**9
 SEARCH_CHARS = 256 * 1024
 """Words of one prompt and of one answer that search finds; more is kept, not indexed."""
-_INT64 = 1 << 63
+_TOKENS_MAX = 1 << 40
+"""No call has as many tokens, and eight million of them can be summed up in 64 bits: a provider's nonsense would end sums, not one call."""
 _ANSWERING_ROLES = frozenset({"assistant", "model"})
 _RUNNING = str(Status.RUNNING)
 """As plain text: an attribute of an enum costs ten times a global."""
@@ -352,7 +353,7 @@ def _tools(call: Call) -> list[Part]:
 
 
 def _count(number: int | None) -> int | None:
-    return number if number is not None and -_INT64 <= number < _INT64 else None
+    return number if number is not None and -_TOKENS_MAX < number < _TOKENS_MAX else None
 
 
 def _amount(cost: Cost) -> float | None:
