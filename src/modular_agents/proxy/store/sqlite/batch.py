@@ -26,7 +26,7 @@ from modular_agents.proxy.store.sqlite.calls import Calls, Stored
 from modular_agents.proxy.store.sqlite.contents import Contents
 from modular_agents.proxy.store.sqlite.decisions import Decisions, said
 from modular_agents.proxy.store.sqlite.edges import Edges
-from modular_agents.proxy.store.sqlite.engine import statements
+from modular_agents.proxy.store.sqlite.engine import statements, translated
 from modular_agents.proxy.store.sqlite.events import Events
 from modular_agents.proxy.store.sqlite.hours import Hours
 from modular_agents.proxy.store.sqlite.links import Links
@@ -72,8 +72,9 @@ class SqliteBatch:
         self.forget()
 
     def find(self, lookup: Lookup) -> Sequence[Candidate]:
-        """Return the calls that the look-up finds, each once, in any order."""
-        return self._links.find(lookup)
+        """Return the calls that the look-up finds, each once, in any order. What waits may be written for it, hence its errors."""
+        with translated():
+            return self._links.find(lookup)
 
     def expect(self, versions: Sequence[Version]) -> None:
         """Read what versions say themselves. What cannot be read shows again when its version is put, where it is known whose it is."""
@@ -143,10 +144,11 @@ class SqliteBatch:
 
     def relink(self, changes: LinkChanges) -> None:
         """Move earlier calls as told."""
-        for change in changes.replaced:
-            self._replace(change)
-        for move in changes.moves:
-            self._move_thread(move)
+        with translated():
+            for change in changes.replaced:
+                self._replace(change)
+            for move in changes.moves:
+                self._move_thread(move)
 
     def decisions(self, call_id: str) -> Sequence[Decision]:
         """Return what a person said of a call, oldest first."""
@@ -268,8 +270,9 @@ class SqliteBatch:
         self.progress.forget()
 
     def _told(self, number: int) -> Told:
-        self._settle()
-        return details.told(self._db, number)
+        with translated():
+            self._settle()
+            return details.told(self._db, number)
 
     def _settle(self) -> None:
         """Write everything that waits of calls that were put: it can be read from now on."""

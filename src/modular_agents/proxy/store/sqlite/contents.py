@@ -29,6 +29,9 @@ KNOWN_MAX = 30_000
 """Contents and nodes whose number is remembered, about 6 MB each; then forgotten all at once and learned again."""
 SEEN_MAX_BYTES = 8 * 1024 * 1024
 SEEN_ENTRY_BYTES = 150
+WAITING_MAX_BYTES = 4 * 1024 * 1024
+WAITING_ROW_BYTES, WAITING_NODE_BYTES = 300, 200
+"""Rows that wait, with what holding one takes besides its text: a call of 16 MB may have a million messages. Beyond it they are written."""
 """Contents that are known by their bytes, with what holding one costs besides; then forgotten all at once."""
 
 _NONE: dict[bytes, bytes] = {}
@@ -55,7 +58,7 @@ class Contents:
         self._written = self._last = self._last_node = 0
         """The greatest numbers: of contents in the file, of all contents, of all nodes."""
         self.waiting_bytes = 0
-        """Of contents that are not written yet."""
+        """Of rows that are not written yet, about."""
         self._expected: dict[str, dict[bytes, bytes]] = {}
         """Hashes of what will be put, by kind and bytes."""
         self._absent: frozenset[bytes] = frozenset()
@@ -195,7 +198,7 @@ class Contents:
         if number is None:
             number = self._last = self._last + 1
             self._new.append((number, digest, body, read))
-            self.waiting_bytes += len(body or "")
+            self._wait(len(body or "") + len(read or "") + WAITING_ROW_BYTES)
         self._contents[digest] = number
         return number, is_new
 
@@ -208,8 +211,14 @@ class Contents:
             self._new_nodes.append((node, parent, content, depth))
             self._unclaimed.add(node)
             self.hold(parent)
+            self._wait(WAITING_NODE_BYTES)
         self._nodes[parent, content] = node
         return node
+
+    def _wait(self, size: int) -> None:
+        self.waiting_bytes += size
+        if self.waiting_bytes > WAITING_MAX_BYTES:
+            self.write()
 
     def _sweep(self, node: int) -> None:
         """Delete a node that nobody names any more, and its content when no other node holds it."""

@@ -1,0 +1,72 @@
+"""Rows that wait within a batch: how many may, and what becomes of a file that does not take them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.stored import T0, Given, given, message, put_all
+
+from modular_agents.proxy.errors import StoreUnavailable
+from modular_agents.proxy.model.link import Lookup
+from modular_agents.proxy.recorder.bare import guarded
+from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore
+from modular_agents.proxy.store.sqlite.contents import WAITING_MAX_BYTES
+
+LONG = "a long answer that comes back word for word " * 20
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "traces.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqliteStore]:
+    made = SqliteStore(path)
+    yield made
+    made.close()
+
+
+def many_messages(count: int) -> Given:
+    return given(1, messages=[message("user", f"{number} {LONG if number % 10 == 0 else ''}") for number in range(count)])
+
+
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_of_one_call_no_more_waits_than_may(store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch, *, is_ended: bool) -> None:
+    """A call that runs is put as one that has ended, and many short messages take more than their text."""
+    most = 20_000
+    monkeypatch.setattr("modular_agents.proxy.store.sqlite.contents.WAITING_MAX_BYTES", most)
+    call = many_messages(300)
+    with store.batch() as batch:
+        (call.finished() if is_ended else call).put(batch)
+        contents = store._batch._contents
+        assert contents.waiting_bytes <= most
+        assert sum(map(len, (contents._new, contents._new_nodes, contents._pieces))) < most // 100
+    reader = SqliteReader(path)
+    detail = reader.call(call.call_id)
+    assert detail is not None
+    assert [entry.parts[0].text for entry in detail.messages] == [entry.parts[0].text for entry in call.call.messages]
+    raw = reader.raw(call.call_id)
+    assert raw is not None
+    assert json.loads(raw.request_body) == json.loads(call.exchange.request.body)
+    reader.close()
+
+
+def test_a_file_that_is_full_is_no_fault_of_linking(store: SqliteStore) -> None:
+    """Looking for earlier calls writes what waits: that this fails is the store's to say, or calls would be stored alone for it."""
+    db = store._db
+    assert db is not None
+    large = given(1, messages=[message("user", "x" * (WAITING_MAX_BYTES // 2))])
+
+    def link(pages: int) -> str:
+        with store.batch() as batch:
+            large.put(batch)
+            db.pragma("max_page_count", pages)
+            return guarded(large.call_id, lambda: str(batch.find(Lookup(at_ns=T0, thread="th-1"))), lambda: "alone")
+
+    put_all(store, given(0))  # the latest calls are read with the first one
+    with pytest.raises(StoreUnavailable):
+        link(db.pragma("page_count"))
+    db.pragma("max_page_count", 1 << 30)
+    assert given(0).call_id in link(1 << 30)
