@@ -1,14 +1,16 @@
-"""Rows that wait within a batch: how many may, and what becomes of a file that does not take them."""
+"""Rows that wait within a batch: how many may, what becomes of a file that does not take them, and of one that lacks some."""
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.support.stored import T0, Given, given, message, put_all
 
 from modular_agents.proxy.errors import StoreUnavailable
-from modular_agents.proxy.model.link import Lookup
+from modular_agents.proxy.model.link import LinkChanges, Lookup, Replaced
 from modular_agents.proxy.recorder.bare import guarded
 from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore
 from modular_agents.proxy.store.sqlite.contents import WAITING_MAX_BYTES
@@ -70,3 +72,22 @@ def test_a_file_that_is_full_is_no_fault_of_linking(store: SqliteStore) -> None:
         link(db.pragma("page_count"))
     db.pragma("max_page_count", 1 << 30)
     assert given(0).call_id in link(1 << 30)
+
+
+def test_an_edge_from_a_call_whose_row_is_lost_says_nothing(store: SqliteStore, path: Path) -> None:
+    """A row that is not there may wait to be written; if it does not, the calls around it can still be exported and moved."""
+    first, second = given(1).finished(), given(2)
+    turn = given(3, parent=first).finished()
+    turn = replace(turn, placement=replace(turn.placement, edges=(*turn.placement.edges, *given(3, parent=second).placement.edges)))
+    put_all(store, first, second, turn)
+    db = store._db
+    assert db is not None
+    db.execute("DELETE FROM call WHERE call_id = ?", (second.call_id,))
+    with closing(SqliteReader(path)) as reader:
+        kept = reader.kept(turn.call_id)
+        assert kept is not None
+        assert [edge.from_call_id for edge in kept.placement.edges] == [first.call_id]
+        with store.batch() as batch:
+            batch.relink(LinkChanges(replaced=(Replaced(turn.call_id, replace(turn.placement, edges=()), turn.indexed),)))
+        assert (kept := reader.kept(turn.call_id)) is not None
+        assert not kept.placement.edges

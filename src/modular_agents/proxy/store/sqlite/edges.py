@@ -50,7 +50,7 @@ class Edges:
         if any(start is None for start, *_ in rows):  # the row of one of these calls is not written yet
             self._calls.settle()
             rows = self._db.execute(self._sql["edges_to"], (number,)).fetchall()
-        return sorted(rows)
+        return sorted(row for row in rows if row[0] is not None)
 
     def replace(self, trace: int, number: int, trace_id: str, call_id: str, edges: Sequence[Edge]) -> None:
         """Let exactly these edges lead to a call."""

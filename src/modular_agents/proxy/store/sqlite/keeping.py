@@ -39,6 +39,7 @@ def kept(db: apsw.Connection, row: Row) -> Kept | None:
     edges = [
         Edge(start, record.call_id, EdgeType(kind), Evidence(rule, detail, sure))
         for start, kind, rule, detail, sure in db.execute(sql["edges_to"], (number,))
+        if start is not None
     ]
     source = Evidence(sums.source, sums.source_detail, sums.source_confidence)
     whose = db.execute(sql["caller"], (record.connection_id,)).get
