@@ -11,7 +11,7 @@ from modular_agents.proxy.model.call import CallError, Status
 from modular_agents.proxy.model.event import RemovedRow
 from modular_agents.proxy.model.link import LinkChanges, Replaced, ThreadMove
 from modular_agents.proxy.model.query import CallFilter
-from modular_agents.proxy.model.trace import EdgeType, Evidence
+from modular_agents.proxy.model.trace import Edge, EdgeType, Evidence
 
 ALL = CallFilter()
 
@@ -152,3 +152,26 @@ def test_an_edge_that_goes_in_the_batch_in_which_its_call_came_is_told_by_its_na
         batch.relink(LinkChanges(replaced=(Replaced(turn.call_id, replace(turn.placement, edges=()), turn.indexed),)))
     gone = [event.body for event in engine.reader.events(0, 100) if event.kind == "removed"]
     assert [f'"edge_id":"{lead.call_id}-request-{turn.call_id}"' in body for body in gone] == [True]
+
+
+@pytest.mark.parametrize("is_ended", [False, True])
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"trace_id": "said \ud800"},
+        {"trace_name": "said \ud800"},
+        {"trace_evidence": Evidence("said.trace", "said \ud800")},
+        {"edges": (Edge(given(1).call_id, given(2).call_id, EdgeType.REQUEST, Evidence("continuation", "said \ud800")),)},
+    ],
+)
+def test_half_a_character_in_what_is_said_of_a_place_is_mended(engine: Engine, told: dict[str, object], *, is_ended: bool) -> None:
+    call = given(2, trace="tr-2")
+    call = replace(call, placement=replace(call.placement, **told))
+    put_all(engine.store, given(1))
+    put_all(engine.store, call.finished() if is_ended else call)
+    placed = {"trace_id": "tr-2"} | told
+    detail = engine.reader.trace(str(placed["trace_id"]).replace("\ud800", "?"))
+    assert detail is not None
+    assert [row.call_id for row in detail.calls] == [call.call_id]
+    assert len(detail.edges) == len(call.placement.edges)
+    assert detail.trace.name in {None, "said ?"}

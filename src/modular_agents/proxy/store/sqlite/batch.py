@@ -97,7 +97,7 @@ class SqliteBatch:
             parts = self._parts_of(call, exchange)
             answer = parts.answer
             is_same = before is not None and before.request.is_of(call, body, parts.crc)
-            msgspec.json.encode((record, answer))
+            msgspec.json.encode((record, answer, placement))
             asked = b"" if is_same else parts.read_asked()
         except UnicodeEncodeError:
             self.put_call(*storable((call, exchange, placement, cost)), indexed)
