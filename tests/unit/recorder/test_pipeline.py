@@ -1,10 +1,8 @@
 import json
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import apsw
 import pytest
 from tests.support.fake_clock import FakeClock
 from tests.support.fake_store import FakeStore
@@ -20,7 +18,6 @@ from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.recorder.live import Reads
 from modular_agents.proxy.recorder.pipeline import LAZY_NS, Pipeline, Rooms
 from modular_agents.proxy.recorder.redact import Redactor
-from modular_agents.proxy.store.sqlite import SqliteStore
 from modular_agents.proxy.wire.reader import CallReader
 
 REDACTOR = Redactor(b"dummy")
@@ -269,23 +266,6 @@ def test_a_call_the_store_cannot_store_at_all_holds_up_nobody_and_is_counted(wor
     line.store.fail = fails_on("call1", bare_too=True)
     assert list(line.run().final) == ["call2"]
     assert line.pipeline.tally.skipped_calls == 1
-
-
-@pytest.mark.parametrize(("refused", "formats"), [("NEW.format <> 'raw'", ["raw", "anthropic.messages"]), ("TRUE", ["anthropic.messages"])])
-def test_rows_that_are_written_together_are_refused_one_by_one(worker: Worker, tmp_path: Path, refused: str, formats: list[str]) -> None:
-    """SQLite writes the rows of a batch at its end: it still names the call that it does not take."""
-    for n in (1, 2):
-        whole_call(worker, n, f"hi {n}")
-    path = tmp_path / "traces.db"
-    with closing(SqliteStore(path)) as store, closing(apsw.Connection(str(path))) as other:
-        other.execute(
-            f"CREATE TRIGGER t BEFORE INSERT ON call WHEN NEW.call_id = 'call1' AND {refused} BEGIN SELECT RAISE(ABORT, 'no'); END"
-        )
-        line = Pipeline(JournalReader(tmp_path, store.position()), store, store.position(), ROOMS, REDACTOR, FakeClock())
-        while line.step():
-            pass
-        assert [row[0] for row in other.execute("SELECT format FROM call ORDER BY call_id")] == formats
-        assert (line.tally.bare_calls, line.tally.skipped_calls) == (1, 2 - len(formats))
 
 
 def test_a_store_that_fails_on_the_position_is_not_papered_over(worker: Worker, line: Line) -> None:

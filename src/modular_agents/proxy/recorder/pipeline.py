@@ -93,6 +93,8 @@ class _Batch:
     """Likewise, what they cost."""
     spared: set[str] = field(default_factory=set)
     """Calls that were replaced by their bare form because the store failed on them."""
+    is_part: bool = False
+    """One version of a batch that failed at its end: it is known whose fault it is."""
 
 
 class Pipeline:
@@ -283,7 +285,7 @@ class Pipeline:
             except ProxyError:
                 raise
             except Exception:  # boundary "one batch"
-                if not self._spare(batch, current):
+                if not self._spare(batch, current) and not self._part(batch):
                     raise
             else:
                 break
@@ -302,9 +304,12 @@ class Pipeline:
 
     def _spare(self, batch: _Batch, current: Version | None) -> bool:
         """Change what the store failed on, so that the batch can be tried again; False when there is nothing left to change."""
+        if current is None and batch.is_part:
+            current = next(iter(batch.versions), None)
         if current is None:
-            _log.exception("the store failed on live text or on callers; they are left out")
             had_more = bool(batch.deltas or batch.callers)
+            if had_more:
+                _log.exception("the store failed on live text or on callers; they are left out")
             batch.deltas, batch.callers = [], []
             return had_more
         at, call_id = batch.versions.index(current), current.call.call_id
@@ -320,6 +325,17 @@ class Pipeline:
             batch.costs.pop(call_id, None)
             batch.versions[at] = replace(current, call=bare_call(current.exchange, "storing it as read failed inside the proxy"))
         return True
+
+    def _part(self, batch: _Batch) -> bool:
+        """Commit the versions of a batch that failed at its end one by one: what waited there may be of any of them.
+
+        Return whether there were any. The position follows with the batch: until then the journal says all of them again.
+        """
+        has_versions = bool(batch.versions)
+        while batch.versions:
+            self._commit(replace(batch, position=self._committed, versions=batch.versions[:1], is_part=True))
+            del batch.versions[0]
+        return has_versions
 
     def _resume(self, position: JournalPosition) -> None:
         """Get back into the calls that were open: their rows and live text are in the store, the readers are not."""

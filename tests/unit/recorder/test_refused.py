@@ -1,0 +1,72 @@
+"""What the store does not take of a batch whose rows are written together, and what that costs."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+import pytest
+from tests.support.fake_clock import FakeClock
+from tests.support.segments import Worker
+from tests.unit.recorder.test_pipeline import REDACTOR, ROOMS, Line, breaks, whole_call
+
+from modular_agents.proxy.errors import StoreUnavailable
+from modular_agents.proxy.journal.reader import JournalReader
+from modular_agents.proxy.recorder.pipeline import Pipeline
+from modular_agents.proxy.store.sqlite import SqliteStore
+
+
+def goes_away() -> None:
+    raise StoreUnavailable("away")
+
+
+@pytest.mark.parametrize(("refused", "formats"), [("NEW.format <> 'raw'", ["raw", "anthropic.messages"]), ("TRUE", ["anthropic.messages"])])
+def test_rows_that_are_written_together_are_refused_one_by_one(tmp_path: Path, refused: str, formats: list[str]) -> None:
+    """SQLite writes the rows of a batch at its end: it still names the call that it does not take."""
+    worker = Worker(tmp_path)
+    for n in (1, 2):
+        whole_call(worker, n, f"hi {n}")
+    path = tmp_path / "traces.db"
+    with closing(SqliteStore(path)) as store, closing(apsw.Connection(str(path))) as other:
+        other.execute(
+            f"CREATE TRIGGER t BEFORE INSERT ON call WHEN NEW.call_id = 'call1' AND {refused} BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+        line = Pipeline(JournalReader(tmp_path, store.position()), store, store.position(), ROOMS, REDACTOR, FakeClock())
+        while line.step():
+            pass
+        assert [row[0] for row in other.execute("SELECT format FROM call ORDER BY call_id")] == formats
+        assert (line.tally.bare_calls, line.tally.skipped_calls) == (1, 2 - len(formats))
+
+
+@pytest.mark.parametrize("table", ["content", "answer"])
+def test_a_row_that_is_refused_at_the_end_of_a_batch_costs_its_own_call_only(tmp_path: Path, table: str) -> None:
+    """Nobody knows of a row that waited whose it is: the calls of the batch go one by one, and all but one go whole."""
+    worker = Worker(tmp_path)
+    refused = {"content": "NEW.body LIKE '%hi 2%'", "answer": "NEW.response = 'no 2'"}
+    for n in (1, 2, 3):
+        whole_call(worker, n, f"hi {n}", reply=f"no {n}")
+    path = tmp_path / "traces.db"
+    with closing(SqliteStore(path)) as store, closing(apsw.Connection(str(path))) as other:
+        other.execute(f"CREATE TRIGGER t BEFORE INSERT ON {table} WHEN {refused[table]} BEGIN SELECT RAISE(ABORT, 'no'); END")
+        line = Pipeline(JournalReader(tmp_path, store.position()), store, store.position(), ROOMS, REDACTOR, FakeClock())
+        while line.step():
+            pass
+        formats = [row[0] for row in other.execute("SELECT format FROM call ORDER BY call_id")]
+        assert formats == ["anthropic.messages", "raw", "anthropic.messages"]
+        assert (line.tally.bare_calls, line.tally.skipped_calls, line.tally.calls_ended) == (1, 0, 3)
+        assert JournalReader(tmp_path, store.position()).poll(1 << 20) == []
+
+
+def test_a_store_that_goes_away_while_calls_go_one_by_one_gets_the_rest_later(tmp_path: Path) -> None:
+    worker, line = Worker(tmp_path), Line(tmp_path)
+    for n in (1, 2, 3):
+        whole_call(worker, n, f"hi {n}")
+    at_commit: Iterator[Callable[[], object]] = iter([breaks, int, goes_away])
+    line.store.fail = lambda call: next(at_commit, int)() if call is None else None
+    with pytest.raises(StoreUnavailable):
+        line.run()
+    assert [*line.store.final] == ["call1"]
+    assert line.store.at.offsets == {}
+    assert [*line.run().final] == ["call1", "call2", "call3"]
+    assert line.store.at.offsets != {}
+    assert (line.pipeline.tally.bare_calls, line.pipeline.tally.skipped_calls, line.pipeline.tally.calls_ended) == (0, 0, 3)
