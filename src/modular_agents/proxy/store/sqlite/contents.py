@@ -29,10 +29,10 @@ KNOWN_MAX = 30_000
 """Contents and nodes whose number is remembered, about 6 MB each; then forgotten all at once and learned again."""
 SEEN_MAX_BYTES = 8 * 1024 * 1024
 SEEN_ENTRY_BYTES = 150
+"""Contents that are known by their bytes, with what holding one costs besides; then forgotten all at once."""
 WAITING_MAX_BYTES = 4 * 1024 * 1024
 WAITING_ROW_BYTES, WAITING_NODE_BYTES = 300, 200
 """Rows that wait, with what holding one takes besides its text: a call of 16 MB may have a million messages. Beyond it they are written."""
-"""Contents that are known by their bytes, with what holding one costs besides; then forgotten all at once."""
 
 _NONE: dict[bytes, bytes] = {}
 _STRING = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)

@@ -7,11 +7,12 @@ set the file aside (`StoreDamaged`), use a newer version (`StoreTooNew`), or nam
 
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from types import TracebackType
 
 import apsw
 
@@ -47,17 +48,29 @@ _MAGIC = b"SQLite format 3\0"
 _NAMED = re.compile(r"^-- name: (\w+)\n(.*?)(?=^-- name: |\Z)", re.MULTILINE | re.DOTALL)
 
 
-@contextmanager
-def translated() -> Iterator[None]:
-    """Translate what SQLite reports."""
-    try:
-        yield
-    except _DAMAGED as error:
-        msg = f"the database is damaged ({error}): it will be set aside and a new one begun"
-        raise StoreDamaged(msg) from error
-    except _UNAVAILABLE as error:
-        msg = f"the database cannot be used now ({type(error).__name__}: {error})"
-        raise StoreUnavailable(msg) from error
+class _Translated:
+    """Translates what SQLite reports. No generator: linking goes through it five times a call."""
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None) -> None:
+        if error is None:
+            return
+        if isinstance(error, _DAMAGED):
+            msg = f"the database is damaged ({error}): it will be set aside and a new one begun"
+            raise StoreDamaged(msg) from error
+        if isinstance(error, _UNAVAILABLE):
+            msg = f"the database cannot be used now ({type(error).__name__}: {error})"
+            raise StoreUnavailable(msg) from error
+
+
+_TRANSLATED = _Translated()
+
+
+def translated() -> _Translated:
+    """Translate what SQLite reports, while the context lasts."""
+    return _TRANSLATED
 
 
 @cache
