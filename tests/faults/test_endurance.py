@@ -16,8 +16,7 @@ from tests.support.script import Script
 from modular_agents.proxy.app import status
 
 CLIENTS, PAUSE_S, CANCEL_S = 10, 0.05, 0.067
-"""About 150 calls a second, a tenth of them cancelled: three times what is promised, so that what grows with calls shows three times as
-soon, and memories that fill and forget in turns do so several times in what is compared."""
+"""About 90 calls a second, a tenth of them cancelled: nearly twice what is promised, so that what grows with calls shows twice as soon, and memories that fill and forget in turns do so several times in what is compared."""
 WARM_CALLS, WARM_CANCELS, WARM_CANCEL_S = 30_000, 5_500, 0.03
 """Made as fast as they are recorded before anything is measured. Then every bounded memory of the recorder is full: 64 MB of SQLite's
 pages, two generations of messages already read (12,000 short ones each), the latest calls (up to 10,000, and the keys of as many that are
@@ -25,7 +24,7 @@ gone), 30,000 numbers of contents and 20,000 of traces, 5,000 connections with t
 LIGHT, LIGHT_CALLS = SCRIPTS[:2], 25_000
 """Short answers are recorded faster; the last of the warm-up are as those that are measured."""
 SETTLED_S = 300.0
-"""Then at the rate that is measured: batches are of another size there. At a third of this rate, processes that had reached their size at
+"""Then at the rate that is measured: batches are of another size there. At half of this rate, processes that had reached their size at
 full speed went from 219 to 223 MB in thirteen minutes and stayed there, or from 221 to 215, to 218 and, after sixteen minutes, to 220."""
 MEASURED_S = 1200.0
 WARM_WITHIN_S = 1800.0
