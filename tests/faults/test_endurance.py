@@ -16,7 +16,8 @@ from tests.support.script import Script
 from modular_agents.proxy.app import status
 
 CLIENTS, PAUSE_S, CANCEL_S = 10, 0.05, 0.067
-"""About 90 calls a second, a tenth of them cancelled: nearly twice what is promised, so that what grows with calls shows twice as soon, and memories that fill and forget in turns do so several times in what is compared."""
+"""About 90 calls a second, a tenth of them cancelled: nearly twice what is promised, so that what grows with calls shows twice as soon,
+and memories that fill and forget in turns do so several times in what is compared."""
 WARM_CALLS, WARM_CANCELS, WARM_CANCEL_S = 30_000, 5_500, 0.03
 """Made as fast as they are recorded before anything is measured. Then every bounded memory of the recorder is full: 64 MB of SQLite's
 pages, two generations of messages already read (12,000 short ones each), the latest calls (up to 10,000, and the keys of as many that are
