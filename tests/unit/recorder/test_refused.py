@@ -13,7 +13,7 @@ from tests.unit.recorder.test_pipeline import REDACTOR, ROOMS, Line, breaks, who
 from modular_agents.proxy.errors import StoreUnavailable
 from modular_agents.proxy.journal.reader import JournalReader
 from modular_agents.proxy.recorder.pipeline import Pipeline
-from modular_agents.proxy.store.sqlite import SqliteStore
+from modular_agents.proxy.store.sqlite import SqliteStore, parts
 
 
 def goes_away() -> None:
@@ -55,6 +55,22 @@ def test_a_row_that_is_refused_at_the_end_of_a_batch_costs_its_own_call_only(tmp
         assert formats == ["anthropic.messages", "raw", "anthropic.messages"]
         assert (line.tally.bare_calls, line.tally.skipped_calls, line.tally.calls_ended) == (1, 0, 3)
         assert JournalReader(tmp_path, store.position()).poll(1 << 20) == []
+
+
+def test_a_bug_in_reading_versions_ahead_costs_one_call_of_the_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Worker(tmp_path)
+    for n in (1, 2, 3):
+        whole_call(worker, n, f"hi {n}", reply=f"no {n}")
+    whole = parts.make_answer
+    monkeypatch.setattr(parts, "make_answer", lambda call: breaks() if call.answer_text == "no 2" else whole(call))
+    path = tmp_path / "traces.db"
+    with closing(SqliteStore(path)) as store, closing(apsw.Connection(str(path))) as other:
+        line = Pipeline(JournalReader(tmp_path, store.position()), store, store.position(), ROOMS, REDACTOR, FakeClock())
+        while line.step():
+            pass
+        formats = [row[0] for row in other.execute("SELECT format FROM call ORDER BY call_id")]
+        assert formats == ["anthropic.messages", "raw", "anthropic.messages"]
+        assert (line.tally.bare_calls, line.tally.skipped_calls, line.tally.calls_ended) == (1, 0, 3)
 
 
 def test_a_store_that_goes_away_while_calls_go_one_by_one_gets_the_rest_later(tmp_path: Path) -> None:

@@ -77,8 +77,8 @@ class SqliteBatch:
             return self._links.find(lookup)
 
     def expect(self, versions: Sequence[Version]) -> None:
-        """Read what versions say themselves. What cannot be read shows again when its version is put, where it is known whose it is."""
-        with suppress(Exception):
+        """Read what versions say themselves. A text that is not fit to store shows again when its version is put, and is mended there."""
+        with suppress(UnicodeEncodeError):
             parts = parts_of(at_most(versions, HELD_BYTES), self._calls.is_open)
             for part in parts:
                 self._requests.expect(part)
