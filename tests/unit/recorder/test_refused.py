@@ -20,6 +20,18 @@ def goes_away() -> None:
     raise StoreUnavailable("away")
 
 
+def brought(journal: Path, store: SqliteStore) -> Pipeline:
+    """Bring a journal into a store; return the pipeline that did."""
+    line = Pipeline(JournalReader(journal, store.position()), store, store.position(), ROOMS, REDACTOR, FakeClock())
+    while line.step():
+        pass
+    return line
+
+
+def formats_in(db: apsw.Connection) -> list[str]:
+    return [str(name) for (name,) in db.execute("SELECT format FROM call ORDER BY call_id")]
+
+
 @pytest.mark.parametrize(("refused", "formats"), [("NEW.format <> 'raw'", ["raw", "anthropic.messages"]), ("TRUE", ["anthropic.messages"])])
 def test_rows_that_are_written_together_are_refused_one_by_one(tmp_path: Path, refused: str, formats: list[str]) -> None:
     """SQLite writes the rows of a batch at its end: it still names the call that it does not take."""
@@ -31,10 +43,8 @@ def test_rows_that_are_written_together_are_refused_one_by_one(tmp_path: Path, r
         other.execute(
             f"CREATE TRIGGER t BEFORE INSERT ON call WHEN NEW.call_id = 'call1' AND {refused} BEGIN SELECT RAISE(ABORT, 'no'); END"
         )
-        line = Pipeline(JournalReader(tmp_path, store.position()), store, store.position(), ROOMS, REDACTOR, FakeClock())
-        while line.step():
-            pass
-        assert [row[0] for row in other.execute("SELECT format FROM call ORDER BY call_id")] == formats
+        line = brought(tmp_path, store)
+        assert formats_in(other) == formats
         assert (line.tally.bare_calls, line.tally.skipped_calls) == (1, 2 - len(formats))
 
 
@@ -48,11 +58,8 @@ def test_a_row_that_is_refused_at_the_end_of_a_batch_costs_its_own_call_only(tmp
     path = tmp_path / "traces.db"
     with closing(SqliteStore(path)) as store, closing(apsw.Connection(str(path))) as other:
         other.execute(f"CREATE TRIGGER t BEFORE INSERT ON {table} WHEN {refused[table]} BEGIN SELECT RAISE(ABORT, 'no'); END")
-        line = Pipeline(JournalReader(tmp_path, store.position()), store, store.position(), ROOMS, REDACTOR, FakeClock())
-        while line.step():
-            pass
-        formats = [row[0] for row in other.execute("SELECT format FROM call ORDER BY call_id")]
-        assert formats == ["anthropic.messages", "raw", "anthropic.messages"]
+        line = brought(tmp_path, store)
+        assert formats_in(other) == ["anthropic.messages", "raw", "anthropic.messages"]
         assert (line.tally.bare_calls, line.tally.skipped_calls, line.tally.calls_ended) == (1, 0, 3)
         assert JournalReader(tmp_path, store.position()).poll(1 << 20) == []
 
@@ -65,11 +72,8 @@ def test_a_bug_in_reading_versions_ahead_costs_one_call_of_the_batch(tmp_path: P
     monkeypatch.setattr(parts, "make_answer", lambda call: breaks() if call.answer_text == "no 2" else whole(call))
     path = tmp_path / "traces.db"
     with closing(SqliteStore(path)) as store, closing(apsw.Connection(str(path))) as other:
-        line = Pipeline(JournalReader(tmp_path, store.position()), store, store.position(), ROOMS, REDACTOR, FakeClock())
-        while line.step():
-            pass
-        formats = [row[0] for row in other.execute("SELECT format FROM call ORDER BY call_id")]
-        assert formats == ["anthropic.messages", "raw", "anthropic.messages"]
+        line = brought(tmp_path, store)
+        assert formats_in(other) == ["anthropic.messages", "raw", "anthropic.messages"]
         assert (line.tally.bare_calls, line.tally.skipped_calls, line.tally.calls_ended) == (1, 0, 3)
 
 
