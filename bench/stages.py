@@ -13,6 +13,7 @@ from modular_agents.proxy.recorder.pipeline import Pipeline
 from modular_agents.proxy.recorder.redact import Redactor
 from modular_agents.proxy.store import crossing, recipe
 from modular_agents.proxy.store.sqlite import batch as rows
+from modular_agents.proxy.store.sqlite import parts
 from modular_agents.proxy.store.sqlite.calls import Calls
 from modular_agents.proxy.store.sqlite.contents import Contents
 from modular_agents.proxy.store.sqlite.edges import Edges
@@ -29,7 +30,7 @@ from modular_agents.proxy.wire.reader import CallReader
 TRIALS = 2000
 Wrapped = tuple[object, str, str]
 _STAGES: tuple[Wrapped, ...] = (
-    (Recorder, "turn", "the rest: commit, fsync"),
+    (Recorder, "turn", "the rest"),
     (JournalReader, "poll", "journal: read"),
     (Assembler, "give", "assemble"),
     (Assembler, "take", "assemble"),
@@ -45,28 +46,39 @@ _STAGES: tuple[Wrapped, ...] = (
     (CallReader, "finish", "read"),
     (Pipeline, "_put", "link, revise, price, glue"),
     (Pipeline, "_read", "live calls, glue"),
+    (Pipeline, "_gather", "link: gather"),
+    (Pipeline, "_price", "price"),
+    (Pipeline, "_commit", "commit: glue"),
     (Pipeline, "_tidy", "tidy"),
     (rows.SqliteBatch, "find", "links: find"),
     (rows.SqliteBatch, "relink", "links: relink"),
+    (rows.SqliteBatch, "expect", "expect"),
     (rows.SqliteBatch, "put_call", "put: glue"),
+    (rows.SqliteBatch, "_settle", "settle: glue"),
+    (rows.SqliteBatch, "flush", "flush: glue"),
     (rows.SqliteBatch, "put_deltas", "deltas"),
     (rows.SqliteBatch, "_write_records", "flush: records"),
     (rows, "make_record", "put: record"),
-    (rows, "make_answer", "put: record"),
+    (parts, "make_answer", "put: record"),
     (crossing, "encode_asked", "put: asked"),
     (crossing, "encode_ended", "put: ended"),
     (Requests, "put", "put: request"),
     (recipe, "make", "put: recipe"),
     (Contents, "messages", "put: contents"),
     (Contents, "texts", "put: contents"),
+    (Contents, "expect", "expect: hashes"),
+    (Contents, "look_up", "expect: look up"),
+    (Contents, "write", "settle: contents"),
     (Contents, "flush", "flush: contents"),
     (Calls, "stored", "put: calls"),
     (Calls, "add", "put: calls"),
     (Calls, "finish", "put: calls"),
     (Calls, "place", "put: calls"),
+    (Calls, "write", "settle: calls"),
     (Traces, "enter", "put: traces"),
     (Traces, "add", "put: traces"),
     (Traces, "change", "put: traces"),
+    (Traces, "write", "settle: traces"),
     (Traces, "flush", "flush: traces"),
     (Edges, "add", "put: edges"),
     (Edges, "replace", "put: edges"),
@@ -80,7 +92,7 @@ _STAGES: tuple[Wrapped, ...] = (
     (Events, "end_deltas", "events"),
     (Progress, "set", "progress"),
     (SqliteStore, "_checkpoint", "checkpoint"),
-    (SqliteStore, "batch", "begin, commit"),
+    (SqliteStore, "batch", "batch: begin, COMMIT, fsync"),
 )
 
 

@@ -15,7 +15,7 @@ from modular_agents.proxy.linking.identity import Identity, identify
 from modular_agents.proxy.linking.kinds import COMPACTION, NOISE, kind_of
 from modular_agents.proxy.linking.names import SYSTEM_HEAD_CHARS, named_agent, task_of
 from modular_agents.proxy.linking.offers import WITHOUT_IDS, forced_tool, handed_text, offers, unnamed_use, wrapped
-from modular_agents.proxy.linking.text import MIN_CHARS, head_of, heads_in, parted, said, short_lines, squeezed, unwrapped
+from modular_agents.proxy.linking.text import MIN_CHARS, head_of, heads_in, said, short_lines, squeezed, unwrapped
 from modular_agents.proxy.linking.tokens import ANSWER, ASKED, PROCESS, REQUEST, RESPONSE, SYSTEM, mark, named, token
 from modular_agents.proxy.model.call import Call, Message
 from modular_agents.proxy.model.chain import CHAIN_BYTES
@@ -222,16 +222,14 @@ def _words(asked: Sequence[str], leading: Sequence[Message]) -> Words:
     """Return the words of a call: its new user texts, and of a first turn the system prompt's ends."""
     kept = asked if len(asked) <= MAX_TEXTS else [*asked[: MAX_TEXTS // 2], *asked[-MAX_TEXTS // 2 :]]
     texts: list[str] = []
-    said_words: list[list[str]] = []
     lines: dict[str, None] = {}
     room = MAX_WORDS_CHARS
     for text in kept:
         if len(text) < MIN_CHARS or room <= 0:
             continue
         for one in (text, *wrapped(text)):
-            flat, words = parted(one, room)
+            flat = squeezed(one)[:room].rstrip(" ")
             texts.append(flat)
-            said_words.append(words)
             room -= len(flat)
         lines.update(dict.fromkeys(short_lines(text)))
     briefing = ""
@@ -239,11 +237,7 @@ def _words(asked: Sequence[str], leading: Sequence[Message]) -> Words:
         parts = [part.text for message in leading for part in message.parts if part.text]
         whole = parts[0] if len(parts) == 1 else "\n".join(parts)
         briefing = _briefing(whole if len(whole) <= 2 * BRIEFING_CHARS else f"{whole[:BRIEFING_CHARS]} {whole[-BRIEFING_CHARS:]}")
-    if not (texts or briefing):
-        return NO_WORDS
-    found = Words(tuple(texts), tuple(lines), briefing)
-    found.reading.prepare(said_words)
-    return found
+    return Words(tuple(texts), tuple(lines), briefing) if texts or briefing else NO_WORDS
 
 
 def words_again(facts: Facts, system: Sequence[Message], messages: Sequence[Message]) -> Words:

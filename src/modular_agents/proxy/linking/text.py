@@ -103,16 +103,6 @@ def squeezed(text: str) -> str:
     return " ".join(ends_of(text).split())
 
 
-def parted(text: str, room: int) -> tuple[str, list[str]]:
-    """Return the same, cut to a size, with its words."""
-    words = ends_of(text).split()
-    flat = " ".join(words)
-    if len(flat) > room:
-        flat = flat[:room].rstrip(" ")
-        words = flat.split(" ")
-    return flat, words
-
-
 def said(text: str) -> Said | None:
     """Return `text` as a piece that may be repeated; None when it is too short to mean anything."""
     words = ends_of(text).split()
@@ -142,28 +132,32 @@ def _anchored(inner: Sequence[str], start: int) -> tuple[int, str]:
     return start + at + sum(sizes[:at]), " ".join(inner[at : at + NEEDLE_WORDS])
 
 
-def _ends(words: list[str]) -> list[list[str]]:
-    """Return the words of a text, of a longer one those at both ends."""
-    return [words] if len(words) <= 2 * READ_WORDS else [words[:READ_WORDS], words[-READ_WORDS:]]
+def _ends(text: str) -> list[list[str]]:
+    """Return the words of a squeezed text, of a longer one those at both ends.
+
+    They are parted where they are used and kept by nobody: 650 words take 40 KB, and of all calls of a batch they would not stay in the
+    processor's cache, which costs more than to part them once more.
+    """
+    words = text.split(" ", 2 * READ_WORDS)
+    return [words] if len(words) <= 2 * READ_WORDS else [words[:READ_WORDS], text.rsplit(" ", READ_WORDS)[1:]]
 
 
 @lru_cache(maxsize=64)
 def _pairs(briefing: str) -> list[Pair]:
     """Return the pairs of a system prompt's words: thousands of calls have the same."""
-    return [pair for words in _ends(briefing.split(" ")) for pair in pairwise(words)]
+    return [pair for words in _ends(briefing) for pair in pairwise(words)]
 
 
 class Reading:
     """Squeezed texts in which earlier pieces may stand. `lines`: of them, those that may be short pieces. `briefing`: one more text."""
 
-    __slots__ = ("_briefing", "_lines", "_own", "_prepared", "_prompts", "texts")
+    __slots__ = ("_briefing", "_lines", "_own", "_prompts", "texts")
 
     def __init__(self, texts: Sequence[str], lines: Sequence[str] = (), briefing: str = "") -> None:
         self._lines = {mark(SHORT, line): line for line in lines}
         self._own, self._briefing = tuple(texts), briefing
         self.texts = (*self._own, briefing) if briefing else self._own
         """All of them."""
-        self._prepared: list[list[str]] | None = None
         self._prompts: tuple[int, ...] | None = None
 
     @property
@@ -180,13 +174,8 @@ class Reading:
 
     def pairs(self) -> list[Iterable[Pair]]:
         """Return the pairs of words by which all other earlier pieces are found."""
-        texts, self._prepared = self._prepared or [text.split(" ") for text in self._own], None
-        own: list[Iterable[Pair]] = [pairwise(words) for whole in texts for words in _ends(whole)]
+        own: list[Iterable[Pair]] = [pairwise(words) for text in self._own for words in _ends(text)]
         return [*own, _pairs(self._briefing)] if self._briefing else own
-
-    def prepare(self, words: list[list[str]]) -> None:
-        """Take the words of its texts, for whoever asks next."""
-        self._prepared = words
 
     def holds(self, piece: Said) -> bool:
         """Return whether the piece stands in here, word for word."""
