@@ -18,7 +18,7 @@ from bench.book import Book, about
 from bench.contenders import Contender, contenders
 from bench.idle import idle
 from bench.processes import Running
-from bench.steady import steady
+from bench.steady import nginx_steady, steady
 
 RESULTS = Path(__file__).parent / "results"
 CASES = ("calls", "varying", "latency", "chunks", "ttfb", "workers", "steady", "idle")
@@ -82,6 +82,7 @@ class Run:
                         self.note("workers", str(count), lambda count=count: cases.workers(where, origin, count))  # type: ignore[misc]
                     for rate in rates if "steady" in self.wanted else ():
                         self.note("steady", f"{rate:g}/s", lambda rate=rate: steady(where, origin, rate, 2 * where.seconds))  # type: ignore[misc]
+                        self.note("steady", f"nginx {rate:g}/s", lambda rate=rate: nginx_steady(where, origin, rate, where.seconds))  # type: ignore[misc]
         if "idle" in self.wanted:
             self.note("idle", "relay", lambda: idle(where, streams))
 
@@ -115,7 +116,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--who", default=DEFAULT, help="contenders; also product and mitmproxy (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds (default: %(default)s)")
     parser.add_argument("--seconds", type=int, default=2, help="of load per measurement (default: %(default)s)")
-    parser.add_argument("--rates", default="50,200", help="calls a second of the case `steady` (default: %(default)s)")
+    parser.add_argument("--rates", default="50,200,1000", help="calls a second of the case `steady` (default: %(default)s)")
     parser.add_argument("--idle", type=int, default=8000, help="idle streams of the case `idle` (default: %(default)s)")
     parser.add_argument("--out", help="file for the JSON lines (default: bench/results/<time>.jsonl)")
     parser.add_argument("--show", metavar="FILE", help="print the medians and ratios of an earlier run")

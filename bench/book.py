@@ -89,7 +89,8 @@ class Book:
 
 def about() -> dict[str, str]:
     """Return what stands in every line of a run."""
-    return {"commit": _commit(), "machine": _machine(), "python": platform.python_version()}
+    built = " ".join(platform.python_build()[1].split()[:3])  # the same version from two builders differs by a tenth
+    return {"commit": _commit(), "machine": _machine(), "python": f"{platform.python_version()} built {built}"}
 
 
 def _commit() -> str:

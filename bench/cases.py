@@ -16,6 +16,9 @@ from bench.processes import Running, free_port, running
 
 BODY_BYTES = 4096
 CONNECTIONS = 8
+MANY_CONNECTIONS = 32
+"""For relays with one worker and with two. Of eight, each of two workers has four: it waits between calls, and what a process that is
+not busy costs is told by the case `steady`."""
 SHORT_STREAMS = 200
 STREAMS, CHUNKS, GAP_MS, CHUNK_BYTES = 40, 100, 10, 200
 SETTLE_S = 20.0
@@ -78,13 +81,13 @@ def started(who: list[Contender], origin: int, where: Place) -> Iterator[dict[st
         yield servers
 
 
-def calls(server: Running, where: Place, *, varying: bool = False) -> Figures:
-    """CPU µs per 4 KB call at 8 connections, backlog drained."""
+def calls(server: Running, where: Place, *, varying: bool = False, connections: int = CONNECTIONS) -> Figures:
+    """CPU µs per 4 KB call, backlog drained."""
     script = write_script(where.folder, BODY_BYTES, varying=varying)
-    call_for(1, server.port, CONNECTIONS, script, where.load_cpu)
+    call_for(1, server.port, connections, script, where.load_cpu)
     settle(server)
     before = server.cpu_ns()
-    done = call_for(where.seconds, server.port, CONNECTIONS, script, where.load_cpu)
+    done = call_for(where.seconds, server.port, connections, script, where.load_cpu)
     settle(server)
     check(server, done.errors)
     return {"cpu_us": (server.cpu_ns() - before) / done.count / 1000, "calls_per_s": done.count / done.seconds}
@@ -117,7 +120,7 @@ def workers(where: Place, origin: int, count: int) -> Figures:
     folder.mkdir()
     spread = Place(where.folder, set(os.sched_getaffinity(0)), where.load_cpu, where.seconds)
     with relay("on", count)(origin, folder, spread.cpus) as server:
-        return calls(server, spread)
+        return calls(server, spread, connections=MANY_CONNECTIONS)
 
 
 def settle(server: Running) -> None:

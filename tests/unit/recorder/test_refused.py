@@ -1,7 +1,8 @@
 """What the store does not take of a batch whose rows are written together, and what that costs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
@@ -12,17 +13,20 @@ from tests.unit.recorder.test_pipeline import REDACTOR, ROOMS, Line, breaks, who
 
 from modular_agents.proxy.errors import StoreUnavailable
 from modular_agents.proxy.journal.reader import JournalReader
-from modular_agents.proxy.recorder.pipeline import Pipeline
+from modular_agents.proxy.model.call import Call
+from modular_agents.proxy.model.link import Candidate, Linked, Lookup
+from modular_agents.proxy.recorder.pipeline import Pipeline, Rooms
 from modular_agents.proxy.store.sqlite import SqliteStore, parts
+from modular_agents.proxy.store.sqlite.requests import Requests
 
 
 def goes_away() -> None:
     raise StoreUnavailable("away")
 
 
-def brought(journal: Path, store: SqliteStore) -> Pipeline:
+def brought(journal: Path, store: SqliteStore, rooms: Rooms = ROOMS) -> Pipeline:
     """Bring a journal into a store; return the pipeline that did."""
-    line = Pipeline(JournalReader(journal, store.position()), store, store.position(), ROOMS, REDACTOR, FakeClock())
+    line = Pipeline(JournalReader(journal, store.position()), store, store.position(), rooms, REDACTOR, FakeClock())
     while line.step():
         pass
     return line
@@ -74,6 +78,27 @@ def test_a_bug_in_reading_versions_ahead_costs_one_call_of_the_batch(tmp_path: P
     with closing(SqliteStore(path)) as store, closing(apsw.Connection(str(path))) as other:
         line = brought(tmp_path, store)
         assert formats_in(other) == ["anthropic.messages", "raw", "anthropic.messages"]
+        assert (line.tally.bare_calls, line.tally.skipped_calls, line.tally.calls_ended) == (1, 0, 3)
+
+
+def asks_for_rows(call: Call, find: Callable[[Lookup], Sequence[Candidate]], read: object) -> Linked:
+    """Link a call, and look for something that only the rows of earlier calls can tell."""
+    find(Lookup(call.started_ns, thread="another"))
+    return ROOMS.link(call, find, read)
+
+
+@pytest.mark.parametrize("rooms", [ROOMS, replace(ROOMS, link=asks_for_rows)], ids=["at the end", "while the next is linked"])
+def test_a_bug_in_putting_rows_costs_its_own_call_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rooms: Rooms) -> None:
+    """Rows are put after linking has gone through the batch, or in between when it asks for them: it is not to blame then."""
+    worker = Worker(tmp_path)
+    for n in (1, 2, 3):
+        whole_call(worker, n, f"hi {n}", reply=f"no {n}")
+    put = Requests.put
+    monkeypatch.setattr(Requests, "put", lambda self, call, *more: breaks() if call.answer_text == "no 1" else put(self, call, *more))
+    path = tmp_path / "traces.db"
+    with closing(SqliteStore(path)) as store, closing(apsw.Connection(str(path))) as other:
+        line = brought(tmp_path, store, rooms)
+        assert formats_in(other) == ["raw", "anthropic.messages", "anthropic.messages"]
         assert (line.tally.bare_calls, line.tally.skipped_calls, line.tally.calls_ended) == (1, 0, 3)
 
 

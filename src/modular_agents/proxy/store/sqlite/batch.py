@@ -10,7 +10,7 @@ from contextlib import suppress
 import apsw
 import msgspec
 
-from modular_agents.proxy.errors import NotFound
+from modular_agents.proxy.errors import NotFound, NotStored, ProxyError
 from modular_agents.proxy.model.call import Call, Cost, Delta
 from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.decision import Decision
@@ -22,7 +22,7 @@ from modular_agents.proxy.ports import JournalPosition
 from modular_agents.proxy.store import crossing
 from modular_agents.proxy.store.rows import CallRecord, delta_row, make_record, placed, priced, storable
 from modular_agents.proxy.store.sqlite import details
-from modular_agents.proxy.store.sqlite.calls import Calls, Stored
+from modular_agents.proxy.store.sqlite.calls import Calls, Stored, Waiting
 from modular_agents.proxy.store.sqlite.contents import Contents
 from modular_agents.proxy.store.sqlite.decisions import Decisions, said
 from modular_agents.proxy.store.sqlite.edges import Edges
@@ -63,6 +63,8 @@ class SqliteBatch:
         """Of open calls, as they were put."""
         self._parts: dict[str, Parts] = {}
         """Of versions that are expected."""
+        self._waiting: dict[str, Waiting] = {}
+        """By call id. Linking goes through a batch first, then come the rows: one kind of work at a time."""
         self._asked: list[tuple[int, int, int, bytes]] = []
         self._ended: list[tuple[int, int, str | None, str, str, bytes]] = []
         """Rows of `asked` and `answer` whose records are not packed yet, as large as `_held_bytes`."""
@@ -87,47 +89,23 @@ class SqliteBatch:
             self._parts = {part.call.call_id: part for part in parts}
 
     def put_call(self, call: Call, exchange: Exchange, placement: Placement, cost: Cost, indexed: Indexed) -> None:
-        """Write a version of a call (see `ports.Transaction`)."""
+        """Write a version of a call (see `ports.Transaction`): it is found from now on, its rows wait."""
         record = make_record(call, exchange, placement, cost)
-        body = exchange.request.body
         try:  # nothing is written before every text has been found fit to store
-            before = self._calls.stored(call.call_id)
+            before = self._stored(call.call_id)
             if before is not None and (not before.record.is_running or record.is_running):
                 return
             parts = self._parts_of(call, exchange)
-            answer = parts.answer
-            is_same = before is not None and before.request.is_of(call, body, parts.crc)
-            msgspec.json.encode((record, answer, placement))
-            asked = b"" if is_same else parts.read_asked()
+            same = before.request if before is not None and before.request.is_of(call, exchange.request.body, parts.crc) else None
+            msgspec.json.encode((record, parts.answer, placement))
+            if same is None:
+                parts.read_asked()
         except UnicodeEncodeError:
             self.put_call(*storable((call, exchange, placement, cost)), indexed)
             return
-        request = before.request if before is not None and is_same else self._requests.put(call, body, parts, self._continued(placement))
-        if before is not None and not is_same:
-            self._requests.release(before.request)
-        trace = self._traces.enter(placement.trace_id, record.started_ns, placement.trace_evidence, placement.trace_name)
-        if before is None:
-            number = self._calls.add(trace, record, request)
-            self._traces.add(trace, number, record)
-            self._edges.add(trace, number, placement.trace_id, placement.edges)
-            self._links.put(number, record, placement.trace_id, indexed)
-        else:
-            number = before.number
-            self._calls.finish(before, record, request)
-            self._follow(before, trace, placement, indexed, record)
-        if not is_same:
-            self._asked.append((number, request.recipe, request.body, asked))
-        self._events.announce(EventKind.CALL, trace, number)
-        if answer is None:
-            self._placements[call.call_id] = placement
-            return
-        answers = self._contents.messages(f"message {call.format}", call.answers)
-        self._contents.hold(answers)
-        self._ended.append((number, answers, answer.usage_raw, answer.tool_calls, answer.response, parts.ended))
-        said = call.messages[request.new_from :]
-        self.words.add(number, (*call.system, *said) if request.system_is_new else said, call.answers)
-        self._hours.count(record, 1)
-        self._events.end_deltas(number)
+        number = self._calls.new_number(record) if before is None else before.number
+        self._links.put(number, record, placement.trace_id, indexed)
+        self._waiting[call.call_id] = Waiting(number, record, placement, parts, before, same)
         self._held_bytes += len(parts.ended)
         if self._held_bytes + self._contents.waiting_bytes > HELD_BYTES:
             self._settle()
@@ -145,6 +123,7 @@ class SqliteBatch:
     def relink(self, changes: LinkChanges) -> None:
         """Move earlier calls as told."""
         with translated():
+            self._put_rows()
             for change in changes.replaced:
                 self._replace(change)
             for move in changes.moves:
@@ -157,7 +136,7 @@ class SqliteBatch:
 
     def put_decision(self, decision: Decision) -> Decision:
         """Keep what a person said of a call (see `ports.Transaction`)."""
-        stored = self._calls.stored(decision.call_id)
+        stored = self._stored(decision.call_id)
         if stored is None:
             raise NotFound(f"There is no call {decision.call_id!r}.")
         self._events.announce(EventKind.CALL, stored.trace, stored.number)
@@ -175,7 +154,7 @@ class SqliteBatch:
 
     def set_cost(self, call_id: str, cost: Cost) -> bool:
         """Give a call that has ended another price."""
-        before = self._calls.stored(call_id)
+        before = self._stored(call_id)
         if before is None or before.record.is_running:
             return False
         record = priced(before.record, storable(cost))
@@ -216,7 +195,7 @@ class SqliteBatch:
     def put_deltas(self, deltas: Sequence[Delta]) -> None:
         """Write pieces of running answers; pieces of a call that is not running are dropped."""
         for delta in deltas:
-            stored = self._calls.stored(delta.call_id)
+            stored = self._stored(delta.call_id)
             if stored is not None and stored.record.is_running:
                 try:
                     row = delta_row(delta)
@@ -230,6 +209,7 @@ class SqliteBatch:
 
     def flush(self) -> None:
         """Write what was gathered: rows, records, counts of contents, sums, events."""
+        self._put_rows()
         self._parts.clear()
         self._calls.write()
         self._contents.flush()
@@ -257,6 +237,7 @@ class SqliteBatch:
         self._links.look_again()
         self._placements.clear()
         self._parts.clear()
+        self._waiting.clear()
         self._asked.clear()
         self._ended.clear()
         self._held_bytes = 0
@@ -275,11 +256,58 @@ class SqliteBatch:
             return details.told(self._db, number)
 
     def _settle(self) -> None:
-        """Write everything that waits of calls that were put: it can be read from now on."""
+        """Put and write everything that waits of calls that were put: it can be read from now on."""
+        self._put_rows()
         self._contents.write()
         self._traces.write()
         self._calls.write()
         self._write_records()
+
+    def _put_rows(self) -> None:
+        """Put the rows of the versions that wait for it. Raises `NotStored` for one on which that fails."""
+        waiting, self._waiting = self._waiting, {}
+        for call_id, version in waiting.items():
+            try:
+                self._put_version(version)
+            except (ProxyError, apsw.Error):
+                raise
+            except Exception as error:  # boundary "one batch": whoever asked for the rows is not to blame
+                raise NotStored(call_id) from error
+
+    def _put_version(self, version: Waiting) -> None:
+        number, record, placement, parts, before = version.number, version.record, version.placement, version.parts, version.before
+        call, answer, request = parts.call, parts.answer, version.request
+        if request is None:
+            continued = None if placement.parent_id is None else self._calls.messages_of(placement.parent_id, placement.thread_id)
+            request = self._requests.put(call, parts.exchange.request.body, parts, continued)
+            self._asked.append((number, request.recipe, request.body, parts.read_asked()))
+            if before is not None:
+                self._requests.release(before.request)
+        trace = self._traces.enter(placement.trace_id, record.started_ns, placement.trace_evidence, placement.trace_name)
+        if before is None:
+            self._calls.add(Stored(number, trace, record, request))
+            self._traces.add(trace, number, record)
+            self._edges.add(trace, number, placement.trace_id, placement.edges)
+        else:
+            self._calls.finish(before, record, request)
+            self._follow(before, trace, placement, record)
+        self._events.announce(EventKind.CALL, trace, number)
+        if answer is None:
+            self._placements[call.call_id] = placement
+            return
+        answers = self._contents.messages(f"message {call.format}", call.answers)
+        self._contents.hold(answers)
+        self._ended.append((number, answers, answer.usage_raw, answer.tool_calls, answer.response, parts.ended))
+        said = call.messages[request.new_from :]
+        self.words.add(number, (*call.system, *said) if request.system_is_new else said, call.answers)
+        self._hours.count(record, 1)
+        self._events.end_deltas(number)
+
+    def _stored(self, call_id: str) -> Stored | None:
+        """Return a call's newest version, its rows put."""
+        if call_id in self._waiting:
+            self._put_rows()
+        return self._calls.stored(call_id)
 
     def _write_records(self) -> None:
         """Pack and write what crossed, of many calls at once: the compressor and one statement stay in the processor's caches."""
@@ -298,19 +326,12 @@ class SqliteBatch:
             return parts
         return parts_of([(call, exchange)], self._calls.is_open)[0]
 
-    def _continued(self, placement: Placement) -> int | None:
-        """Return how many messages the call had that this one continues; None when it continues none."""
-        if placement.parent_id is None:
-            return None
-        return self._calls.messages_of(placement.parent_id, placement.thread_id)
-
-    def _follow(self, before: Stored, trace: int, placement: Placement, indexed: Indexed, record: CallRecord) -> None:
+    def _follow(self, before: Stored, trace: int, placement: Placement, record: CallRecord) -> None:
         """Let a call's next version stand where its placement says, if that is elsewhere."""
         known = self._placements.pop(record.call_id, None)
         self._recount(before, trace, placement.trace_id, record)
         if known is None or known.edges != placement.edges:
             self._edges.replace(trace, before.number, placement.trace_id, before.record.call_id, placement.edges)
-        self._links.put(before.number, record, placement.trace_id, indexed)
 
     def _recount(self, before: Stored, trace: int, trace_id: str, record: CallRecord) -> None:
         """Count a call as `record` in `trace`, no longer as it was."""

@@ -15,9 +15,11 @@ import msgspec
 
 from modular_agents.proxy.errors import NotStored
 from modular_agents.proxy.model.quick import quick
+from modular_agents.proxy.model.trace import Placement
 from modular_agents.proxy.store.rows import CallRecord
 from modular_agents.proxy.store.sqlite.engine import statements
 from modular_agents.proxy.store.sqlite.numbers import MS_NS, Numbers
+from modular_agents.proxy.store.sqlite.parts import Parts
 from modular_agents.proxy.store.sqlite.requests import Request
 
 OPEN_CALLS_MAX = 20_000
@@ -37,6 +39,18 @@ class Stored:
     trace: int
     record: CallRecord
     request: Request
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A version that can be found and has no rows yet. `before`: the stored one; `request`: that of the stored one, if it is the same."""
+
+    number: int
+    record: CallRecord
+    placement: Placement
+    parts: Parts
+    before: Stored | None
+    request: Request | None
 
 
 class Calls:
@@ -72,13 +86,15 @@ class Calls:
         """Say whether a call is remembered as running."""
         return call_id in self._open
 
-    def add(self, trace: int, record: CallRecord, request: Request) -> int:
-        """Write a call's first version; return its number."""
-        number = self._free.take(record.started_ns)
+    def new_number(self, record: CallRecord) -> int:
+        """Return the number of a call whose first version will be added."""
         self._greatest_id = max(self._greatest_id, record.call_id)
-        self._new[record.call_id] = stored = Stored(number, trace, record, request)
-        self._remember(stored)
-        return number
+        return self._free.take(record.started_ns)
+
+    def add(self, first: Stored) -> None:
+        """Write a call's first version."""
+        self._new[first.record.call_id] = first
+        self._remember(first)
 
     def write(self) -> None:
         """Write the rows that wait. Raises `NotStored` with the id of the call whose row the file does not take."""
@@ -89,8 +105,8 @@ class Calls:
             self._db.executemany(self._sql["add_call"], map(_row, _noted(self._new.values(), taken)))
         except _NOT_TAKEN as error:
             raise NotStored(taken[-1].record.call_id) from error
+        self._free.written(stored.number for stored in taken)
         self._new.clear()
-        self._free.written()
 
     def number(self, call_id: str) -> int | None:
         """Return a call's number, None when there is no such call."""

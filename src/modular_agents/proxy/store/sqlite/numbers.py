@@ -1,5 +1,7 @@
 """Calls and traces are numbered by the millisecond of their start, moved on to the next free number: every index is in time order."""
 
+from collections.abc import Iterable
+
 import apsw
 
 from modular_agents.proxy.store.sqlite.engine import statements
@@ -33,9 +35,9 @@ class Numbers:
         self._given.add(number)
         return number
 
-    def written(self) -> None:
-        """Note that whoever took a number has a row now."""
-        self._given.clear()
+    def written(self, numbers: Iterable[int]) -> None:
+        """Note that whoever took these numbers has a row now."""
+        self._given.difference_update(numbers)
 
     def forget(self) -> None:
         """Read again which is the last."""

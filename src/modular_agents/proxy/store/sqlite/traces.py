@@ -228,8 +228,8 @@ class Traces:
             new = [self._sums[number] for number in self._new]
             self._db.executemany(self._sql["add_trace"], map(_COLUMNS, new))
             self._costs.update((sums.id, sums.cost_usd) for sums in new)
+            self._free.written(self._new)
             self._new.clear()
-            self._free.written()
 
     def flush(self) -> list[Gone]:
         """Write every trace that changed (then named in `changed`); return those that are gone."""
@@ -241,6 +241,7 @@ class Traces:
                 continue
             del self._sums[number], self._known[number]
             self._new.discard(number)
+            self._free.written((number,))
             self._costs.pop(number, None)
             self._speakers.pop(number, None)
             self._threads.pop(number, None)
