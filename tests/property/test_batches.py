@@ -142,7 +142,7 @@ def rows(path: Path) -> Tables:
     with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)) as db:
         db.row_trace = lambda cursor, row: dict(zip([name for name, *_ in cursor.description], row, strict=True))
         tables: dict[str, list[dict[str, object]]] = {table: list(db.execute(f"SELECT * FROM {table}")) for table in TABLES}  # noqa: S608 - names of ours
-        tables["findable"] = list(db.execute("SELECT rowid AS call FROM search UNION SELECT call FROM unsearched"))
+        tables["findable"] = list(db.execute("SELECT rowid AS call FROM search_1 UNION SELECT call FROM unsearched"))
     hashes = {row["id"]: row["hash"] for row in tables["content"]}
     nodes = {row["id"]: (row["parent"], hashes[row["content"]]) for row in tables["chain"]}
 

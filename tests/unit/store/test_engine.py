@@ -187,7 +187,7 @@ def test_the_views_know_the_same_idle_time_as_the_rows() -> None:
 
 def test_every_statement_is_used_and_valid(path: Path) -> None:
     db = open_writer(path)
-    fragments = {"trace_has_words", "trace_has_calls", "trace_status", "is_dear", "is_searched_after"}
+    fragments = {"trace_has_calls", "trace_status", "is_dear"}
     fragments |= {f"has_one_of_{many}_{kind}" for many in ("few", "many") for kind in ("model", "provider")}
     for name, text in statements().items():
         if name not in fragments:

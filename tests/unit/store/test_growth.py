@@ -130,5 +130,5 @@ def test_what_takes_room_adds_up_to_the_file_and_is_asked_table_by_table(tmp_pat
     rows = reader.sizes()
     reader.close()
     assert 0.98 < sum(row.bytes for row in rows) / path.stat().st_size <= 1
-    assert {"content", "search_data", "call_call_id", "sqlite_schema"} <= set(asked)
+    assert {"content", "search_1_data", "call_call_id", "sqlite_schema"} <= set(asked)
     assert [row.bytes for row in rows] == sorted((row.bytes for row in rows), reverse=True)

@@ -19,7 +19,8 @@ from modular_agents.proxy.model.caller import Caller
 from modular_agents.proxy.model.query import CallFilter
 from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore
 from modular_agents.proxy.store.sqlite.engine import PAGE_BYTES
-from modular_agents.proxy.store.sqlite.words import HOLD_NS, SEGMENTS
+from modular_agents.proxy.store.sqlite.volumes import SEGMENTS
+from modular_agents.proxy.store.sqlite.words import HOLD_NS
 
 TABLES = (
     "content",
@@ -32,7 +33,7 @@ TABLES = (
     "token",
     "standing",
     "edge",
-    "search",
+    "search_1",
     "trace",
     "thread",
     "unsearched",
@@ -192,9 +193,9 @@ def test_a_slice_of_deleting_indexes_nothing(path: Path) -> None:
     assert rows(store)["unsearched"] == 3
     clock["tick"] = HOLD_NS
     assert store.purge(T0 + SECOND, None) == 1
-    assert (rows(store)["unsearched"], rows(store)["search"]) == (2, 0)
+    assert (rows(store)["unsearched"], rows(store)["search_1"]) == (2, 0)
     put_all(store, given(3, thread="th-3"))
-    assert (rows(store)["unsearched"], rows(store)["search"]) == (0, 2)
+    assert (rows(store)["unsearched"], rows(store)["search_1"]) == (0, 2)
     store.close()
 
 
@@ -299,18 +300,18 @@ def test_a_slice_of_deleting_merges_no_words_and_housekeeping_does_it_afterwards
             pass
 
     def segments() -> int:
-        count: int = db.execute("SELECT count(DISTINCT segid) FROM search_idx").get
+        count: int = db.execute("SELECT count(DISTINCT segid) FROM search_1_idx").get
         return count
 
     def pages() -> int:
-        count: int = db.execute("SELECT count(*) FROM search_data").get
+        count: int = db.execute("SELECT count(*) FROM search_1_data").get
         return count
 
     before, kept = pages(), segments()
     assert kept > 2
     while store.purge(T0 + 110 * SECOND, None):
         assert segments() == kept
-        assert db.execute("SELECT v FROM search_config WHERE k = 'automerge'").get == SEGMENTS
+        assert db.execute("SELECT v FROM search_1_config WHERE k = 'automerge'").get == SEGMENTS
     while store.tidy():
         pass
     assert segments() < kept

@@ -7,8 +7,7 @@ after another instead: what begins so many words stands in most of them, so a pa
 
 import apsw
 
-from modular_agents.proxy.store.sqlite import details
-from modular_agents.proxy.store.sqlite.engine import statements
+from modular_agents.proxy.store.sqlite import details, volumes
 from modular_agents.proxy.store.terms import Term, matches
 
 VAST_PAGES = 200
@@ -36,5 +35,4 @@ def stands_in(db: apsw.Connection, number: int, terms: tuple[Term, ...]) -> bool
 def _pages(db: apsw.Connection, word: str) -> int:
     """Return how many pages hold the words that begin with this one. Terms of the index are marked by a zero in front."""
     first = b"0" + word.encode("utf-8", "replace")
-    pages: int | None = db.execute(statements()["pages_of_words"], (first, first + b"\xff")).get
-    return pages or 0
+    return volumes.pages(db, first, first + b"\xff")

@@ -27,7 +27,7 @@ PAGE_BYTES = 4096
 CACHE_KIB = 64 * 1024
 """Page cache of a connection: the upper levels of every index of a database of a million calls."""
 STATEMENTS = 200
-"""Prepared statements kept: more than there are."""
+"""Prepared statements kept: more than are in use at a time."""
 
 _UNAVAILABLE = (
     apsw.BusyError,

@@ -5,14 +5,19 @@ theirs has the model, agent, provider or words.
 """
 
 import json
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import apsw
+
 from modular_agents.proxy.model.query import CallFilter
 from modular_agents.proxy.store import terms
+from modular_agents.proxy.store.sqlite import volumes
 from modular_agents.proxy.store.sqlite.engine import statements
 from modular_agents.proxy.store.sqlite.hints import NO_HINTS, SLACK, Hints
+from modular_agents.proxy.store.sqlite.volumes import Found
 
 Value = Any
 _NUMBER_MAX = (1 << 63) - 1
@@ -61,37 +66,48 @@ class Query:
 
 
 def calls(
-    where: CallFilter, after: int | None, limit: int, *, known: Hints = NO_HINTS, dear_are_few: bool = False
+    where: CallFilter,
+    after: int | None,
+    limit: int,
+    *,
+    known: Hints = NO_HINTS,
+    dear_are_few: bool = False,
+    found: Found | None = None,
 ) -> tuple[str, tuple[Value, ...]] | None:
     """Return the statement for a page of calls; None when nothing can be found.
 
     `dear_are_few`: so few calls cost as much as is asked for that they are better looked up than met on the way.
+    `found`: the calls that have the words, as `searched` returns them.
     """
-    words = words_of(where)
-    if words is None or known.is_empty:
+    if words_of(where) is None or known.is_empty or (found and not found.numbers):
         return None
-    query = Query(statements()["searched_calls" if words else "listed_calls"])
-    if words:
-        query.values += searched(where, after, limit, known)
-    else:
+    query = _among(found)
+    if found is None:
         query.narrow("c.id < ?", after)
         query.narrow("c.id < ?", known.below)
     _narrow(query, where, known.rarest, dear_are_few=dear_are_few)
     return query.page("c.id DESC", limit)
 
 
-def ended(where: CallFilter, after: int, limit: int) -> tuple[str, tuple[Value, ...]] | None:
-    """Return the statement for a page of calls that have ended, oldest first; None when nothing can be found."""
-    words = words_of(where)
-    if words is None:
+def ended(where: CallFilter, after: int, limit: int, found: Found | None = None) -> tuple[str, tuple[Value, ...]] | None:
+    """Return the statement for a page of calls that have ended, oldest first; None when nothing can be found.
+
+    `found`: the calls that have the words, as `searched_after` returns them.
+    """
+    if words_of(where) is None or (found and not found.numbers):
         return None
-    query = Query(statements()["listed_calls"])
+    query = _among(found)
     query.add("c.id > ?", after)
     query.add("c.status <> 'running'")
-    if words:
-        query.add(statements()["is_searched_after"], words, after, SEARCHED_CALLS)
     _narrow(query, where, None, dear_are_few=False)
     return query.page("c.id", limit)
+
+
+def _among(found: Found | None) -> Query:
+    """Return a query of calls: of all, or of those that were found."""
+    if found is None:
+        return Query(statements()["listed_calls"])
+    return Query(statements()["searched_calls"], values=[apsw.carray(array("q", found.numbers))])
 
 
 def _narrow(query: Query, where: CallFilter, rarest: str | None, *, dear_are_few: bool) -> None:
@@ -113,12 +129,30 @@ def _narrow(query: Query, where: CallFilter, rarest: str | None, *, dear_are_few
     query.narrow(statements()["is_dear"] if dear_are_few else "c.cost_usd >= ?", where.min_cost_usd)
 
 
-def searched(where: CallFilter, after: int | None, limit: int, known: Hints = NO_HINTS) -> list[Value]:
-    """Return which calls with the words are looked at: the newest of the time asked for, more of them when they are narrowed further."""
+def searched(db: apsw.Connection, where: CallFilter, after: int | None, limit: int, known: Hints = NO_HINTS) -> Found | None:
+    """Return the calls with the words that are looked at; None when there are no words to look for.
+
+    They are the newest of the time asked for, more of them when they are narrowed further.
+    """
+    words = words_of(where)
+    if not words or known.is_empty:
+        return None
     only_words = where == CallFilter(text=where.text, since_ns=where.since_ns, until_ns=where.until_ns)
     below = min(number for number in (after, known.below, _NUMBER_MAX) if number is not None)
     since = 0 if where.since_ns is None else max(0, min(where.since_ns // 1_000_000, _NUMBER_MAX))
-    return [words_of(where), below, since, _searched_calls(where, limit) if only_words else SEARCHED_CALLS]
+    return volumes.newest(db, words, below, since, _searched_calls(where, limit) if only_words else SEARCHED_CALLS)
+
+
+def searched_after(db: apsw.Connection, where: CallFilter, after: int) -> Found | None:
+    """Return the calls with the words that are looked at, oldest first; None when there are no words to look for."""
+    words = words_of(where)
+    return volumes.oldest(db, words, after, SEARCHED_CALLS) if words else None
+
+
+def searched_for_traces(db: apsw.Connection, where: CallFilter) -> Sequence[int] | None:
+    """Return the calls with the words whose traces are looked at; None when there are no words to look for."""
+    words = words_of(where)
+    return volumes.newest(db, words, _NUMBER_MAX, 0, SEARCHED_TRACES_HITS).numbers if words else None
 
 
 def _searched_calls(where: CallFilter, limit: int) -> int:
@@ -132,18 +166,15 @@ def traces(
     """Return the statement for a page of traces; None when nothing can be found.
 
     `running_after_ns`: a trace that waits for a tool counts as running when something was seen of it after this time.
-    `among`: calls that have the words, when they have been looked for already.
+    `among`: the calls that have the words.
     """
-    words = words_of(where)
-    if words is None or known.is_empty:
+    if words_of(where) is None or known.is_empty:
         return None
     query = Query(statements()["listed_traces"])
     query.narrow("id < ?", after)
     query.narrow("id < ?", known.below)
     if among is not None:
         query.add(statements()["trace_has_calls"], json.dumps(list(among)))
-    elif words:
-        query.add(statements()["trace_has_words"], words, SEARCHED_TRACES_HITS)
     query.narrow(_has_call("model", known), where.model)
     query.narrow("EXISTS (SELECT 1 FROM thread WHERE trace = t.id AND agent_name = ? AND call_count > 0)", where.agent or None)
     query.narrow(_has_call("provider", known), where.provider)

@@ -164,8 +164,46 @@ WHERE seq <= ?1 AND NOT (kind = 'delta' AND EXISTS (SELECT 1 FROM call WHERE id 
 -- name: trim_deltas
 DELETE FROM event WHERE kind = 'delta' AND call = ? AND seq <= ?
 
+-- name: volumes
+SELECT id, first, calls, chars FROM search_volume ORDER BY first
+
+-- name: add_volume
+INSERT INTO search_volume (first, calls, chars) VALUES (?, 0, 0) RETURNING id
+
+-- name: begin_volume
+CREATE VIRTUAL TABLE IF NOT EXISTS search_1 USING fts5 (prompt, answer, content = '', contentless_delete = 1);
+INSERT INTO search_1 (search_1, rank) VALUES ('hashsize', 8388608), ('deletemerge', 90)
+
+-- name: fill_volume
+UPDATE search_volume SET calls = ?, chars = ? WHERE id = ?
+
+-- name: drop_volume
+DELETE FROM search_volume WHERE id = ?
+
+-- name: bound_oldest_volume
+UPDATE search_volume SET first = 0 WHERE first = (SELECT min(first) FROM search_volume)
+
+-- name: spent_volume
+SELECT v.id FROM search_volume AS v JOIN search_volume AS next ON next.first = (SELECT min(first) FROM search_volume WHERE first > v.first)
+WHERE NOT EXISTS (SELECT 1 FROM call WHERE id >= v.first AND id < next.first) ORDER BY v.first LIMIT 1
+
+-- name: gone_volume
+SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'search^_gone^_%' ESCAPE '^' ORDER BY name LIMIT 1
+
+-- name: empty_data
+DELETE FROM search_1_data WHERE id IN (SELECT id FROM search_1_data LIMIT ?)
+
+-- name: empty_docsize
+DELETE FROM search_1_docsize WHERE id IN (SELECT id FROM search_1_docsize LIMIT ?)
+
+-- name: empty_idx
+DELETE FROM search_1_idx WHERE (segid, term) IN (SELECT segid, term FROM search_1_idx LIMIT ?)
+
+-- name: last_with_words
+SELECT coalesce(max(id), 0) FROM search_1_docsize
+
 -- name: add_search
-INSERT INTO search (rowid, prompt, answer) VALUES (?, ?, ?)
+INSERT INTO search_1 (rowid, prompt, answer) VALUES (?, ?, ?)
 
 -- name: segments
 SELECT segment, bytes FROM segment
@@ -204,8 +242,7 @@ SELECT
   c.tokens_cache_read, c.tokens_cache_write_5m, c.tokens_cache_write_1h, c.tokens_output, c.tokens_reasoning, c.usage_source,
   c.cost_usd, c.finish_reason, c.http_status, c.error, c.is_error, c.prompt_preview, c.answer_preview, c.tool_names, c.replay_of,
   c.flags
-FROM (SELECT rowid AS id FROM search WHERE search MATCH ? AND rowid < ? AND rowid >= ? ORDER BY rowid DESC LIMIT ?) AS s
-CROSS JOIN call AS c ON c.id = s.id
+FROM carray(?) AS s CROSS JOIN call AS c ON c.id = s.value
 
 -- name: listed_traces
 SELECT
@@ -213,11 +250,6 @@ SELECT
   agent_count, error_count, tokens_input, tokens_input_calls, tokens_output, tokens_output_calls, cost_usd, cost_calls,
   unpriced_count, oldest_call, root_thread, newest_call, newest_thread, newest_failed, answered_ns, asks_tool, described_by
 FROM trace AS t
-
--- name: trace_has_words
-id IN (
-  SELECT trace FROM call WHERE id IN (SELECT rowid FROM search WHERE search MATCH ? ORDER BY rowid DESC LIMIT ?)
-)
 
 -- name: has_one_of_few_model
 id IN (SELECT trace FROM call WHERE model = ?)
@@ -236,15 +268,15 @@ id IN (SELECT trace FROM call WHERE id IN (SELECT value FROM json_each(?)))
 
 -- name: pages_of_words
 WITH RECURSIVE segment (id) AS (
-  SELECT min(segid) FROM search_idx
+  SELECT min(segid) FROM search_1_idx
   UNION ALL
-  SELECT (SELECT min(segid) FROM search_idx WHERE segid > segment.id) FROM segment WHERE segment.id IS NOT NULL
+  SELECT (SELECT min(segid) FROM search_1_idx WHERE segid > segment.id) FROM segment WHERE segment.id IS NOT NULL
 )
 SELECT sum(
   coalesce(
-    (SELECT pgno FROM search_idx WHERE segid = segment.id AND term >= ?2 ORDER BY term LIMIT 1),
-    (SELECT pgno FROM search_idx WHERE segid = segment.id ORDER BY term DESC LIMIT 1)
-  ) / 2 - coalesce((SELECT pgno FROM search_idx WHERE segid = segment.id AND term <= ?1 ORDER BY term DESC LIMIT 1), 0) / 2
+    (SELECT pgno FROM search_1_idx WHERE segid = segment.id AND term >= ?2 ORDER BY term LIMIT 1),
+    (SELECT pgno FROM search_1_idx WHERE segid = segment.id ORDER BY term DESC LIMIT 1)
+  ) / 2 - coalesce((SELECT pgno FROM search_1_idx WHERE segid = segment.id AND term <= ?1 ORDER BY term DESC LIMIT 1), 0) / 2
 ) FROM segment WHERE id IS NOT NULL
 
 -- name: trace_status
@@ -629,16 +661,16 @@ DELETE FROM asked WHERE call = ?
 DELETE FROM answer WHERE call = ?
 
 -- name: drop_search
-DELETE FROM search WHERE rowid = ?
+DELETE FROM search_1 WHERE rowid = ?
 
 -- name: merge_search_by_itself
-INSERT INTO search (search, rank) VALUES ('automerge', ?)
+INSERT INTO search_1 (search_1, rank) VALUES ('automerge', ?)
 
 -- name: merge_search_from
-INSERT INTO search (search, rank) VALUES ('usermerge', ?)
+INSERT INTO search_1 (search_1, rank) VALUES ('usermerge', ?)
 
 -- name: merge_search
-INSERT INTO search (search, rank) VALUES ('merge', ?)
+INSERT INTO search_1 (search_1, rank) VALUES ('merge', ?)
 
 -- name: drop_unsearched
 DELETE FROM unsearched WHERE call = ?
@@ -649,14 +681,11 @@ DELETE FROM edge WHERE to_call = ?1 OR from_call = ?1
 -- name: drop_standing
 DELETE FROM standing WHERE call = ?
 
--- name: searched_to
-SELECT count(*), min(id) FROM (SELECT rowid AS id FROM search WHERE search MATCH ? AND rowid < ? AND rowid >= ? ORDER BY rowid DESC LIMIT ?)
+-- name: newest_with_words
+SELECT rowid FROM search_1 WHERE search_1 MATCH ? AND rowid < ? AND rowid >= ? ORDER BY rowid DESC LIMIT ?
 
--- name: is_searched_after
-c.id IN (SELECT rowid FROM search WHERE search MATCH ? AND rowid > ? ORDER BY rowid LIMIT ?)
-
--- name: searched_up_to
-SELECT count(*), max(id) FROM (SELECT rowid AS id FROM search WHERE search MATCH ? AND rowid > ? ORDER BY rowid LIMIT ?)
+-- name: oldest_with_words
+SELECT rowid FROM search_1 WHERE search_1 MATCH ? AND rowid > ? ORDER BY rowid LIMIT ?
 
 -- name: kept_standing
 SELECT tokens, facts FROM standing WHERE call = ?

@@ -46,6 +46,7 @@ from modular_agents.proxy.store.sqlite.decisions import said
 from modular_agents.proxy.store.sqlite.engine import open_reader, statements, translated
 from modular_agents.proxy.store.sqlite.numbers import MS_NS
 from modular_agents.proxy.store.sqlite.traces import TraceSums
+from modular_agents.proxy.store.sqlite.volumes import Found
 from modular_agents.proxy.store.terms import Term, parse
 
 _REMOVED = msgspec.json.Decoder(RemovedRow)
@@ -94,8 +95,9 @@ class SqliteReader:
         """Return a page of traces, newest first."""
         after, size = _place(_TRACES, cursor, limit)
         with self._asking() as db:
-            among = self._calls_with_begun_words(db, where)
-            statement = lists.traces(where, after, size + 1, self._now_ns() - TRACE_IDLE_NS, hints.of_traces(db, where), among)
+            known = hints.of_traces(db, where)
+            among = None if known.is_empty else self._calls_with_words(db, where)
+            statement = lists.traces(where, after, size + 1, self._now_ns() - TRACE_IDLE_NS, known, among)
             rows = [TraceSums(*row) for row in db.execute(*statement)] if statement else []
             seq = db.execute(self._sql["last_seq"]).get
         now_ns = self._now_ns()
@@ -127,13 +129,11 @@ class SqliteReader:
             known, words = hints.of_calls(db, where), parse(where.text) if where.text else ()
             if begun.vast(db, words):
                 return self._met(db, where, words, after, size)
-            statement = lists.calls(where, after, size + 1, known=known, dear_are_few=self._few_cost(db, where.min_cost_usd))
-            rows: list[tuple[Any, ...]] = db.execute(*statement).fetchall() if statement else []
+            hits = lists.searched(db, where, after, size + 1, known)
+            rows = self._rows(db, where, after, size + 1, known, hits)
             seq = db.execute(self._sql["last_seq"]).get
             found = tuple(details.snippet(db, row[0], words) for row in rows[:size]) if words else ()
-            next_cursor = _next(_CALLS, [row[0] for row in rows], size)
-            if words and statement and next_cursor is None:
-                next_cursor = self._searched_to(db, lists.searched(where, after, size + 1, known))
+            next_cursor = _next(_CALLS, [row[0] for row in rows], size, hits)
         items = tuple(CallSummary(*row[2:]).row(row[1]) for row in rows[:size])
         return CallPage(items, next_cursor, seq, found)
 
@@ -152,8 +152,8 @@ class SqliteReader:
         vast = begun.vast(db, words)
         firm = replace(where, text=begun.query_of(tuple(term for term in words if term not in vast)))
         known = hints.of_calls(db, firm)
-        statement = lists.calls(firm, after, begun.LOOKED_AT, known=known, dear_are_few=self._few_cost(db, where.min_cost_usd))
-        rows: list[tuple[Any, ...]] = db.execute(*statement).fetchall() if statement else []
+        hits = lists.searched(db, firm, after, begun.LOOKED_AT, known)
+        rows = self._rows(db, firm, after, begun.LOOKED_AT, known, hits)
         met: list[tuple[Any, ...]] = []
         for row in rows:
             if begun.stands_in(db, row[0], vast):
@@ -162,29 +162,32 @@ class SqliteReader:
                     return met, row[0]
         if len(rows) == begun.LOOKED_AT:
             return met, rows[-1][0]
-        if not (statement and firm.text):
-            return met, None
-        values = lists.searched(firm, after, begun.LOOKED_AT, known)
-        count, last = db.execute(self._sql["searched_to"], values).get
-        return met, last if count == values[-1] else None
+        return met, hits.last if hits else None
 
-    def _calls_with_begun_words(self, db: apsw.Connection, where: CallFilter) -> list[int] | None:
-        """Return the newest calls with the words, when those are not looked up."""
+    def _rows(
+        self, db: apsw.Connection, where: CallFilter, after: int | None, limit: int, known: hints.Hints, hits: Found | None
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of a page of calls, of those that have the words."""
+        is_dear = self._few_cost(db, where.min_cost_usd)
+        statement = lists.calls(where, after, limit, known=known, dear_are_few=is_dear, found=hits)
+        return db.execute(*statement).fetchall() if statement else []
+
+    def _calls_with_words(self, db: apsw.Connection, where: CallFilter) -> Sequence[int] | None:
+        """Return the newest calls with the words; None when there are no words to look for."""
         words = parse(where.text) if where.text else ()
         if not begun.vast(db, words):
-            return None
+            return lists.searched_for_traces(db, where)
         return [row[0] for row in self._met_rows(db, CallFilter(text=where.text), words, None, begun.LOOKED_AT)[0]]
 
     def ended(self, where: CallFilter, cursor: str | None, limit: int) -> CallPage:
         """Return a page of calls that have ended, oldest first."""
         after, size = _place(_ENDED, cursor, limit)
         with self._asking() as db:
-            statement = lists.ended(where, after or 0, size + 1)
+            hits = lists.searched_after(db, where, after or 0)
+            statement = lists.ended(where, after or 0, size + 1, hits)
             rows: list[tuple[Any, ...]] = db.execute(*statement).fetchall() if statement else []
             seq = db.execute(self._sql["last_seq"]).get
-            next_cursor = _next(_ENDED, [row[0] for row in rows], size)
-            if statement and where.text and next_cursor is None:
-                next_cursor = self._searched_up_to(db, where, after or 0)
+            next_cursor = _next(_ENDED, [row[0] for row in rows], size, hits)
         return CallPage(tuple(CallSummary(*row[2:]).row(row[1]) for row in rows[:size]), next_cursor, seq)
 
     def call(self, call_id: str) -> CallDetail | None:
@@ -313,17 +316,6 @@ class SqliteReader:
         count: int = db.execute(self._sql["count_dear"], (usd, lists.FEW_DEAR_CALLS)).get
         return count < lists.FEW_DEAR_CALLS
 
-    def _searched_to(self, db: apsw.Connection, values: Sequence[Any]) -> str | None:
-        """Return where a search that looked at as many calls as it may is to go on; None when it has seen all."""
-        count, last = db.execute(self._sql["searched_to"], values).get
-        return cursor.encode(_CALLS, last) if count == values[-1] else None
-
-    def _searched_up_to(self, db: apsw.Connection, where: CallFilter, after: int) -> str | None:
-        """Return where a search that looked at as many calls as it may, oldest first, is to go on; None when it has seen all."""
-        values = (lists.words_of(where), after, lists.SEARCHED_CALLS)
-        count, last = db.execute(self._sql["searched_up_to"], values).get
-        return cursor.encode(_ENDED, last) if count == lists.SEARCHED_CALLS else None
-
     def _bodies(
         self, db: apsw.Connection, statement: str, numbers: set[int], body: Callable[[tuple[Any, ...]], CallRow | TraceRow]
     ) -> dict[int, str]:
@@ -342,9 +334,11 @@ def _place(kind: str, text: str | None, limit: int) -> tuple[int | None, int]:
     return cursor.decode(kind, text), cursor.rows(limit)
 
 
-def _next(kind: str, numbers: Sequence[int], size: int) -> str | None:
-    """Return the cursor behind a page of `size` when there was a row more."""
-    return cursor.encode(kind, itemgetter(size - 1)(numbers)) if len(numbers) > size else None
+def _next(kind: str, numbers: Sequence[int], size: int, hits: Found | None = None) -> str | None:
+    """Return the cursor behind a page of `size` when there was a row more, else behind the calls with the words if there may be more."""
+    if len(numbers) > size:
+        return cursor.encode(kind, itemgetter(size - 1)(numbers))
+    return cursor.encode(kind, hits.last) if hits and hits.last else None
 
 
 def _bound(number: int) -> int:

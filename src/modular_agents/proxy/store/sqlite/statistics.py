@@ -16,14 +16,16 @@ _KINDS = {
     "messages, system prompts, tools": ("content", "content_hash", "piece", "piece_piece", "chain", "chain_entry"),
     "answers": ("answer",),
     "requests": ("asked", "body", "body_hash"),
-    "search index": ("search_data", "search_idx", "search_docsize", "search_config", "search_content", "unsearched"),
+    "search index": ("unsearched",),
     "calls": ("call",),
     "traces": ("trace", "thread", "trace_trace_id", "trace_cost"),
     "links between calls": ("edge", "edge_from", "token", "standing", "passing"),
     "live events": ("event", "event_delta"),
     "statistics": ("hour", "latency"),
 }
-"""Tables and indexes by what they hold; the others are indexes of calls and what SQLite needs itself."""
+"""Tables and indexes by what they hold."""
+_BEGINNINGS = {"search_": "search index", "call_": "indexes of calls"}
+"""How others begin; what is left is what SQLite needs itself."""
 
 
 def stats(db: apsw.Connection, query: StatsQuery, now_ns: int) -> Stats:
@@ -58,7 +60,8 @@ def sizes(trees: Iterable[tuple[str, int]], free_bytes: int) -> tuple[SizeRow, .
     kinds = {name: kind for kind, names in _KINDS.items() for name in names}
     found: dict[str, int] = {}
     for name, size in trees:
-        kind = kinds.get(name) or ("indexes of calls" if name.startswith("call_") else "everything else")
+        begun = next((kind for beginning, kind in _BEGINNINGS.items() if name.startswith(beginning)), "everything else")
+        kind = kinds.get(name, begun)
         found[kind] = found.get(kind, 0) + size
     found["free space"] = free_bytes
     return tuple(SizeRow(kind, size) for kind, size in sorted(found.items(), key=lambda item: -item[1]))

@@ -55,8 +55,6 @@ class SqliteStore:
     ) -> None:
         self._retention, self._now_ns, self._monotonic_ns = retention, now_ns, monotonic_ns
         self._expire_at_ns = 0
-        self._merges = False
-        """Whether the search index may have segments of deleted calls."""
         self._db: apsw.Connection | None = open_writer(path)
         self._log_pages = 0
         self._db.set_wal_hook(self._note_log)
@@ -100,14 +98,13 @@ class SqliteStore:
             limit_ns = _ALWAYS_NS if too_large else before_ns
             waits = not too_large and limit_ns is not None and bool(batch.expired(limit_ns, 1))
             if waits:  # of a file that is too large it must be known what room has been given back, the search index's too
-                batch.words.merge_by_itself(does=False)
+                batch.words.volumes.merge_by_themselves(do=False)
             if limit_ns is not None:
                 deleted = self._delete(batch, limit_ns, CALLS_AT_ONCE if too_large else _ALL)
             if deleted:
                 batch.forget_callers()
             if waits:
-                batch.words.merge_by_itself(does=True)
-        self._merges = self._merges or waits
+                batch.words.volumes.merge_by_themselves(do=True)
         if deleted and self._db is not None:
             self._checkpoint(self._db, DELETING_CHECKPOINT_PAGES)
         return deleted
@@ -137,14 +134,27 @@ class SqliteStore:
             return True
         if is_idle and self._checkpoint(self._db, IDLE_CHECKPOINT_PAGES):
             return True
-        return self._expire() or (is_idle and self._merge()) or self._give_back(self._db)
+        return self._sweep(self._db) or self._expire() or (is_idle and self._merge()) or self._give_back(self._db)
+
+    def _sweep(self, db: apsw.Connection) -> bool:
+        """Give back a slice of what the search index held of a time of which all calls are gone; before more are deleted for its room."""
+        with translated():
+            if not self._batch.words.volumes.are_spent():
+                return False
+        ends_ns = self._monotonic_ns() + SLICE_NS
+        with self.batch() as batch:
+            batch.words.put_off()
+            batch.words.volumes.sweep(lambda: self._monotonic_ns() >= ends_ns)
+        self._checkpoint(db, DELETING_CHECKPOINT_PAGES)
+        return True
 
     def _merge(self) -> bool:
         """Merge a slice of the search index after calls were deleted: what it held of them is room again then."""
-        if self._merges:
-            with self.batch() as batch:
-                self._merges = batch.words.merge()
-        return self._merges
+        if not self._batch.words.volumes.are_worn:
+            return False
+        with self.batch() as batch:
+            batch.words.volumes.merge()
+        return True
 
     def _expire(self) -> bool:
         """Delete a slice of what retention no longer keeps; look for it now and then."""

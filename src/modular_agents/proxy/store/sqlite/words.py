@@ -13,19 +13,13 @@ from modular_agents.proxy.model.call import Message
 from modular_agents.proxy.store.rows import NS, SEARCH_CHARS, searched
 from modular_agents.proxy.store.sqlite import details
 from modular_agents.proxy.store.sqlite.engine import statements
+from modular_agents.proxy.store.sqlite.volumes import Volumes
 
 HOLD_NS = 2 * NS
 """How long the words of a call may wait."""
 HOLD_CALLS = 500
 HOLD_CHARS = 4 * 1024 * 1024
 """Calls and characters that may wait: bounds memory and the length of one batch."""
-
-SEGMENTS = 8
-"""Of one level, merged into one of the next (docs/decisions/0007)."""
-MERGED_PAGES = 64
-"""Merged in one slice of housekeeping: some 6 ms; more when a segment has been merged to its end and goes."""
-_NO_OP = 2
-"""Fewer changes than this: there was nothing to merge (sqlite.org/fts5.html, "The 'merge' Command")."""
 
 
 class Words:
@@ -35,6 +29,7 @@ class Words:
         self._db = db
         self._sql = statements()
         self._monotonic_ns = monotonic_ns
+        self.volumes = Volumes(db)
         self._indexed_ns = 0
         self._waiting: dict[int, tuple[str, str]] = {}
         self._new: list[tuple[int]] = []
@@ -55,23 +50,12 @@ class Words:
         """Let a call be found no more."""
         if self._waiting.pop(number, None) is not None:
             self._new = [one for one in self._new if one != (number,)]
-        self._db.execute(self._sql["drop_search"], (number,))
+        self.volumes.delete(number)
         self._db.execute(self._sql["drop_unsearched"], (number,))
 
     def put_off(self) -> None:
         """Let what waits do so for one batch more: indexing it, and the merging that follows, take longer than a slice of deleting may."""
         self._put_off = True
-
-    def merge_by_itself(self, *, does: bool) -> None:
-        """Say whether the index merges its segments with what is written. Many deletes in a row would wait for it again and again."""
-        self._db.execute(self._sql["merge_search_by_itself"], (SEGMENTS if does else 0,))
-
-    def merge(self) -> bool:
-        """Merge a slice of what is due, segments of deleted calls first of all; return whether there was any."""
-        self._db.execute(self._sql["merge_search_from"], (SEGMENTS,))
-        before = self._db.total_changes()
-        self._db.execute(self._sql["merge_search"], (MERGED_PAGES,))
-        return self._db.total_changes() - before >= _NO_OP
 
     def flush(self, *, is_idle: bool = False) -> None:
         """Index what waits, if it is time to."""
@@ -87,7 +71,7 @@ class Words:
         if self._stored:
             for number in [row[0] for row in self._db.execute(self._sql["unsearched"])]:
                 self._waiting.setdefault(number, self._read(number))
-        self._db.executemany(self._sql["add_search"], ((number, *words) for number, words in sorted(self._waiting.items())))
+        self.volumes.add([(number, *words) for number, words in sorted(self._waiting.items())])
         self._db.execute(self._sql["clear_unsearched"])
         self._waiting, self._chars, self._stored = {}, 0, False
         self._new.clear()
@@ -102,6 +86,7 @@ class Words:
         """Read again what waits in the file."""
         self._waiting, self._chars, self._put_off = {}, 0, False
         self._new.clear()
+        self.volumes.forget()
         self._stored = self._db.execute(self._sql["unsearched"]).get is not None
 
     def _read(self, number: int) -> tuple[str, str]:
