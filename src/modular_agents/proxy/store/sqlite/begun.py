@@ -33,6 +33,9 @@ def stands_in(db: apsw.Connection, number: int, terms: tuple[Term, ...]) -> bool
 
 
 def _pages(db: apsw.Connection, word: str) -> int:
-    """Return how many pages hold the words that begin with this one. Terms of the index are marked by a zero in front."""
+    """Return how many pages hold the words that begin with this one, but for one of each segment: that one is read for any word.
+
+    Terms of the index are marked by a zero in front.
+    """
     first = b"0" + word.encode("utf-8", "replace")
     return volumes.pages(db, first, first + b"\xff")

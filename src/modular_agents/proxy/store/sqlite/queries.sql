@@ -180,6 +180,9 @@ UPDATE search_volume SET calls = ?, chars = ? WHERE id = ?
 -- name: drop_volume
 DELETE FROM search_volume WHERE id = ?
 
+-- name: bound_volume
+UPDATE search_volume SET first = ? WHERE id = ?
+
 -- name: bound_oldest_volume
 UPDATE search_volume SET first = 0 WHERE first = (SELECT min(first) FROM search_volume)
 
@@ -199,8 +202,8 @@ DELETE FROM search_1_docsize WHERE id IN (SELECT id FROM search_1_docsize LIMIT 
 -- name: empty_idx
 DELETE FROM search_1_idx WHERE (segid, term) IN (SELECT segid, term FROM search_1_idx LIMIT ?)
 
--- name: last_with_words
-SELECT coalesce(max(id), 0) FROM search_1_docsize
+-- name: bounds_with_words
+SELECT coalesce(min(id), ?1), coalesce(max(id), ?1) FROM search_1_docsize
 
 -- name: add_search
 INSERT INTO search_1 (rowid, prompt, answer) VALUES (?, ?, ?)
@@ -272,12 +275,12 @@ WITH RECURSIVE segment (id) AS (
   UNION ALL
   SELECT (SELECT min(segid) FROM search_1_idx WHERE segid > segment.id) FROM segment WHERE segment.id IS NOT NULL
 )
-SELECT sum(
+SELECT sum(max(0,
   coalesce(
     (SELECT pgno FROM search_1_idx WHERE segid = segment.id AND term >= ?2 ORDER BY term LIMIT 1),
     (SELECT pgno FROM search_1_idx WHERE segid = segment.id ORDER BY term DESC LIMIT 1)
-  ) / 2 - coalesce((SELECT pgno FROM search_1_idx WHERE segid = segment.id AND term <= ?1 ORDER BY term DESC LIMIT 1), 0) / 2
-) FROM segment WHERE id IS NOT NULL
+  ) / 2 - coalesce((SELECT pgno FROM search_1_idx WHERE segid = segment.id AND term <= ?1 ORDER BY term DESC LIMIT 1), 0) / 2 - 1
+)) FROM segment WHERE id IS NOT NULL
 
 -- name: trace_status
 CASE

@@ -15,9 +15,10 @@ import apsw
 
 from modular_agents.proxy.store.sqlite.engine import statements
 
-VOLUME_CALLS = 32_000
+VOLUME_CALLS = 30_000
 VOLUME_CHARS = 128 * 1024 * 1024
-"""Calls and characters of a volume, about: its commonest words take some 10 ms to merge; of a million calls there are some 35."""
+"""Calls and characters of a volume, about: its commonest words take some 10 ms to merge; of a million calls there are some 35. Segments
+of 500 calls make seven of 4,000: there is no eighth that they would be merged with."""
 SEGMENTS = 8
 """Of one level, merged into one of the next (docs/decisions/0007)."""
 MERGED_PAGES = 64
@@ -94,7 +95,7 @@ def oldest(db: apsw.Connection, words: str, after: int, limit: int) -> Found:
 
 
 def pages(db: apsw.Connection, first: bytes, behind: bytes) -> int:
-    """Return how many pages hold the terms between two."""
+    """Return how many pages hold the terms between two, but for one of each segment."""
     return sum(db.execute(_of(volume.id, "pages_of_words"), (first, behind)).get or 0 for volume in read(db))
 
 
@@ -125,11 +126,13 @@ class Volumes:
             place = bisect_right(self._all, number, key=_first) - 1
             volume, end = self._all[place], _end(self._all, place)
             if volume.is_full:
-                last = max(volume.first, self._db.execute(_of(volume.id, "last_with_words")).get)
-                if number > last:
-                    volume = self._begin(last + 1)
+                lowest, highest = self._db.execute(_of(volume.id, "bounds_with_words"), (volume.first,)).get
+                if number > highest:
+                    volume = self._begin(highest + 1)
+                elif number < lowest:
+                    volume, end = self._begin_before(volume, lowest), lowest
                 else:
-                    end = last + 1
+                    end = highest + 1
             until = bisect_left(rows, end, key=_number)
             if not volume.is_full:
                 until = min(until, at + VOLUME_CALLS - volume.calls)
@@ -188,8 +191,14 @@ class Volumes:
         if spent is not None:
             self._drop(spent)
 
+    def _begin_before(self, volume: Volume, lowest: int) -> Volume:
+        """Begin a volume with the lower part of a full one's range, in which it holds nothing."""
+        first, volume.first = volume.first, lowest
+        self._db.execute(self._sql["bound_volume"], (lowest, volume.id))
+        return self._begin(first)
+
     def _begin(self, first: int) -> Volume:
-        """Begin a volume within the range of a full one."""
+        """Begin a volume; it takes over a part of another's range."""
         volume = Volume(self._db.execute(self._sql["add_volume"], (first,)).get, first, 0, 0)
         self._db.execute(_of(volume.id, "begin_volume"))
         self._db.execute(_of(volume.id, "merge_search_by_itself"), (SEGMENTS,))
@@ -215,10 +224,12 @@ class Volumes:
         """Delete rows of a table until time is over, or all of them and the table."""
         volume, _, kind = table.removeprefix("search_gone_").partition("_")
         empty = self._sql[_LEFT[kind]].replace("search_1", f"search_gone_{volume}")
-        while not is_over():
+        while True:
             self._db.execute(empty, (EMPTIED_ROWS,))
             if self._db.changes() < EMPTIED_ROWS:
                 self._db.execute(f"DROP TABLE {table}")
+                return
+            if is_over():
                 return
 
 

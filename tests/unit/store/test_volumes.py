@@ -1,0 +1,391 @@
+"""The search index stands in volumes: a call is in the one of its time, a search reads no more of them than it must, empty ones go."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from tests.support.older_database import unpacked
+from tests.support.stored import SECOND, T0, Given, given, put_all
+
+from modular_agents.proxy.model.query import CallFilter
+from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore
+from modular_agents.proxy.store.sqlite import volumes as module
+from modular_agents.proxy.store.sqlite.engine import migrations
+from modular_agents.proxy.store.sqlite.volumes import Volume, read
+
+MODULE = "modular_agents.proxy.store.sqlite.volumes"
+CALLS = 5
+"""Of a volume here."""
+ELSEWHERE = """
+import sys
+from pathlib import Path
+from modular_agents.proxy.model.query import CallFilter
+from modular_agents.proxy.store.sqlite import SqliteReader
+reader = SqliteReader(Path(sys.argv[1]))
+for line in sys.stdin:
+    print(len(reader.calls(CallFilter(text=line.strip()), None, 1000).items), flush=True)
+"""
+
+
+@pytest.fixture(autouse=True)
+def small_volumes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{MODULE}.VOLUME_CALLS", CALLS)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "traces.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqliteStore]:
+    made = SqliteStore(path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def reader(path: Path, store: SqliteStore) -> Iterator[SqliteReader]:
+    assert store
+    made = SqliteReader(path)
+    yield made
+    made.close()
+
+
+def call(number: int, answer: str = "common") -> Given:
+    return given(number, thread=f"th-{number}").finished(f"{answer} word{number}")
+
+
+def put(store: SqliteStore, *numbers: int) -> None:
+    """Put calls in one batch and index them."""
+    put_all(store, *map(call, numbers))
+    index(store)
+
+
+def fill(store: SqliteStore, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fill a volume of so many calls with words of their own, to be emptied by ten rows at a time."""
+    monkeypatch.setattr(f"{MODULE}.VOLUME_CALLS", count)
+    monkeypatch.setattr(f"{MODULE}.EMPTIED_ROWS", 10)
+    put_all(store, *(call(number, " ".join(f"w{number:03}x{at:03}" for at in range(400))) for number in range(count)))
+    index(store)
+
+
+def index(store: SqliteStore) -> None:
+    with store.batch() as batch:
+        batch.words.flush(is_idle=True)
+
+
+def volumes(store: SqliteStore) -> list[Volume]:
+    assert store._db is not None
+    return read(store._db)
+
+
+def held(store: SqliteStore) -> list[list[int]]:
+    """Return which calls each volume holds, oldest first, as seconds after `T0`."""
+    db = store._db
+    assert db is not None
+    return [
+        [(number * 10**6 - T0) // SECOND for (number,) in db.execute(f"SELECT id FROM search_{volume.id}_docsize ORDER BY id")]  # noqa: S608 - a number
+        for volume in read(db)
+    ]
+
+
+def tables(store: SqliteStore, beginning: str) -> list[str]:
+    assert store._db is not None
+    names: list[str] = [name for (name,) in store._db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
+    return [name for name in names if name.startswith(beginning)]
+
+
+def found(reader: SqliteReader, text: str) -> list[int]:
+    return asked_of(reader, CallFilter(text=text))
+
+
+def asked_of(reader: SqliteReader, where: CallFilter) -> list[int]:
+    return [int((row.prompt_preview or "").removeprefix("question ")) for row in reader.calls(where, None, 1000).items]
+
+
+def test_a_volume_is_full_after_so_many_calls(store: SqliteStore) -> None:
+    put(store, *range(3))
+    put(store, *range(3, 13))
+    assert held(store) == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11, 12]]
+    assert [(volume.first > 0, volume.calls) for volume in volumes(store)] == [(False, 5), (True, 5), (True, 3)]
+
+
+def test_a_volume_is_full_after_so_many_characters(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{MODULE}.VOLUME_CHARS", 50)
+    for number in range(4):
+        put(store, number)
+    chars = len("question 0") + len("common word0")
+    assert [volume.chars for volume in volumes(store)] == [3 * chars, chars]
+
+
+def test_a_call_that_comes_late_goes_to_the_volume_of_its_time(store: SqliteStore, reader: SqliteReader) -> None:
+    put(store, *range(0, 24, 2))
+    assert held(store) == [[0, 2, 4, 6, 8], [10, 12, 14, 16, 18], [20, 22]]
+    put(store, 21, 3, 15, 11)
+    assert held(store) == [[0, 2, 3, 4, 6, 8], [10, 11, 12, 14, 15, 16, 18], [20, 21, 22]]
+    assert found(reader, "common") == sorted([*range(0, 24, 2), 21, 3, 15, 11], reverse=True)
+
+
+def test_many_calls_of_an_earlier_time_get_volumes_of_their_own(store: SqliteStore, reader: SqliteReader) -> None:
+    """An import brings them in the order of their time."""
+    put(store, *range(100, 107))
+    for first in range(0, 21, 3):
+        put(store, *range(first, first + 3))
+    assert held(store) == [[*range(5)], [*range(5, 10)], [*range(10, 15)], [*range(15, 20)], [20], [*range(100, 105)], [105, 106]]
+    put(store, 50)
+    assert held(store)[4] == [20, 50]
+    assert found(reader, "common") == [*range(106, 99, -1), 50, *range(20, -1, -1)]
+
+
+def test_a_full_volume_whose_calls_are_all_gone_can_be_followed(store: SqliteStore, reader: SqliteReader) -> None:
+    put(store, *range(10))
+    assert held(store) == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
+    assert purged(store, 10) == 10
+    put(store, 5, 6, 7)
+    assert found(reader, "common") == [7, 6, 5]
+    assert held(store) == [[], [], [5, 6, 7]]
+
+
+def test_a_batch_that_is_rolled_back_begins_no_volume(store: SqliteStore, reader: SqliteReader) -> None:
+    put(store, *range(5))
+
+    def fail() -> None:
+        with store.batch() as batch:
+            for number in range(5, 8):
+                call(number).put(batch)
+            batch.flush()
+            batch.words.flush(is_idle=True)
+            assert len(volumes(store)) == 2
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    put(store, 5, 6)
+    assert held(store) == [[0, 1, 2, 3, 4], [5, 6]]
+    assert found(reader, "common") == [6, 5, 4, 3, 2, 1, 0]
+
+
+def test_a_search_asks_no_volume_that_it_need_not(store: SqliteStore, reader: SqliteReader) -> None:
+    put(store, *range(25))
+    db, asked = reader._open(), list[str]()
+
+    def note(_cursor: object, statement: str, _values: object) -> bool:
+        asked.extend(name for name in (f"search_{volume.id}" for volume in volumes(store)) if f"FROM {name} " in statement)
+        return True
+
+    db.exec_trace = note
+    assert len(reader.calls(CallFilter(text="common"), None, 3).items) == 3
+    assert asked == ["search_5"], "the page is full"
+    asked.clear()
+    assert len(reader.calls(CallFilter(text="common"), None, 7).items) == 7
+    assert asked == ["search_5", "search_4"]
+    asked.clear()
+    assert found(reader, "word11") == [11]
+    assert asked == ["search_5", "search_4", "search_3", "search_2", "search_1"]
+    asked.clear()
+    long_ago = CallFilter(text="common", since_ns=T0 + 6 * SECOND, until_ns=T0 + 8 * SECOND)
+    assert asked_of(reader, long_ago) == [7, 6]
+    assert asked == ["search_2"]
+    asked.clear()
+    page = reader.ended(CallFilter(text="word22"), None, 9)
+    assert len(page.items) == 1
+    assert asked == ["search_1", "search_2", "search_3", "search_4", "search_5"]
+    asked.clear()
+    assert len(reader.ended(CallFilter(text="common"), reader.ended(CallFilter(), None, 12).next_cursor, 3).items) == 3
+    assert asked == ["search_3", "search_4", "search_5"]
+
+
+def test_a_reader_in_another_process_sees_a_volume_begun_and_dropped_later(path: Path, store: SqliteStore) -> None:
+    put(store, *range(3))
+    with subprocess.Popen([sys.executable, "-c", ELSEWHERE, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+
+        def count(text: str) -> int:
+            assert other.stdin is not None
+            assert other.stdout is not None
+            other.stdin.write(f"{text}\n")
+            other.stdin.flush()
+            return int(other.stdout.readline())
+
+        assert (count("common"), count("word8")) == (3, 0)
+        put(store, *range(3, 12))
+        assert len(volumes(store)) == 3
+        assert (count("common"), count("word8"), count("word1")) == (12, 1, 1)
+        purged(store, 7)
+        while store.tidy():
+            pass
+        assert len(volumes(store)) == 2
+        assert (count("common"), count("word8"), count("word1")) == (5, 1, 0)
+        other.stdin.close()
+    assert other.returncode == 0
+
+
+def test_another_process_may_drop_a_volume(path: Path, store: SqliteStore, reader: SqliteReader) -> None:
+    """`gc` does so between two batches."""
+    put(store, *range(13))
+    with closing(SqliteStore(path)) as other:
+        purged(other, 11)
+        while other.tidy():
+            pass
+        assert len(volumes(other)) == 1
+    put(store, 4, 13)
+    assert held(store) == [[4, 11, 12, 13]]
+    assert found(reader, "common") == [13, 12, 11, 4]
+
+
+def purged(store: SqliteStore, before: int) -> int:
+    """Delete the calls before a second."""
+    total = 0
+    while deleted := store.purge(T0 + before * SECOND, None):
+        total += deleted
+    return total
+
+
+def test_a_volume_goes_when_its_last_call_has_gone(store: SqliteStore, reader: SqliteReader) -> None:
+    put(store, *range(13))
+    purged(store, 4)
+    while store.tidy():
+        pass
+    assert held(store) == [[4], [5, 6, 7, 8, 9], [10, 11, 12]], "one of it is left"
+    purged(store, 5)
+    while store.tidy():
+        pass
+    assert held(store) == [[5, 6, 7, 8, 9], [10, 11, 12]]
+    assert tables(store, "search_1") == tables(store, "search_gone") == []
+    put(store, 2)
+    assert held(store) == [[2], [5, 6, 7, 8, 9], [10, 11, 12]], "the oldest had all that are older, and was full"
+    assert found(reader, "common") == [12, 11, 10, 9, 8, 7, 6, 5, 2]
+    purged(store, 100)
+    while store.tidy():
+        pass
+    assert held(store) == [[]], "the newest stays"
+    assert not reader.damage()
+
+
+def test_a_volume_between_others_goes_too(store: SqliteStore, reader: SqliteReader) -> None:
+    """A call that runs for long keeps its time, not those after it."""
+    put_all(store, given(1, thread="th-1"))
+    put(store, 0, *range(2, 16))
+    purged(store, 12)
+    while store.tidy():
+        pass
+    assert held(store) == [[], [12, 13, 14, 15]]
+    put_all(store, given(1, thread="th-1").finished("common word1"))
+    put(store, 8)
+    assert found(reader, "common") == [15, 14, 13, 12, 8, 1]
+
+
+def test_a_process_may_be_killed_at_any_moment_of_dropping_one(
+    path: Path, store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever has been committed, the file is sound, what is there is found, and the next process goes on."""
+    fill(store, 30, monkeypatch)
+    put(store, *range(30, 34))
+    purged(store, 30)
+    ticks = iter(range(0, 10**15, 10**9))
+    store._monotonic_ns = lambda: next(ticks)
+    moments, seen = 0, set[tuple[str, ...]]()
+    while store.tidy():
+        copy = tmp_path / f"copy-{moments}.db"
+        for suffix in ("", "-wal"):
+            shutil.copy(path.with_name(path.name + suffix), copy.with_name(copy.name + suffix))
+        moments += 1
+        with closing(SqliteStore(copy)) as next_one, closing(SqliteReader(copy)) as its_reader:
+            seen.add(tuple(tables(next_one, "search_gone")))
+            assert not its_reader.damage()
+            assert found(its_reader, "common") == [33, 32, 31, 30]
+            assert any(row.kind == "search index" for row in its_reader.sizes())
+            while next_one.tidy():
+                pass
+            assert tables(next_one, "search_gone") == []
+            assert held(next_one) == [[30, 31, 32, 33]]
+    assert moments > 8
+    assert len(seen) >= 4, "dropped, and each of its tables emptied"
+
+
+def test_each_slice_of_emptying_ends_in_time(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(store, 90, monkeypatch)
+    put(store, 90)
+    purged(store, 90)
+    assert store.tidy(), "it is dropped"
+    db = store._db
+    assert db is not None
+    ticks = iter(range(0, 10**15, 1_500_000))
+    store._monotonic_ns = lambda: next(ticks)
+
+    def rows() -> int:
+        return sum(db.execute(f"SELECT count(*) FROM {name}").get for name in tables(store, "search_gone"))  # noqa: S608 - of the schema
+
+    left = [rows()]
+    while left[-1]:
+        assert store.tidy(is_idle=False)
+        left.append(rows())
+    emptied = [before - after for before, after in pairwise(left)]
+    assert len(emptied) > 10
+    assert max(emptied) == 30, "a look at the clock after each ten"
+
+
+def test_a_slice_of_emptying_indexes_nothing(path: Path, store: SqliteStore) -> None:
+    put(store, *range(6))
+    purged(store, 5)
+    clock = {"tick": 0}
+    with closing(SqliteStore(path, monotonic_ns=lambda: clock["tick"])) as other:
+        put_all(other, call(7))
+        clock["tick"] = 10**12
+        assert other.tidy(is_idle=False)
+        assert tables(other, "search_gone")
+        assert other._batch.words.waits
+
+
+def test_only_volumes_from_which_calls_were_deleted_are_merged(store: SqliteStore) -> None:
+    for number in range(17):
+        put(store, number)
+    purged(store, 7)
+    merged: list[str] = []
+    assert store._db is not None
+
+    def note(_cursor: object, statement: str, _values: object) -> bool:
+        merged.extend([statement.split()[2]] if "'merge'" in statement else [])
+        return True
+
+    store._db.exec_trace = note
+    while store.tidy():
+        pass
+    assert set(merged) == {"search_2"}, "the first is gone"
+    assert store._db.execute("SELECT v FROM search_2_config WHERE k = 'automerge'").get == module.SEGMENTS
+
+
+def test_what_was_indexed_before_there_were_volumes_is_the_first(tmp_path: Path) -> None:
+    path = unpacked(7, tmp_path)
+    assert len(migrations()) >= 8
+    with closing(SqliteStore(path)) as store, closing(SqliteReader(path)) as reader:
+        (first,) = volumes(store)
+        assert (first.id, first.first, first.is_full) == (1, 0, True)
+        assert len(reader.calls(CallFilter(text="pelican"), None, 9).items) == 1
+        put(store, 1000, 1001)
+        assert [volume.calls for volume in volumes(store)] == [first.calls, 2]
+        assert found(reader, "pelican") + found(reader, "common") == [60, 1001, 1000]
+        purged(store, 1001)
+        while store.tidy():
+            pass
+        assert not found(reader, "pelican")
+        assert not reader.damage()
+
+
+def test_new_volumes_have_the_settings_of_the_first(store: SqliteStore) -> None:
+    put(store, *range(6))
+    db = store._db
+    assert db is not None
+    first, second = (dict(db.execute(f"SELECT k, v FROM search_{volume}_config")) for volume in (1, 2))  # noqa: S608 - numbers
+    assert {name: first[name] for name in ("automerge", "hashsize", "deletemerge")} == {
+        name: second[name] for name in ("automerge", "hashsize", "deletemerge")
+    }
+    texts = [db.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (f"search_{volume}",)).get for volume in (1, 2)]
+    assert texts[0].partition("USING")[2] == texts[1].partition("USING")[2]
