@@ -14,13 +14,13 @@ from tests.support.stored import SECOND, T0, Given, given, put_all
 
 from modular_agents.proxy.model.query import CallFilter
 from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore
-from modular_agents.proxy.store.sqlite import volumes as module
 from modular_agents.proxy.store.sqlite.engine import migrations
 from modular_agents.proxy.store.sqlite.volumes import Volume, read
 
 MODULE = "modular_agents.proxy.store.sqlite.volumes"
 CALLS = 5
 """Of a volume here."""
+SETTINGS = ("automerge", "crisismerge", "usermerge", "hashsize", "deletemerge")
 ELSEWHERE = """
 import sys
 from pathlib import Path
@@ -130,6 +130,8 @@ def test_a_call_that_comes_late_goes_to_the_volume_of_its_time(store: SqliteStor
     put(store, 21, 3, 15, 11)
     assert held(store) == [[0, 2, 3, 4, 6, 8], [10, 11, 12, 14, 15, 16, 18], [20, 21, 22]]
     assert found(reader, "common") == sorted([*range(0, 24, 2), 21, 3, 15, 11], reverse=True)
+    put(store, 1, *range(24, 30))
+    assert held(store)[2:] == [[20, 21, 22, 24, 25], [26, 27, 28, 29]]
 
 
 def test_many_calls_of_an_earlier_time_get_volumes_of_their_own(store: SqliteStore, reader: SqliteReader) -> None:
@@ -344,22 +346,41 @@ def test_a_slice_of_emptying_indexes_nothing(path: Path, store: SqliteStore) -> 
         assert other._batch.words.waits
 
 
-def test_only_volumes_from_which_calls_were_deleted_are_merged(store: SqliteStore) -> None:
-    for number in range(17):
-        put(store, number)
-    purged(store, 7)
-    merged: list[str] = []
+def segments(store: SqliteStore, volume: int) -> int:
     assert store._db is not None
+    count: int = store._db.execute(f"SELECT count(DISTINCT segid) FROM search_{volume}_idx").get  # noqa: S608 - a number
+    return count
 
-    def note(_cursor: object, statement: str, _values: object) -> bool:
-        merged.extend([statement.split()[2]] if "'merge'" in statement else [])
-        return True
 
-    store._db.exec_trace = note
+def test_only_housekeeping_merges_and_a_few_pages_at_a_time(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FTS5 itself would merge with the eighth batch, and all of a level with the sixteenth."""
+    monkeypatch.setattr(f"{MODULE}.VOLUME_CALLS", 1000)
+    monkeypatch.setattr(f"{MODULE}.MERGED_PAGES", 4)
+    db = store._db
+    assert db is not None
+    for first in range(0, 400, 20):
+        put_all(store, *(call(number, " ".join(f"w{number:03}x{at:03}" for at in range(60))) for number in range(first, first + 20)))
+        index(store)
+    assert segments(store, 1) == 20
+    steps, pages = 0, [db.execute("SELECT count(*) FROM search_1_data").get]
     while store.tidy():
-        pass
-    assert set(merged) == {"search_2"}, "the first is gone"
-    assert store._db.execute("SELECT v FROM search_2_config WHERE k = 'automerge'").get == module.SEGMENTS
+        steps += 1
+        pages.append(db.execute("SELECT count(*) FROM search_1_data").get)
+    assert segments(store, 1) == 1
+    assert steps > 10
+    assert max(abs(after - before) for before, after in pairwise(pages)) < pages[0] / 4
+
+
+def test_merging_goes_on_where_a_process_ended(path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{MODULE}.VOLUME_CALLS", 1000)
+    for number in range(9):
+        put(store, number)
+    store.close()
+    with closing(SqliteStore(path)) as other:
+        assert segments(other, 1) == 9
+        while other.tidy():
+            pass
+        assert segments(other, 1) == 1
 
 
 def test_what_was_indexed_before_there_were_volumes_is_the_first(tmp_path: Path) -> None:
@@ -384,8 +405,6 @@ def test_new_volumes_have_the_settings_of_the_first(store: SqliteStore) -> None:
     db = store._db
     assert db is not None
     first, second = (dict(db.execute(f"SELECT k, v FROM search_{volume}_config")) for volume in (1, 2))  # noqa: S608 - numbers
-    assert {name: first[name] for name in ("automerge", "hashsize", "deletemerge")} == {
-        name: second[name] for name in ("automerge", "hashsize", "deletemerge")
-    }
+    assert {name: first[name] for name in SETTINGS} == {name: second[name] for name in SETTINGS}
     texts = [db.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (f"search_{volume}",)).get for volume in (1, 2)]
     assert texts[0].partition("USING")[2] == texts[1].partition("USING")[2]

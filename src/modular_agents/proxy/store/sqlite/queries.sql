@@ -172,7 +172,8 @@ INSERT INTO search_volume (first, calls, chars) VALUES (?, 0, 0) RETURNING id
 
 -- name: begin_volume
 CREATE VIRTUAL TABLE IF NOT EXISTS search_1 USING fts5 (prompt, answer, content = '', contentless_delete = 1);
-INSERT INTO search_1 (search_1, rank) VALUES ('hashsize', 8388608), ('deletemerge', 90)
+INSERT INTO search_1 (search_1, rank) 
+VALUES ('hashsize', 8388608), ('deletemerge', 90), ('automerge', 0), ('crisismerge', 1000), ('usermerge', 8)
 
 -- name: fill_volume
 UPDATE search_volume SET calls = ?, chars = ? WHERE id = ?
@@ -665,12 +666,6 @@ DELETE FROM answer WHERE call = ?
 
 -- name: drop_search
 DELETE FROM search_1 WHERE rowid = ?
-
--- name: merge_search_by_itself
-INSERT INTO search_1 (search_1, rank) VALUES ('automerge', ?)
-
--- name: merge_search_from
-INSERT INTO search_1 (search_1, rank) VALUES ('usermerge', ?)
 
 -- name: merge_search
 INSERT INTO search_1 (search_1, rank) VALUES ('merge', ?)

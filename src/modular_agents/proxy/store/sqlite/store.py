@@ -92,19 +92,16 @@ class SqliteStore:
     def purge(self, before_ns: int | None, max_bytes: int | None) -> int:
         """Delete the oldest ended calls, one slice of them (see `ports.Store`)."""
         deleted = 0
+        if self._is_too_large(max_bytes):  # what the search index holds of calls that went before is room, too
+            _ = self._sweep() or self._merge()
         with self.batch() as batch:
             batch.words.put_off()
-            too_large = max_bytes is not None and self._used_bytes() > max_bytes
+            too_large = self._is_too_large(max_bytes)
             limit_ns = _ALWAYS_NS if too_large else before_ns
-            waits = not too_large and limit_ns is not None and bool(batch.expired(limit_ns, 1))
-            if waits:  # of a file that is too large it must be known what room has been given back, the search index's too
-                batch.words.volumes.merge_by_themselves(do=False)
             if limit_ns is not None:
                 deleted = self._delete(batch, limit_ns, CALLS_AT_ONCE if too_large else _ALL)
             if deleted:
                 batch.forget_callers()
-            if waits:
-                batch.words.volumes.merge_by_themselves(do=True)
         if deleted and self._db is not None:
             self._checkpoint(self._db, DELETING_CHECKPOINT_PAGES)
         return deleted
@@ -134,9 +131,9 @@ class SqliteStore:
             return True
         if is_idle and self._checkpoint(self._db, IDLE_CHECKPOINT_PAGES):
             return True
-        return self._sweep(self._db) or self._expire() or (is_idle and self._merge()) or self._give_back(self._db)
+        return self._sweep() or self._expire() or self._merge() or self._give_back(self._db)
 
-    def _sweep(self, db: apsw.Connection) -> bool:
+    def _sweep(self) -> bool:
         """Give back a slice of what the search index held of a time of which all calls are gone; before more are deleted for its room."""
         with translated():
             if not self._batch.words.volumes.are_spent():
@@ -145,14 +142,16 @@ class SqliteStore:
         with self.batch() as batch:
             batch.words.put_off()
             batch.words.volumes.sweep(lambda: self._monotonic_ns() >= ends_ns)
-        self._checkpoint(db, DELETING_CHECKPOINT_PAGES)
+        if self._db is not None:
+            self._checkpoint(self._db, DELETING_CHECKPOINT_PAGES)
         return True
 
     def _merge(self) -> bool:
-        """Merge a slice of the search index after calls were deleted: what it held of them is room again then."""
-        if not self._batch.words.volumes.are_worn:
+        """Merge a slice of the search index: a search reads fewer segments then, and what it held of deleted calls is room again."""
+        if not self._batch.words.volumes.are_loose:
             return False
         with self.batch() as batch:
+            batch.words.put_off()
             batch.words.volumes.merge()
         return True
 
@@ -180,6 +179,9 @@ class SqliteStore:
                         break
             self._checkpoint(db, DELETING_CHECKPOINT_PAGES)
         return True
+
+    def _is_too_large(self, max_bytes: int | None) -> bool:
+        return max_bytes is not None and self._used_bytes() > max_bytes
 
     def _used_bytes(self) -> int:
         if self._db is None:

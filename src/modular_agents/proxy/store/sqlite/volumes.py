@@ -1,9 +1,10 @@
 """The search index stands in volumes, each an FTS5 table `search_<id>` with the words of one range of calls.
 
 Numbers of calls grow with time, so a volume is a time. FTS5 cannot pause inside a word when it merges, and a merge is never larger
-than its volume; a search reads the volumes in order until it has enough; and when the last call of a volume has been deleted, the
-volume goes as a whole (docs/decisions/0027). What is left of it are ordinary tables `search_gone_<id>_…` that nobody asks, emptied
-by and by: the schema itself says what is still to be done, whenever a process ends.
+than its volume; nothing is merged by whatever writes, only by housekeeping, a few pages at a time. A search reads the volumes in
+order until it has enough. When the last call of a volume has been deleted, the volume goes as a whole (docs/decisions/0027): what is
+left of it are ordinary tables `search_gone_<id>_…` that nobody asks, emptied by and by. The schema itself says what is still to be
+done, whenever a process ends.
 """
 
 from bisect import bisect_left, bisect_right
@@ -19,8 +20,6 @@ VOLUME_CALLS = 30_000
 VOLUME_CHARS = 128 * 1024 * 1024
 """Calls and characters of a volume, about: its commonest words take some 10 ms to merge; of a million calls there are some 35. Segments
 of 500 calls make seven of 4,000: there is no eighth that they would be merged with."""
-SEGMENTS = 8
-"""Of one level, merged into one of the next (docs/decisions/0007)."""
 MERGED_PAGES = 64
 """Merged in one slice of housekeeping: some 6 ms; more when a segment has been merged to its end and goes."""
 EMPTIED_ROWS = 64
@@ -106,17 +105,14 @@ class Volumes:
         self._db = db
         self._sql = statements()
         self._all: list[Volume] = []
-        self._still: set[int] | None = None
-        """While calls are deleted that must wait for no merging: the volumes that do not merge by themselves just now."""
-        self._worn: set[int] = set()
-        """Volumes that may have segments of deleted calls."""
+        self._loose = {volume.id for volume in read(db)}
+        """Volumes that may have segments to merge."""
         self._sweeps = True
         """There may be a volume without calls, or something left of one."""
 
     def forget(self) -> None:
         """Read again which volumes there are."""
         self._all = read(self._db)
-        self._still = None
 
     def add(self, rows: Sequence[Row]) -> None:
         """Index words, in the order of their numbers."""
@@ -142,38 +138,25 @@ class Volumes:
     def delete(self, number: int) -> None:
         """Let a call be found no more."""
         volume = self._all[bisect_right(self._all, number, key=_first) - 1]
-        if self._still is not None and volume.id not in self._still:
-            self._still.add(volume.id)
-            self._db.execute(_of(volume.id, "merge_search_by_itself"), (0,))
         self._db.execute(_of(volume.id, "drop_search"), (number,))
+        self._loose.add(volume.id)
         self._sweeps = True
 
-    def merge_by_themselves(self, *, do: bool) -> None:
-        """Say whether volumes merge their segments with what is written. Many deletes in a row would wait for it again and again."""
-        if not do:
-            self._still = set()
-            return
-        for volume in self._still or ():
-            self._db.execute(_of(volume, "merge_search_by_itself"), (SEGMENTS,))
-            self._worn.add(volume)
-        self._still = None
-
     @property
-    def are_worn(self) -> bool:
+    def are_loose(self) -> bool:
         """Say whether there may be anything to merge."""
-        return bool(self._worn)
+        return bool(self._loose)
 
     def merge(self) -> None:
-        """Merge a slice of what is due in one volume from which calls were deleted, their segments first of all."""
-        volume = min(self._worn)
-        self._worn.discard(volume)
+        """Merge a slice of what is due in one volume: eight segments of one level, or one of which most has been deleted."""
+        volume = min(self._loose)
+        self._loose.discard(volume)
         if all(volume != one.id for one in self._all):
             return
-        self._db.execute(_of(volume, "merge_search_from"), (SEGMENTS,))
         before = self._db.total_changes()
         self._db.execute(_of(volume, "merge_search"), (MERGED_PAGES,))
         if self._db.total_changes() - before >= _NO_OP:
-            self._worn.add(volume)
+            self._loose.add(volume)
 
     def are_spent(self) -> bool:
         """Say whether all calls of a volume are gone, or something is left of one that was dropped."""
@@ -201,7 +184,6 @@ class Volumes:
         """Begin a volume; it takes over a part of another's range."""
         volume = Volume(self._db.execute(self._sql["add_volume"], (first,)).get, first, 0, 0)
         self._db.execute(_of(volume.id, "begin_volume"))
-        self._db.execute(_of(volume.id, "merge_search_by_itself"), (SEGMENTS,))
         self._all.insert(bisect_right(self._all, first, key=_first), volume)
         return volume
 
@@ -209,6 +191,7 @@ class Volumes:
         volume.calls += len(rows)
         volume.chars += sum(len(prompt) + len(answer) for _, prompt, answer in rows)
         self._db.executemany(_of(volume.id, "add_search"), rows)
+        self._loose.add(volume.id)
         self._db.execute(self._sql["fill_volume"], (volume.calls, volume.chars, volume.id))
 
     def _drop(self, volume: int) -> None:

@@ -8,4 +8,7 @@ CREATE TABLE search_volume (
   calls INTEGER NOT NULL,                -- indexed in it, deleted ones included
   chars INTEGER NOT NULL                 -- of their words
 ) STRICT;
+-- Segments are merged by housekeeping only: FTS5 itself merges with what is written, and sometimes all of a level at once.
+INSERT INTO search_1 (search_1, rank)
+VALUES ('automerge', 0), ('crisismerge', 1000), ('usermerge', 8);  -- segments of one level that are merged into one of the next
 INSERT INTO search_volume SELECT 1, 0, count(*), 0 FROM search_1_docsize;
