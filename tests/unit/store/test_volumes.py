@@ -1,6 +1,5 @@
-"""The search index stands in volumes: a call is in the one of its time, a search reads no more of them than it must, empty ones go."""
+"""The search index stands in volumes: a call is in the one of its time, a search reads no more of them than it must."""
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,16 +9,13 @@ from pathlib import Path
 
 import pytest
 from tests.support.older_database import unpacked
-from tests.support.stored import SECOND, T0, Given, given, put_all
+from tests.support.stored import SECOND, T0, put_all
+from tests.support.volumes import CALLS, MODULE, asked_of, call, found, held, index, purged, put, volumes
 
 from modular_agents.proxy.model.query import CallFilter
 from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore
 from modular_agents.proxy.store.sqlite.engine import migrations
-from modular_agents.proxy.store.sqlite.volumes import Volume, read
 
-MODULE = "modular_agents.proxy.store.sqlite.volumes"
-CALLS = 5
-"""Of a volume here."""
 SETTINGS = ("automerge", "crisismerge", "usermerge", "hashsize", "deletemerge")
 ELSEWHERE = """
 import sys
@@ -55,58 +51,6 @@ def reader(path: Path, store: SqliteStore) -> Iterator[SqliteReader]:
     made = SqliteReader(path)
     yield made
     made.close()
-
-
-def call(number: int, answer: str = "common") -> Given:
-    return given(number, thread=f"th-{number}").finished(f"{answer} word{number}")
-
-
-def put(store: SqliteStore, *numbers: int) -> None:
-    """Put calls in one batch and index them."""
-    put_all(store, *map(call, numbers))
-    index(store)
-
-
-def fill(store: SqliteStore, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fill a volume of so many calls with words of their own, to be emptied by ten rows at a time."""
-    monkeypatch.setattr(f"{MODULE}.VOLUME_CALLS", count)
-    monkeypatch.setattr(f"{MODULE}.EMPTIED_ROWS", 10)
-    put_all(store, *(call(number, " ".join(f"w{number:03}x{at:03}" for at in range(400))) for number in range(count)))
-    index(store)
-
-
-def index(store: SqliteStore) -> None:
-    with store.batch() as batch:
-        batch.words.flush(is_idle=True)
-
-
-def volumes(store: SqliteStore) -> list[Volume]:
-    assert store._db is not None
-    return read(store._db)
-
-
-def held(store: SqliteStore) -> list[list[int]]:
-    """Return which calls each volume holds, oldest first, as seconds after `T0`."""
-    db = store._db
-    assert db is not None
-    return [
-        [(number * 10**6 - T0) // SECOND for (number,) in db.execute(f"SELECT id FROM search_{volume.id}_docsize ORDER BY id")]  # noqa: S608 - a number
-        for volume in read(db)
-    ]
-
-
-def tables(store: SqliteStore, beginning: str) -> list[str]:
-    assert store._db is not None
-    names: list[str] = [name for (name,) in store._db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
-    return [name for name in names if name.startswith(beginning)]
-
-
-def found(reader: SqliteReader, text: str) -> list[int]:
-    return asked_of(reader, CallFilter(text=text))
-
-
-def asked_of(reader: SqliteReader, where: CallFilter) -> list[int]:
-    return [int((row.prompt_preview or "").removeprefix("question ")) for row in reader.calls(where, None, 1000).items]
 
 
 def test_a_volume_is_full_after_so_many_calls(store: SqliteStore) -> None:
@@ -227,123 +171,6 @@ def test_a_reader_in_another_process_sees_a_volume_begun_and_dropped_later(path:
         assert (count("common"), count("word8"), count("word1")) == (5, 1, 0)
         other.stdin.close()
     assert other.returncode == 0
-
-
-def test_another_process_may_drop_a_volume(path: Path, store: SqliteStore, reader: SqliteReader) -> None:
-    """`gc` does so between two batches."""
-    put(store, *range(13))
-    with closing(SqliteStore(path)) as other:
-        purged(other, 11)
-        while other.tidy():
-            pass
-        assert len(volumes(other)) == 1
-    put(store, 4, 13)
-    assert held(store) == [[4, 11, 12, 13]]
-    assert found(reader, "common") == [13, 12, 11, 4]
-
-
-def purged(store: SqliteStore, before: int) -> int:
-    """Delete the calls before a second."""
-    total = 0
-    while deleted := store.purge(T0 + before * SECOND, None):
-        total += deleted
-    return total
-
-
-def test_a_volume_goes_when_its_last_call_has_gone(store: SqliteStore, reader: SqliteReader) -> None:
-    put(store, *range(13))
-    purged(store, 4)
-    while store.tidy():
-        pass
-    assert held(store) == [[4], [5, 6, 7, 8, 9], [10, 11, 12]], "one of it is left"
-    purged(store, 5)
-    while store.tidy():
-        pass
-    assert held(store) == [[5, 6, 7, 8, 9], [10, 11, 12]]
-    assert tables(store, "search_1") == tables(store, "search_gone") == []
-    put(store, 2)
-    assert held(store) == [[2], [5, 6, 7, 8, 9], [10, 11, 12]], "the oldest had all that are older, and was full"
-    assert found(reader, "common") == [12, 11, 10, 9, 8, 7, 6, 5, 2]
-    purged(store, 100)
-    while store.tidy():
-        pass
-    assert held(store) == [[]], "the newest stays"
-    assert not reader.damage()
-
-
-def test_a_volume_between_others_goes_too(store: SqliteStore, reader: SqliteReader) -> None:
-    """A call that runs for long keeps its time, not those after it."""
-    put_all(store, given(1, thread="th-1"))
-    put(store, 0, *range(2, 16))
-    purged(store, 12)
-    while store.tidy():
-        pass
-    assert held(store) == [[], [12, 13, 14, 15]]
-    put_all(store, given(1, thread="th-1").finished("common word1"))
-    put(store, 8)
-    assert found(reader, "common") == [15, 14, 13, 12, 8, 1]
-
-
-def test_a_process_may_be_killed_at_any_moment_of_dropping_one(
-    path: Path, store: SqliteStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever has been committed, the file is sound, what is there is found, and the next process goes on."""
-    fill(store, 30, monkeypatch)
-    put(store, *range(30, 34))
-    purged(store, 30)
-    ticks = iter(range(0, 10**15, 10**9))
-    store._monotonic_ns = lambda: next(ticks)
-    moments, seen = 0, set[tuple[str, ...]]()
-    while store.tidy():
-        copy = tmp_path / f"copy-{moments}.db"
-        for suffix in ("", "-wal"):
-            shutil.copy(path.with_name(path.name + suffix), copy.with_name(copy.name + suffix))
-        moments += 1
-        with closing(SqliteStore(copy)) as next_one, closing(SqliteReader(copy)) as its_reader:
-            seen.add(tuple(tables(next_one, "search_gone")))
-            assert not its_reader.damage()
-            assert found(its_reader, "common") == [33, 32, 31, 30]
-            assert any(row.kind == "search index" for row in its_reader.sizes())
-            while next_one.tidy():
-                pass
-            assert tables(next_one, "search_gone") == []
-            assert held(next_one) == [[30, 31, 32, 33]]
-    assert moments > 8
-    assert len(seen) >= 4, "dropped, and each of its tables emptied"
-
-
-def test_each_slice_of_emptying_ends_in_time(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    fill(store, 90, monkeypatch)
-    put(store, 90)
-    purged(store, 90)
-    assert store.tidy(), "it is dropped"
-    db = store._db
-    assert db is not None
-    ticks = iter(range(0, 10**15, 1_500_000))
-    store._monotonic_ns = lambda: next(ticks)
-
-    def rows() -> int:
-        return sum(db.execute(f"SELECT count(*) FROM {name}").get for name in tables(store, "search_gone"))  # noqa: S608 - of the schema
-
-    left = [rows()]
-    while left[-1]:
-        assert store.tidy(is_idle=False)
-        left.append(rows())
-    emptied = [before - after for before, after in pairwise(left)]
-    assert len(emptied) > 10
-    assert max(emptied) == 30, "a look at the clock after each ten"
-
-
-def test_a_slice_of_emptying_indexes_nothing(path: Path, store: SqliteStore) -> None:
-    put(store, *range(6))
-    purged(store, 5)
-    clock = {"tick": 0}
-    with closing(SqliteStore(path, monotonic_ns=lambda: clock["tick"])) as other:
-        put_all(other, call(7))
-        clock["tick"] = 10**12
-        assert other.tidy(is_idle=False)
-        assert tables(other, "search_gone")
-        assert other._batch.words.waits
 
 
 def segments(store: SqliteStore, volume: int) -> int:
