@@ -153,3 +153,39 @@ def test_a_slice_of_emptying_indexes_nothing(path: Path, store: SqliteStore) -> 
         assert other.tidy(is_idle=False)
         assert tables(other, "search_gone")
         assert other._batch.words.waits
+
+
+def test_of_a_file_that_is_too_large_no_more_goes_than_must(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of it is the index: the room of a volume counts as soon as its calls are gone."""
+    monkeypatch.setattr("modular_agents.proxy.store.sqlite.store.FREE_PAGES", 1 << 30)
+    db = store._db
+    assert db is not None
+    for number in range(60):
+        put_all(store, call(number, " ".join(f"w{number:03}x{at:04}" for at in range(3000))))
+        index(store)
+
+    def used() -> int:
+        pages: int = db.pragma("page_count") - db.pragma("freelist_count")
+        return pages * db.pragma("page_size")
+
+    before = used()
+    deleted = 0
+    while gone := store.purge(None, before // 2):
+        deleted += gone
+    assert used() <= before // 2
+    assert 30 <= deleted <= 40, "they go five at a time"
+
+
+def test_where_nothing_is_to_be_merged_nothing_is_written(path: Path, store: SqliteStore) -> None:
+    put(store, *range(12))
+    while store.tidy():
+        pass
+    store.close()
+    with closing(SqliteStore(path)) as other:
+        log = path.with_name(path.name + "-wal")
+        size = log.stat().st_size
+        assert other._batch.words.volumes.are_loose
+        while other.tidy():
+            pass
+        assert not other._batch.words.volumes.are_loose
+        assert log.stat().st_size == size

@@ -93,7 +93,9 @@ class SqliteStore:
         """Delete the oldest ended calls, one slice of them (see `ports.Store`)."""
         deleted = 0
         if self._is_too_large(max_bytes):  # what the search index holds of calls that went before is room, too
-            _ = self._sweep() or self._merge()
+            while self._sweep():  # housekeeping has done so before
+                pass
+            self._merge()
         with self.batch() as batch:
             batch.words.put_off()
             too_large = self._is_too_large(max_bytes)

@@ -18,8 +18,7 @@ from modular_agents.proxy.store.sqlite.engine import statements
 
 VOLUME_CALLS = 30_000
 VOLUME_CHARS = 128 * 1024 * 1024
-"""Calls and characters of a volume, about: its commonest words take some 10 ms to merge; of a million calls there are some 35. Segments
-of 500 calls make seven of 4,000: there is no eighth that they would be merged with."""
+"""Calls and characters of a volume, about: its commonest words take some 10 ms to merge; of a million calls there are some 35."""
 MERGED_PAGES = 64
 """Merged in one slice of housekeeping: some 6 ms; more when a segment has been merged to its end and goes."""
 EMPTIED_ROWS = 64
