@@ -14,6 +14,7 @@ BROAD_EXCEPT: dict[str, str] = {
     "src/modular_agents/proxy/relay/server.py": "one connection, the client's",
     "src/modular_agents/proxy/relay/upstream.py": "one connection, the provider's",
     "src/modular_agents/proxy/recorder/pipeline.py": "one batch: the call that broke it is set apart",
+    "src/modular_agents/proxy/store/sqlite/batch.py": "one batch: the call whose rows broke it is named",
     "src/modular_agents/proxy/recorder/bare.py": "one batch: a call is recorded without what failed on it",
     "src/modular_agents/proxy/dashboard/server.py": "one subscriber",
 }

@@ -42,7 +42,7 @@ def test_of_one_call_no_more_waits_than_may(store: SqliteStore, path: Path, monk
     call = many_messages(300)
     with store.batch() as batch:
         (call.finished() if is_ended else call).put(batch)
-        contents = store._batch._contents
+        contents = store._batch.contents
         assert contents.waiting_bytes <= most
         assert sum(map(len, (contents._new, contents._new_nodes, contents._pieces))) < most // 100
     reader = SqliteReader(path)

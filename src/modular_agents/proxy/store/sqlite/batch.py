@@ -48,8 +48,8 @@ class SqliteBatch:
     def __init__(self, db: apsw.Connection, monotonic_ns: Callable[[], int]) -> None:
         self._db = db
         self._sql = statements()
-        self._contents = Contents(db)
-        self._requests = Requests(db, self._contents)
+        self.contents = Contents(db)
+        self._requests = Requests(db, self.contents)
         self._calls = Calls(db, self._settle)
         self._links = Links(db, self._told, self._settle)
         self._events = Events(db)
@@ -84,8 +84,8 @@ class SqliteBatch:
             parts = parts_of(at_most(versions, HELD_BYTES), self._calls.is_open)
             for part in parts:
                 self._requests.expect(part)
-                self._contents.expect(f"message {part.call.format}", [message.raw for message in part.call.answers])
-            self._contents.look_up()
+                self.contents.expect(f"message {part.call.format}", [message.raw for message in part.call.answers])
+            self.contents.look_up()
             self._parts = {part.call.call_id: part for part in parts}
 
     def put_call(self, call: Call, exchange: Exchange, placement: Placement, cost: Cost, indexed: Indexed) -> None:
@@ -107,7 +107,7 @@ class SqliteBatch:
         self._links.put(number, record, placement.trace_id, indexed)
         self._waiting[call.call_id] = Waiting(number, record, placement, parts, before, same)
         self._held_bytes += len(parts.ended)
-        if self._held_bytes + self._contents.waiting_bytes > HELD_BYTES:
+        if self._held_bytes + self.contents.waiting_bytes > HELD_BYTES:
             self._settle()
 
     def put_callers(self, callers: Sequence[Caller]) -> None:
@@ -180,7 +180,7 @@ class SqliteBatch:
         number = stored.number
         answer = self._db.execute(self._sql["answer"], (number,)).get
         if answer is not None:
-            self._contents.release(answer[0])
+            self.contents.release(answer[0])
         self._requests.release(stored.request)
         self._edges.drop(number)
         self._links.drop(number, call_id, stored.record.started_ns)
@@ -190,7 +190,7 @@ class SqliteBatch:
         self._calls.drop(stored)
         self._deleted.append((stored.trace, self._traces.sums(stored.trace).trace_id, call_id))
         self._traces.take(stored.trace, stored.record, None)
-        self._contents.flush()  # at once, not with the batch: whoever deletes looks at the clock after each call
+        self.contents.flush()  # at once, not with the batch: whoever deletes looks at the clock after each call
 
     def put_deltas(self, deltas: Sequence[Delta]) -> None:
         """Write pieces of running answers; pieces of a call that is not running are dropped."""
@@ -212,7 +212,7 @@ class SqliteBatch:
         self._put_rows()
         self._parts.clear()
         self._calls.write()
-        self._contents.flush()
+        self.contents.flush()
         self._write_records()
         self.words.flush()
         self._hours.flush()
@@ -242,7 +242,7 @@ class SqliteBatch:
         self._ended.clear()
         self._held_bytes = 0
         self._deleted.clear()
-        self._contents.forget()
+        self.contents.forget()
         self._calls.forget()
         self._hours.forget()
         self.words.forget()
@@ -258,7 +258,7 @@ class SqliteBatch:
     def _settle(self) -> None:
         """Put and write everything that waits of calls that were put: it can be read from now on."""
         self._put_rows()
-        self._contents.write()
+        self.contents.write()
         self._traces.write()
         self._calls.write()
         self._write_records()
@@ -295,8 +295,8 @@ class SqliteBatch:
         if answer is None:
             self._placements[call.call_id] = placement
             return
-        answers = self._contents.messages(f"message {call.format}", call.answers)
-        self._contents.hold(answers)
+        answers = self.contents.messages(f"message {call.format}", call.answers)
+        self.contents.hold(answers)
         self._ended.append((number, answers, answer.usage_raw, answer.tool_calls, answer.response, parts.ended))
         said = call.messages[request.new_from :]
         self.words.add(number, (*call.system, *said) if request.system_is_new else said, call.answers)

@@ -15,6 +15,9 @@ UPDATE chain SET uses = uses + ? WHERE id = ?
 -- name: unused_node
 SELECT parent, content FROM chain WHERE id = ? AND uses <= 0
 
+-- name: unused_nodes
+SELECT id FROM chain WHERE uses <= 0 LIMIT ?
+
 -- name: drop_node
 DELETE FROM chain WHERE id = ?
 

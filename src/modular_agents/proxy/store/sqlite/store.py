@@ -92,16 +92,18 @@ class SqliteStore:
     def purge(self, before_ns: int | None, max_bytes: int | None) -> int:
         """Delete the oldest ended calls, one slice of them (see `ports.Store`)."""
         deleted = 0
-        if self._is_too_large(max_bytes):  # what the search index holds of calls that went before is room, too
-            while self._sweep():  # housekeeping has done so before
+        if self._is_too_large(max_bytes):  # what calls that went before still hold is room, too
+            while self._sweep() or self._sweep_lists():  # housekeeping has done so before
                 pass
             self._merge()
         with self.batch() as batch:
             batch.words.put_off()
             too_large = self._is_too_large(max_bytes)
             limit_ns = _ALWAYS_NS if too_large else before_ns
+            batch.contents.sweeps_later = not too_large  # of a file that is too large it must be known what room is given back
             if limit_ns is not None:
                 deleted = self._delete(batch, limit_ns, CALLS_AT_ONCE if too_large else _ALL)
+            batch.contents.sweeps_later = False
             if deleted:
                 batch.forget_callers()
         if deleted and self._db is not None:
@@ -133,7 +135,7 @@ class SqliteStore:
             return True
         if is_idle and self._checkpoint(self._db, IDLE_CHECKPOINT_PAGES):
             return True
-        return self._sweep() or self._expire() or self._merge() or self._give_back(self._db)
+        return self._sweep() or self._sweep_lists() or self._expire() or self._merge() or self._give_back(self._db)
 
     def _sweep(self) -> bool:
         """Give back a slice of what the search index held of a time of which all calls are gone; before more are deleted for its room."""
@@ -144,6 +146,18 @@ class SqliteStore:
         with self.batch() as batch:
             batch.words.put_off()
             batch.words.volumes.sweep(lambda: self._monotonic_ns() >= ends_ns)
+        if self._db is not None:
+            self._checkpoint(self._db, DELETING_CHECKPOINT_PAGES)
+        return True
+
+    def _sweep_lists(self) -> bool:
+        """Delete a slice of what a call has left that was the last of a long conversation."""
+        with translated():
+            if not self._batch.contents.has_unused:
+                return False
+        with self.batch() as batch:
+            batch.words.put_off()
+            batch.contents.sweep()
         if self._db is not None:
             self._checkpoint(self._db, DELETING_CHECKPOINT_PAGES)
         return True

@@ -12,3 +12,6 @@ CREATE TABLE search_volume (
 INSERT INTO search_1 (search_1, rank)
 VALUES ('automerge', 0), ('crisismerge', 1000), ('usermerge', 8);  -- segments of one level that are merged into one of the next
 INSERT INTO search_volume SELECT 1, 0, count(*), 0 FROM search_1_docsize;
+
+-- Nodes of lists that nobody names any more: when they are many, they are deleted by and by (docs/decisions/0026).
+CREATE INDEX chain_unused ON chain (id) WHERE uses <= 0;
