@@ -47,7 +47,7 @@ FEW = 100
 
 
 class Watch(threading.Thread):
-    """Notes when each ended call is seen in the database."""
+    """Notes when each ended call is first seen in the database: linking may move it later, which is told once more."""
 
     def __init__(self, db: Path) -> None:
         super().__init__(daemon=True)
@@ -57,6 +57,7 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         reader, after, version = build_reader(self._db), 0, -1
+        known: set[str | None] = set()
         while not self._done.wait(LOOK_S):
             try:
                 now = reader.version()
@@ -67,7 +68,10 @@ class Watch(threading.Thread):
             moment = time.monotonic()
             for event in events:
                 after = event.seq
-                if event.kind == EventKind.CALL and msgspec.json.decode(event.body, type=CallRow).status != "running":
+                if event.kind != EventKind.CALL or event.call_id in known:
+                    continue
+                if msgspec.json.decode(event.body, type=CallRow).status != "running":
+                    known.add(event.call_id)
                     self.seen_s.append(moment)
         reader.close()
 
