@@ -9,14 +9,14 @@ import apsw
 import pytest
 from tests.support.fake_clock import FakeClock
 from tests.support.segments import Worker
-from tests.unit.recorder.test_pipeline import REDACTOR, ROOMS, Line, breaks, whole_call
+from tests.unit.recorder.test_pipeline import REDACTOR, ROOMS, Line, answer, breaks, question, whole_call
 
 from modular_agents.proxy.errors import StoreUnavailable
 from modular_agents.proxy.journal.reader import JournalReader
 from modular_agents.proxy.model.call import Call
 from modular_agents.proxy.model.link import Candidate, Linked, Lookup
 from modular_agents.proxy.recorder.pipeline import Pipeline, Rooms
-from modular_agents.proxy.store.sqlite import SqliteStore, parts
+from modular_agents.proxy.store.sqlite import SqliteStore, batch, parts
 from modular_agents.proxy.store.sqlite.requests import Requests
 
 
@@ -100,6 +100,27 @@ def test_a_bug_in_putting_rows_costs_its_own_call_only(tmp_path: Path, monkeypat
         line = brought(tmp_path, store, rooms)
         assert formats_in(other) == ["raw", "anthropic.messages", "anthropic.messages"]
         assert (line.tally.bare_calls, line.tally.skipped_calls, line.tally.calls_ended) == (1, 0, 3)
+
+
+@pytest.mark.parametrize("held_bytes", [400, 1 << 22], ids=["while others are put", "at the end"])
+def test_an_ending_that_is_refused_costs_its_own_call_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held_bytes: int) -> None:
+    monkeypatch.setattr(batch, "HELD_BYTES", held_bytes)
+    worker, path = Worker(tmp_path), tmp_path / "traces.db"
+    worker.request(1, question("hi 1"))
+    with closing(SqliteStore(path)) as store, closing(apsw.Connection(str(path))) as other:
+        line = brought(tmp_path, store)
+        other.execute(
+            "CREATE TRIGGER t BEFORE UPDATE ON call WHEN NEW.call_id = 'call1' AND NEW.answer_preview = 'no 1'"
+            " BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+        worker.answer(1, answer("no 1"))
+        worker.end(1)
+        for n in (2, 3, 4):
+            whole_call(worker, n, f"hi {n}", reply=f"no {n}")
+        while line.step():
+            pass
+        assert formats_in(other) == ["raw", "anthropic.messages", "anthropic.messages", "anthropic.messages"]
+        assert (line.tally.bare_calls, line.tally.skipped_calls, line.tally.calls_ended) == (1, 0, 4)
 
 
 def test_a_store_that_goes_away_while_calls_go_one_by_one_gets_the_rest_later(tmp_path: Path) -> None:

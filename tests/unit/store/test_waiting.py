@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from tests.support.stored import T0, Given, given, message, put_all
 
-from modular_agents.proxy.errors import StoreUnavailable
+from modular_agents.proxy.errors import NotStored, StoreUnavailable
 from modular_agents.proxy.model.link import LinkChanges, Lookup, Replaced
+from modular_agents.proxy.model.query import CallFilter
 from modular_agents.proxy.recorder.bare import guarded
 from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore
 from modular_agents.proxy.store.sqlite.contents import WAITING_MAX_BYTES
@@ -91,3 +92,35 @@ def test_an_edge_from_a_call_whose_row_is_lost_says_nothing(store: SqliteStore, 
             batch.relink(LinkChanges(replaced=(Replaced(turn.call_id, replace(turn.placement, edges=()), turn.indexed),)))
         assert (kept := reader.kept(turn.call_id)) is not None
         assert not kept.placement.edges
+
+
+def test_a_row_that_is_refused_while_another_call_is_linked_ends_the_batch(store: SqliteStore, path: Path) -> None:
+    """Whoever asks for rows is told whose row it was: swallowed as its own failure, the batch would be committed without what waited."""
+    running, other, last = given(1), given(2, trace="t2", thread="b").finished(), given(3, trace="t3", thread="c").finished()
+    put_all(store, running)
+    refused = running.finished()
+    refused = replace(refused, call=replace(refused.call, http_status=200.5))  # type: ignore[arg-type]
+
+    def put() -> None:
+        with store.batch() as batch:
+            refused.put(batch)
+            other.put(batch)
+            guarded(other.call_id, lambda: batch.find(Lookup(at_ns=T0, thread="th-1")), lambda: ())
+            last.put(batch)
+
+    with pytest.raises(NotStored) as caught:
+        put()
+    assert caught.value.call_id == running.call_id
+    with closing(SqliteReader(path)) as reader:
+        assert [(row.call_id, row.status) for row in reader.calls(CallFilter(), None, 9).items] == [(running.call_id, "running")]
+    put_all(store, other, last)
+    with closing(SqliteReader(path)) as reader:
+        assert len(reader.calls(CallFilter(), None, 9).items) == 3
+
+
+def test_requests_that_wait_are_no_more_than_may(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modular_agents.proxy.store.sqlite.batch.HELD_BYTES", 20_000)
+    with store.batch() as batch:
+        for number in range(20):
+            given(number, trace=f"t{number}", thread=f"h{number}", messages=[message("user", f"{number} " + "x" * 5_000)]).put(batch)
+            assert len(store._batch._waiting) < 5

@@ -280,7 +280,7 @@ class Pipeline:
                         transaction.put_callers(batch.callers)
                     transaction.set_position(batch.position)
             except NotStored as error:
-                if not self._spare(batch, next((one for one in batch.versions if one.call.call_id == error.call_id), None)):
+                if not self._spare(batch, next((one for one in reversed(batch.versions) if one.call.call_id == error.call_id), None)):
                     raise
             except ProxyError:
                 raise

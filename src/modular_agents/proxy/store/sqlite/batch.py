@@ -37,7 +37,7 @@ from modular_agents.proxy.store.sqlite.traces import Gone, Traces
 from modular_agents.proxy.store.sqlite.words import Words
 
 HELD_BYTES = 4 * 1024 * 1024
-"""Records held back for the end of a batch: hundreds of answers of some KB; a batch with larger ones writes them in between."""
+"""Requests and records held back for the end of a batch: hundreds of some KB; a batch with larger ones writes them in between."""
 CONNECTION_NS = 7 * 86_400 * 10**9
 """No client keeps one connection for longer than a week: calls younger than that may belong to it."""
 
@@ -106,7 +106,7 @@ class SqliteBatch:
         number = self._calls.new_number(record) if before is None else before.number
         self._links.put(number, record, placement.trace_id, indexed)
         self._waiting[call.call_id] = Waiting(number, record, placement, parts, before, same)
-        self._held_bytes += len(parts.ended)
+        self._held_bytes += len(parts.ended) + (len(exchange.request.body) if same is None else 0)
         if self._held_bytes + self.contents.waiting_bytes > HELD_BYTES:
             self._settle()
 
@@ -268,8 +268,9 @@ class SqliteBatch:
         waiting, self._waiting = self._waiting, {}
         for call_id, version in waiting.items():
             try:
-                self._put_version(version)
-            except (ProxyError, apsw.Error):
+                with translated():
+                    self._put_version(version)
+            except ProxyError:
                 raise
             except Exception as error:  # boundary "one batch": whoever asked for the rows is not to blame
                 raise NotStored(call_id) from error

@@ -207,7 +207,7 @@ DELETE FROM search_1_docsize WHERE id IN (SELECT id FROM search_1_docsize LIMIT 
 DELETE FROM search_1_idx WHERE (segid, term) IN (SELECT segid, term FROM search_1_idx LIMIT ?)
 
 -- name: bounds_with_words
-SELECT coalesce(min(id), ?1), coalesce(max(id), ?1) FROM search_1_docsize
+SELECT coalesce((SELECT min(id) FROM search_1_docsize), ?1), coalesce((SELECT max(id) FROM search_1_docsize), ?1)
 
 -- name: add_search
 INSERT INTO search_1 (rowid, prompt, answer) VALUES (?, ?, ?)

@@ -110,8 +110,8 @@ class Volumes:
         """There may be a volume without calls, or something left of one."""
 
     def forget(self) -> None:
-        """Read again which volumes there are."""
-        self._all = read(self._db)
+        """Read again which volumes there are; another process may have deleted the last calls of some."""
+        self._all, self._sweeps = read(self._db), True
 
     def add(self, rows: Sequence[Row]) -> None:
         """Index words, in the order of their numbers."""
