@@ -1,6 +1,5 @@
 """The last call of a long conversation takes thousands of list nodes with it: they go in slices, whenever a process ends."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,18 +15,6 @@ TURNS = 5 * SWEPT_NODES
 LATER = T0 + 10**18
 SLICES = TURNS // SWEPT_NODES + 10
 """Of housekeeping: more than a conversation of so many turns may need."""
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "traces.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[SqliteStore]:
-    made = SqliteStore(path)
-    yield made
-    made.close()
 
 
 def long_call(number: int = 1, turns: int = TURNS) -> Given:

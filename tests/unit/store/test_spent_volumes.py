@@ -1,7 +1,6 @@
 """A volume of the search index goes as a whole when its last call has gone, in slices, whenever a process ends."""
 
 import shutil
-from collections.abc import Iterator
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -16,26 +15,6 @@ from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore
 @pytest.fixture(autouse=True)
 def small_volumes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{MODULE}.VOLUME_CALLS", CALLS)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "traces.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[SqliteStore]:
-    made = SqliteStore(path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def reader(path: Path, store: SqliteStore) -> Iterator[SqliteReader]:
-    assert store
-    made = SqliteReader(path)
-    yield made
-    made.close()
 
 
 def fill(store: SqliteStore, count: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -31,26 +30,6 @@ for line in sys.stdin:
 @pytest.fixture(autouse=True)
 def small_volumes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{MODULE}.VOLUME_CALLS", CALLS)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "traces.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[SqliteStore]:
-    made = SqliteStore(path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def reader(path: Path, store: SqliteStore) -> Iterator[SqliteReader]:
-    assert store
-    made = SqliteReader(path)
-    yield made
-    made.close()
 
 
 def test_a_volume_is_full_after_so_many_calls(store: SqliteStore) -> None:

@@ -1,7 +1,6 @@
 """Rows that wait within a batch: how many may, what becomes of a file that does not take them, and of one that lacks some."""
 
 import json
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,18 +16,6 @@ from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore
 from modular_agents.proxy.store.sqlite.contents import WAITING_MAX_BYTES
 
 LONG = "a long answer that comes back word for word " * 20
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "traces.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[SqliteStore]:
-    made = SqliteStore(path)
-    yield made
-    made.close()
 
 
 def many_messages(count: int) -> Given:
