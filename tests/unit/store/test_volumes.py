@@ -6,6 +6,7 @@ from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
+import apsw
 import pytest
 from tests.support.older_database import unpacked
 from tests.support.stored import SECOND, T0, put_all
@@ -81,6 +82,24 @@ def test_a_full_volume_whose_calls_are_all_gone_can_be_followed(store: SqliteSto
     put(store, 5, 6, 7)
     assert found(reader, "common") == [7, 6, 5]
     assert held(store) == [[], [], [5, 6, 7]]
+
+
+def test_a_volume_written_in_before_takes_no_memory(store: SqliteStore) -> None:
+    """FTS5 keeps its table of words, and its statements, for each table that the connection wrote in: here 140 KB."""
+    words = " ".join(f"w{number}" for number in range(5000))
+    held_bytes: list[int] = []
+    for first in range(0, 12 * CALLS, CALLS):
+        put_all(store, *(call(number, words) for number in range(first, first + CALLS)))
+        index(store)
+        held_bytes.append(sqlite_bytes(store))
+    assert len(volumes(store)) == 12
+    assert held_bytes[-1] - held_bytes[3] < 8 * 16 * 1024
+
+
+def sqlite_bytes(store: SqliteStore) -> int:
+    """Return what SQLite has allocated, but for its pages."""
+    assert store._db is not None
+    return apsw.status(apsw.SQLITE_STATUS_MEMORY_USED)[0] - store._db.status(apsw.SQLITE_DBSTATUS_CACHE_USED)[0]
 
 
 def test_a_batch_that_is_rolled_back_begins_no_volume(store: SqliteStore, reader: SqliteReader) -> None:

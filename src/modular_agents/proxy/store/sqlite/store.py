@@ -87,6 +87,7 @@ class SqliteStore:
                 if not landed:
                     self._roll_back(self._db)
             self._batch.land()
+            self._batch.words.volumes.let_go()
         self._checkpoint(self._db, CHECKPOINT_PAGES)
 
     def purge(self, before_ns: int | None, max_bytes: int | None) -> int:

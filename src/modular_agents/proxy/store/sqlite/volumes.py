@@ -108,6 +108,8 @@ class Volumes:
         """Volumes that may have segments to merge."""
         self._sweeps = True
         """There may be a volume without calls, or something left of one."""
+        self._holds = False
+        """FTS5 holds memory for a volume that is written in no more."""
 
     def forget(self) -> None:
         """Read again which volumes there are; another process may have deleted the last calls of some."""
@@ -133,6 +135,16 @@ class Volumes:
                 until = min(until, at + VOLUME_CALLS - volume.calls)
             self._write(volume, rows[at:until])
             at = until
+
+    def let_go(self) -> None:
+        """Free what FTS5 holds for volumes written in before, half a megabyte each; not within a transaction.
+
+        It keeps its table of words and its statements as long as the connection knows the table, so the connection forgets its
+        schema and reads it again, 1 ms (sqlite.org/pragma.html, "PRAGMA writable_schema").
+        """
+        if self._holds:
+            self._db.pragma("writable_schema", "reset")
+            self._holds = False
 
     def delete(self, number: int) -> None:
         """Let a call be found no more."""
@@ -184,6 +196,7 @@ class Volumes:
         volume = Volume(self._db.execute(self._sql["add_volume"], (first,)).get, first, 0, 0)
         self._db.execute(_of(volume.id, "begin_volume"))
         self._all.insert(bisect_right(self._all, first, key=_first), volume)
+        self._holds = True
         return volume
 
     def _write(self, volume: Volume, rows: Sequence[Row]) -> None:
