@@ -16,13 +16,12 @@ from tests.linking.apps import App, Mode
 from tests.linking.programs import PROGRAMS
 from tests.linking.runs import ReadBefore, Recording, graph, linked, recorded, scored, stands
 from tests.linking.toolwork import misled, misread, read_tools, unopened
-from tests.support.link_store import record
+from tests.support.link_store import placed, record
 from tests.support.provider_server import ProviderServer
 from tests.support.relay_thread import RelayThread
 from tests.support.talks import in_disorder
 
-from modular_agents.proxy.model.query import CallFilter
-from modular_agents.proxy.store.sqlite import SqliteReader, SqliteStore
+from modular_agents.proxy.store.sqlite import SqliteStore
 
 DIALECTS = ("anthropic", "chat", "responses", "gemini")
 PRECISION, RECALL = 0.98, 0.95
@@ -134,19 +133,6 @@ def in_any_order(mine: Recording, program: str, orders: int) -> None:
         dice = random.Random(f"{program} {number}")
         memory = linked(in_disorder(mine.finals, dice), read_before, keeps_live=number % 2 == 1)
         assert stands(memory) == wanted, f"order {number}"
-
-
-Place = tuple[str, str, str | None, str | None]
-
-
-def placed(path: Path) -> dict[str, Place]:
-    """Where a file says that every call stands."""
-    reader = SqliteReader(path)
-    rows = {
-        row.call_id: (row.trace_id, row.thread_id, row.parent_id, row.agent_name) for row in reader.calls(CallFilter(), None, 1000).items
-    }
-    reader.close()
-    return rows
 
 
 def in_any_order_through_a_file(whole: Recording, folder: Path, orders: int) -> None:

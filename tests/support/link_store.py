@@ -1,11 +1,17 @@
 """Linking over a real store: what the recorder does with calls, without exchanges worth the name."""
 
 from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
 
 from modular_agents.proxy.linking import read, revise, settle
 from modular_agents.proxy.model.call import Call, Cost
 from modular_agents.proxy.model.exchange import Exchange, RequestSide
+from modular_agents.proxy.model.query import CallFilter
 from modular_agents.proxy.ports import Store, Transaction
+from modular_agents.proxy.store.sqlite import SqliteReader
+
+Place = tuple[str, str, str | None, str | None]
 
 
 def record(store: Store, calls: Iterable[Call], *, per_batch: int = 3) -> None:
@@ -31,3 +37,10 @@ def record_in(batch: Transaction, call: Call, now: object) -> None:
     crossed = Exchange(call.call_id, call.connection_id, call.client, call.upstream, url, call.hints, call.started_ns, request)
     batch.put_call(call, crossed, linked.placement, Cost(None), linked.indexed)
     revise(linked, batch.find, batch.relink)
+
+
+def placed(path: Path) -> dict[str, Place]:
+    """Return where a file says that every call stands: trace, thread, parent and agent."""
+    with closing(SqliteReader(path)) as reader:
+        rows = reader.calls(CallFilter(), None, 1000).items
+        return {row.call_id: (row.trace_id, row.thread_id, row.parent_id, row.agent_name) for row in rows}

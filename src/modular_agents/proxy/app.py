@@ -279,6 +279,7 @@ def recorder(line: "Lifeline") -> int:
     from modular_agents.proxy.journal.clock import SystemClock
     from modular_agents.proxy.journal.segment import FolderLock
     from modular_agents.proxy.pricing.catalogue import installed
+    from modular_agents.proxy.recorder.heap import trimmer
     from modular_agents.proxy.recorder.loop import Recorder
     from modular_agents.proxy.recorder.redact import Redactor
     from modular_agents.proxy.store.sqlite.engine import set_aside
@@ -301,6 +302,7 @@ def recorder(line: "Lifeline") -> int:
         db,
         lock.renew,
         listen(settings.callers_pipe, bytes.fromhex(settings.fingerprint_key), time.time_ns),
+        trimmer(),
     )
     recording.turn()
     line.ready()

@@ -1,3 +1,5 @@
+import platform
+import resource
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,8 @@ from tests.support.segments import Worker
 from modular_agents.proxy.errors import StoreDamaged, StoreTooNew, StoreUnavailable, UsageError
 from modular_agents.proxy.linking import read, revise, settle
 from modular_agents.proxy.model.call import Cost
-from modular_agents.proxy.recorder.loop import REOPEN_NS, RETRY_MAX_S, Recorder, Turn
+from modular_agents.proxy.recorder.heap import trimmer
+from modular_agents.proxy.recorder.loop import NS, REOPEN_NS, RETRY_MAX_S, Recorder, Turn
 from modular_agents.proxy.recorder.pace import IDLE_S
 from modular_agents.proxy.recorder.pipeline import Rooms
 from modular_agents.proxy.recorder.redact import Redactor
@@ -28,7 +31,17 @@ class Bench:
         self.worker = Worker(self.journal)
         self.clock, self.stores, self.aside = FakeClock(), list(stores), 0
         self.report = directory / "recorder.json"
-        self.recorder = Recorder(self.journal, self._open, self._set_aside, ROOMS, REDACTOR, self.clock, self.report)
+        self.given_back: list[int] = []
+        self.recorder = Recorder(
+            self.journal,
+            self._open,
+            self._set_aside,
+            ROOMS,
+            REDACTOR,
+            self.clock,
+            self.report,
+            give_back=lambda: self.given_back.append(self.clock.monotonic_ns() // NS),
+        )
 
     def _open(self) -> FakeStore:
         store = self.stores.pop(0) if len(self.stores) > 1 else self.stores[0]
@@ -78,6 +91,33 @@ def test_idle_it_looks_about_twenty_times_a_second(tmp_path: Path) -> None:
     Bench(tmp_path, FakeStore()).recorder.run(pause)
     assert pauses[-1] == IDLE_S
     assert pauses == sorted(pauses)
+
+
+def test_memory_is_given_back_now_and_then_while_there_is_work(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, FakeStore())
+    began = bench.clock.monotonic_ns() // NS
+    for second in range(60):
+        if second < 25:
+            bench.call(second)
+        bench.recorder.turn()
+        bench.clock.go(1.0)
+    after = [second - began for second in bench.given_back]
+    assert after == [0, 10, 20, 30]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no malloc_trim")
+def test_memory_that_was_freed_goes_back_to_the_system() -> None:
+    """Every second block stays, so the C library keeps what is between them."""
+    blocks = [b"x" * 100_000 + bytes([number % 256]) for number in range(600)]
+    del blocks[::2]
+    before = resident_bytes()
+    trimmer()()
+    assert before - resident_bytes() > 20_000_000
+    assert len(blocks) == 300
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize()
 
 
 def test_an_absent_store_is_asked_less_and_less_often_and_not_waited_for_at_the_end(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Helpers and probes belong to the conversation they stand beside: without an edge, but in the same trace.
 
-A title helper repeats the conversation's first words; anything else is placed by the client connection it shares. The nearest
-in time is meant, before or after: a title is often asked for first.
+A title helper repeats the conversation's first words; anything else is placed by the client connection it shares, else by the
+process that made it: Claude Code looks whether anybody is there (`HEAD /`) on a connection of its own. The nearest in time is meant,
+before or after: a title is often asked for first.
 """
 
 from collections.abc import Sequence
@@ -17,11 +18,13 @@ KIN_WINDOW_NS = 5 * MINUTE_NS
 """A helper's call stands this near to what it helps."""
 SAME_PROMPT = "same-prompt"
 BY_CONNECTION = "connection"
+BY_PROCESS = "process"
 
 
 def kin_keys(me: Facts, words: Words) -> tuple[int, ...]:
-    """Return the tokens that the first call of a thread leaves, and noise looks for: its prompts and its connection."""
-    return (*prompts(words), mark(CONNECTION, me.connection))
+    """Return the tokens that the first call of a thread leaves, and noise looks for: its prompts, its connection and its process."""
+    keys = (*prompts(words), mark(CONNECTION, me.connection))
+    return (*keys, me.process) if me.process else keys
 
 
 def prompts(words: Words) -> tuple[int, ...]:
@@ -39,7 +42,10 @@ def kin(me: Facts, words: Words, sight: Sight) -> tuple[Known, str] | None:
     if same_prompt:
         return _nearest(me, same_prompt), SAME_PROMPT
     connected = [other for other in beside if other.facts.connection == me.connection]
-    return (_nearest(me, connected), BY_CONNECTION) if connected else None
+    if connected:
+        return _nearest(me, connected), BY_CONNECTION
+    akin = [other for other in beside if me.process and other.facts.process == me.process]
+    return (_nearest(me, akin), BY_PROCESS) if akin else None
 
 
 def _is_near(me: Facts, other: Facts) -> bool:

@@ -7,14 +7,15 @@ new light (it came late, its answer was still to come, its id joins two traces) 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from modular_agents.proxy.linking.facts import Facts, Told, Words
+from modular_agents.proxy.linking.facts import COMPLETED, Facts, Told, Words
 from modular_agents.proxy.linking.gather import answered_as, completed, gather, recall
 from modular_agents.proxy.linking.hand import ruled, with_hand
 from modular_agents.proxy.linking.place import Placed, pieces_of, place, words_of
 from modular_agents.proxy.linking.revision import Revision, indexed_of
-from modular_agents.proxy.linking.sight import Find, Known, Sight, known
+from modular_agents.proxy.linking.sight import Find, Known, Sight, concerned_by, known
 from modular_agents.proxy.linking.text import Said
-from modular_agents.proxy.linking.tokens import CALL, MEMBER, mark
+from modular_agents.proxy.linking.threads import tried_from
+from modular_agents.proxy.linking.tokens import CALL, MEMBER, TRIED, mark, turned
 from modular_agents.proxy.model.call import Call, Status
 from modular_agents.proxy.model.decision import Decision
 from modular_agents.proxy.model.link import Candidate, Indexed, LinkChanges, Linked, Lookup
@@ -71,7 +72,11 @@ def _again(now: Facts, at: Known) -> Linked:
 
 
 def revise(linked: Linked, find: Find, relink: Callable[[LinkChanges], None]) -> None:
-    """Place anew what the call concerns, which is stored as `linked` by now, and group traces; `relink` is called for every change."""
+    """Place anew what the call concerns, which is stored as `linked` by now, and group traces; `relink` is called for every change.
+
+    That it ended matters to the same request of others only if they say that they are sent again, or began when it had failed: a
+    hundred may be under way at once.
+    """
     leaves = linked.indexed
     told = leaves.live
     if not isinstance(told, Told):
@@ -79,11 +84,16 @@ def revise(linked: Linked, find: Find, relink: Callable[[LinkChanges], None]) ->
     me = told.facts
     own = (mark(CALL, me.call_id), mark(MEMBER, linked.placement.thread_id))
     keys, words = (*leaves.tokens, *leaves.recent, *own), words_of(me)
-    concerned = find(Lookup(me.started_ns, asking=keys, holding=words))
+    has_ended = leaves.passing is None and me.ended_ns is not None
+    if has_ended:
+        keys = tuple([turned(key, TRIED) if key == me.request else key for key in keys])
+    concerned = find(concerned_by(me.started_ns, keys, words))
     if words and concerned:  # hardly ever
         pieces = pieces_of(me)
         told = [one for one in find(Lookup(me.started_ns, holding=words)) if _holds(one, pieces)]
-        concerned = [*find(Lookup(me.started_ns, asking=keys)), *told]
+        concerned = [*find(concerned_by(me.started_ns, keys)), *told]
+    if has_ended and me.status != COMPLETED and me.request:
+        concerned = [*concerned, *find(Lookup(tried_from(me), asking=(me.request,)))]
     if concerned or linked.loose or linked.unsure:
         Revision(find, relink, linked.loose).of(me.call_id, concerned, itself=linked.unsure)
 

@@ -11,7 +11,7 @@ from modular_agents.proxy.linking.facts import Told, encode
 from modular_agents.proxy.linking.grouping import Thread, group
 from modular_agents.proxy.linking.hand import ruled, untold
 from modular_agents.proxy.linking.place import Placed, has_reading, lasting_of, pairs_of, place, recent_of, words_of
-from modular_agents.proxy.linking.sight import Find, Known, Sight, known
+from modular_agents.proxy.linking.sight import Find, Known, Sight, concerned_by, known
 from modular_agents.proxy.linking.tokens import CALL, MEMBER, TIED, mark
 from modular_agents.proxy.model.link import NO_PASSING, Candidate, Indexed, LinkChanges, Lookup, Passing, Replaced, ThreadMove
 from modular_agents.proxy.model.quick import changed
@@ -78,7 +78,7 @@ class Revision:
 
     def _concern(self, me: Known, tokens: Collection[int], words: Sequence[str]) -> None:
         """Let whatever asked for one of these tokens be placed again, or was told these words: calls after `me`, and those that watch."""
-        self._wait(me.call_id, self._find(Lookup(me.facts.started_ns, asking=tokens, holding=words)))
+        self._wait(me.call_id, self._find(concerned_by(me.facts.started_ns, tokens, words)))
 
     def _wait(self, call_id: str, found: Sequence[Candidate], *, is_told: bool = False) -> None:
         for other in map(known, found):

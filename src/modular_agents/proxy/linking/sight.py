@@ -12,7 +12,7 @@ import msgspec
 from modular_agents.proxy.linking.facts import NO_WORDS, Came, Facts, Stand, Told, Words, decode
 from modular_agents.proxy.linking.gather import words_again
 from modular_agents.proxy.linking.text import Reading
-from modular_agents.proxy.linking.tokens import CALL, MEMBER, mark
+from modular_agents.proxy.linking.tokens import CALL, MEMBER, is_beside, mark
 from modular_agents.proxy.model.link import Candidate, Lookup, Passing
 from modular_agents.proxy.model.quick import quick
 from modular_agents.proxy.model.trace import Placement
@@ -85,6 +85,12 @@ class Link:
         return Came(self.source.call_id, self.type, self.rule, self.detail, round(self.confidence, 3))
 
 
+def concerned_by(at_ns: int, tokens: Collection[int], words: Sequence[str] = ()) -> Lookup:
+    """Ask for the calls to which it matters that one which began at `at_ns` leaves these tokens, or says these words."""
+    beside = [one for one in tokens if is_beside(one)]
+    return Lookup(at_ns, asking=[one for one in tokens if not is_beside(one)] if beside else tokens, watching=beside, holding=words)
+
+
 class Sight:
     """What `me` can see of other calls. Everything found comes oldest first, whatever order it came in, and never `me`."""
 
@@ -122,7 +128,7 @@ class Sight:
     def around(self, tokens: Sequence[int]) -> list[Known]:
         """Return the nearest calls before and after `me` that left one of these tokens."""
         self.watched += tokens
-        return self._known(self._find(Lookup(self._me.started_ns, earlier=tokens, later=tokens)))
+        return self._known(self._find(Lookup(self._me.started_ns, beside=tokens)))
 
     def anytime(self, other: Facts, tokens: Sequence[int], *, lasting: bool = False) -> list[Known]:
         """Return the first calls from `other` on, before or after `me`, that left one of these tokens."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from modular_agents.proxy.linking.facts import COMPLETED, Facts
 from modular_agents.proxy.linking.kinds import NOISE
 from modular_agents.proxy.linking.sight import MINUTE_NS, SLACK_NS, Known, Link, Sight
-from modular_agents.proxy.linking.tokens import HISTORY, THREAD, TIP, mark, named
+from modular_agents.proxy.linking.tokens import HISTORY, THREAD, TIP, TRIED, mark, named, turned
 
 Recall = Callable[[Facts], Facts]
 """Reads from a call's messages what tells an edited history."""
@@ -24,6 +24,8 @@ QUEUE_NS = 5 * 10**9
 """Equal calls that ended within this time are taken up in the order they ended; of older ones the newest is meant."""
 RETRY_WINDOW_NS = 2 * MINUTE_NS
 """The same request this long after a failure counts as a retry even if no header says so: SDKs wait up to a minute."""
+UNCOUNTED_SLACK_NS = SLACK_NS // 10
+"""Such a request may begin this long before the failure has been recorded; of many that are under way at once, none tries another again."""
 
 
 def predecessor(me: Facts, sight: Sight, found: Sequence[Known], recall: Recall | None) -> tuple[Link | None, Facts]:
@@ -54,6 +56,8 @@ def sought(me: Facts) -> tuple[list[int], list[int]]:
     lasting = [named(TIP, me.tips[0])] if me.tips else []
     if me.previous:
         lasting.append(me.previous)
+    if me.request and me.attempt:
+        return [me.request, turned(me.request, TRIED)], lasting
     return [me.request] if me.request else [], lasting
 
 
@@ -110,10 +114,15 @@ def _lost(facts: Facts, answered: Sequence[Facts]) -> list[Facts]:
     return [one for one in answered if one.attempt == facts.attempt - 1 and _may_retry(facts, one)] if facts.attempt else []
 
 
+def tried_from(failure: Facts) -> int:
+    """Return from when on the same request may be tried again without a count that says so."""
+    return max(failure.started_ns, (failure.ended_ns or 0) - UNCOUNTED_SLACK_NS)
+
+
 def _may_retry(facts: Facts, failure: Facts) -> bool:
     if failure.ended_ns is None:
         return facts.attempt > 0  # the client gave up on it, which has not been seen yet
-    if failure.ended_ns > facts.started_ns + SLACK_NS:
+    if failure.ended_ns > facts.started_ns + (SLACK_NS if facts.attempt else UNCOUNTED_SLACK_NS):
         return False
     return facts.attempt > 0 or facts.started_ns - failure.ended_ns <= RETRY_WINDOW_NS
 

@@ -10,9 +10,12 @@ from zlib import crc32
 
 TIP, HISTORY, ANSWER, ASKED, REQUEST, RESPONSE, FOLLOWING, TOOK, TEXT, SYSTEM = range(1, 11)
 """Kinds of tokens. What each means stands where it is left: `place.lasting_of`, `place.recent_of`."""
-THREAD, SESSION, OPENED, TOLD, TIED, HEAD, PROMPT, CONNECTION, SHORT, CALL, MEMBER, BRANCH, _, PROCESS = range(11, 25)
+THREAD, SESSION, OPENED, TOLD, TIED, HEAD, PROMPT, CONNECTION, SHORT, CALL, MEMBER, BRANCH, _, PROCESS, TRIED = range(11, 26)
 """Kinds of marks."""
+BESIDE = frozenset((PROMPT, CONNECTION, PROCESS))
+"""By these somebody is found who stands nearby; no more than the nearest have any say."""
 _KIND_BITS = 5
+_KIND = (1 << _KIND_BITS) - 1
 _DIGEST_BYTES = 7
 _SIZES = 1 << 20
 """Sizes that marks tell apart."""
@@ -37,6 +40,11 @@ def token_of(kind: int, data: bytes) -> int:
 def turned(key: int, kind: int) -> int:
     """Return the same value as a token of another kind."""
     return key >> _KIND_BITS << _KIND_BITS | kind
+
+
+def is_beside(token_: int) -> bool:
+    """Return whether a token is of a kind by which calls stand beside each other."""
+    return token_ & _KIND in BESIDE
 
 
 def mark(kind: int, value: str) -> int:

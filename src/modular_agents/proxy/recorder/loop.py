@@ -27,6 +27,8 @@ REOPEN_NS = 5_000_000_000
 """A store that has been away this long is opened anew: its file may have been moved, its disk remounted."""
 LOOK_NS = 1_000_000_000
 """How often the report is renewed and the database's file looked at."""
+TRIM_NS = 10_000_000_000
+"""How often memory is given back, if any batch came since."""
 
 _log = logging.getLogger("anton.recorder")
 
@@ -46,6 +48,7 @@ class Recorder:
     set_aside: moves a damaged database away and returns its new name. report: the file that says how things stand.
     file: the database; when it is not the one that was opened any more, it is opened anew. keep_lock: takes the recorder's lock
     again if somebody deleted it; False when another recorder has it. callers: gives whose connections are, as it is found out.
+    give_back: gives freed memory back to the system.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Recorder:
         file: Path | None = None,
         keep_lock: Callable[[], bool] = lambda: True,
         callers: Callable[[], list[Caller]] = list,
+        give_back: Callable[[], None] = lambda: None,
     ) -> None:
         self._directory, self._callers = directory, callers
         self._open_store, self._set_aside = open_store, set_aside
@@ -70,6 +74,8 @@ class Recorder:
         self._pipeline: Pipeline | None = None
         self._trouble = ""
         self._trouble_ns = self._looked_ns = 0
+        self._give_back = give_back
+        self._trimmed_ns = self._trimmed_batches = 0
 
     def run(self, pause: Callable[[float], bool]) -> None:
         """Work until `pause`, which waits for the given seconds, says that it is time to stop. Raises `UsageError`."""
@@ -164,6 +170,10 @@ class Recorder:
         if self._store is not None and self._file_now() != self._inode:
             _log.warning("the database was moved or deleted: recording goes on in a new one")
             self._close()
+        batches = self._pipeline.tally.batches if self._pipeline is not None else 0
+        if batches != self._trimmed_batches and now_ns - self._trimmed_ns >= TRIM_NS:
+            self._trimmed_ns, self._trimmed_batches = now_ns, batches
+            self._give_back()
 
     def _file_now(self) -> int:
         try:

@@ -7,10 +7,11 @@ many of the gone as may stay. It holds nothing that the store could not give bac
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
 from operator import attrgetter
 from typing import Generic, TypeVar
 
-from modular_agents.proxy.model.link import CALLS_PER_TOKEN, CALLS_TOLD, RECENT_CHARS, RECENT_TOKENS, Pair
+from modular_agents.proxy.model.link import CALLS_BESIDE, CALLS_PER_TOKEN, CALLS_TOLD, RECENT_CHARS, RECENT_TOKENS, Lookup, Pair
 
 ASKERS_PER_TOKEN = 64
 """Calls that one token lets be placed anew. Reached by floods of equal requests only."""
@@ -98,12 +99,10 @@ class Postings(Generic[K]):
         """Return those of the keys that lead anywhere."""
         return list(filter(self._there.__contains__, keys))
 
-    def find(self, key: K) -> list[Entry]:
-        """Return the entries of a key."""
-        there = self._there.get(key)
-        if isinstance(there, list):
-            return [entry for entry in there if not entry.is_gone]
-        return [] if there is None or there.is_gone else [there]
+    def find(self, key: K) -> Sequence[Entry]:
+        """Return the entries of a key, also those that are gone."""
+        there = self._there.get(key, ())
+        return (there,) if isinstance(there, Entry) else there
 
     def sweep(self) -> None:
         """Forget the entries that are gone."""
@@ -113,11 +112,7 @@ class Postings(Generic[K]):
         """Return, for each key, its newest entries that began at or before `at_ns`."""
         found: list[Entry] = []
         for key in self.hits(keys):
-            there = self.find(key)
-            end = len(there)
-            if there and there[-1].started_ns > at_ns:
-                end = bisect_right(there, at_ns, key=_START)
-            found += there[max(0, end - CALLS_PER_TOKEN) : end]
+            found += _before(self.find(key), at_ns, CALLS_PER_TOKEN)
         return found
 
 
@@ -138,6 +133,26 @@ def _with(there: Entry | list[Entry], entry: Entry) -> list[Entry]:
     if not (at and entries[at - 1] is entry):
         entries.insert(at, entry)
     return entries
+
+
+def _before(there: Sequence[Entry], at_ns: int, count: int) -> list[Entry]:
+    """Return the newest so many that began at or before a moment, oldest first. Those that are gone stand at the beginning, mostly."""
+    at = len(there)
+    if at and there[-1].started_ns > at_ns:
+        at = bisect_right(there, at_ns, key=_START)
+    found: list[Entry] = []
+    while at and len(found) < count:
+        at -= 1
+        if not there[at].is_gone:
+            found.append(there[at])
+    found.reverse()
+    return found
+
+
+def _after(there: Sequence[Entry], at_ns: int, count: int) -> list[Entry]:
+    """Return the oldest so many that began at or after a moment."""
+    some = (there[at] for at in range(bisect_left(there, at_ns, key=_START), len(there)))
+    return list(islice((entry for entry in some if not entry.is_gone), count))
 
 
 class Recent:
@@ -239,11 +254,31 @@ class Recent:
                 postings.sweep()
             self._pairs.sweep()
 
+    def find(self, lookup: Lookup) -> list[Entry]:
+        """Return the calls that a look-up finds among them, some perhaps more than once; ids, threads and traces are the engine's."""
+        at_ns = lookup.at_ns
+        found: list[Entry] = []
+        if lookup.earlier:
+            found += self.earlier(lookup.earlier, at_ns)
+        if lookup.pairs:
+            found += self._said(lookup.pairs, at_ns)
+        if lookup.later:
+            found += self.later(lookup.later, at_ns)
+        if lookup.beside:
+            found += self._beside(lookup.beside, at_ns)
+        if lookup.watching:
+            found += self._watching(lookup.watching, at_ns)
+        if lookup.asking:
+            found += self._asking(lookup.asking, at_ns)
+        if lookup.holding:
+            found += self._holding(lookup.holding, at_ns)
+        return found
+
     def earlier(self, tokens: Collection[int], at_ns: int) -> list[Entry]:
         """Return, for each token, the newest calls that left it and began at or before `at_ns`."""
         return self._left.before(tokens, at_ns)
 
-    def said(self, pairs: Sequence[Iterable[Pair]], at_ns: int) -> list[Entry]:
+    def _said(self, pairs: Sequence[Iterable[Pair]], at_ns: int) -> list[Entry]:
         """Return, for each pair of words, the newest calls that left it and began at or before `at_ns`."""
         found: list[Entry] = []
         for some in pairs:
@@ -255,24 +290,41 @@ class Recent:
         found: list[Entry] = []
         if at_ns <= self.newest_ns:
             for token in self._left.hits(tokens):
-                there = self._left.find(token)
-                start = bisect_left(there, at_ns, key=_START)
-                found += there[start : start + CALLS_PER_TOKEN]
+                found += _after(self._left.find(token), at_ns, CALLS_PER_TOKEN)
         return found
 
-    def asking(self, tokens: Collection[int], at_ns: int) -> list[Entry]:
+    def _beside(self, tokens: Collection[int], at_ns: int) -> list[Entry]:
+        """Return, for each token, the nearest calls that left it, before and after `at_ns`."""
+        found: list[Entry] = []
+        for token in self._left.hits(tokens):
+            there = self._left.find(token)
+            found += _before(there, at_ns, CALLS_BESIDE)
+            found += _after(there, at_ns, CALLS_BESIDE)
+        return found
+
+    def _watching(self, tokens: Collection[int], at_ns: int) -> list[Entry]:
+        """Return calls that watch one of these tokens and stand as near to `at_ns` as the nearest that left it."""
+        found: list[Entry] = []
+        for token in self._watched.hits(tokens):
+            left, there = self._left.find(token), self._watched.find(token)
+            before, after = _before(left, at_ns, CALLS_BESIDE + 1), _after(left, at_ns, CALLS_BESIDE + 1)
+            first_ns = before[0].started_ns if len(before) > CALLS_BESIDE else 0
+            last_ns = after[-1].started_ns if len(after) > CALLS_BESIDE else self.newest_ns
+            some = _before(there, at_ns, ASKERS_PER_TOKEN // 2) + _after(there, at_ns, ASKERS_PER_TOKEN // 2)
+            found += [entry for entry in some if first_ns <= entry.started_ns <= last_ns]
+        return found
+
+    def _asking(self, tokens: Collection[int], at_ns: int) -> list[Entry]:
         """Return calls that asked for one of these tokens and began at or after `at_ns`, and those that watch one."""
         found: list[Entry] = []
         for token in self._watched.hits(tokens):
-            found += self._watched.find(token)[:ASKERS_PER_TOKEN]
+            found += _after(self._watched.find(token), 0, ASKERS_PER_TOKEN)
         if at_ns < self.newest_ns:
             for token in self._asked.hits(tokens):
-                there = self._asked.find(token)
-                start = bisect_left(there, at_ns, key=_START)
-                found += there[start : start + ASKERS_PER_TOKEN]
+                found += _after(self._asked.find(token), at_ns, ASKERS_PER_TOKEN)
         return found
 
-    def holding(self, words: Sequence[str], at_ns: int) -> list[Entry]:
+    def _holding(self, words: Sequence[str], at_ns: int) -> list[Entry]:
         """Return calls that began after `at_ns` and were told one of these strings: of the last that were told anything."""
         told = self._told
         if not told or told[-1].started_ns <= at_ns:

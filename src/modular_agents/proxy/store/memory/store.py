@@ -18,6 +18,7 @@ from modular_agents.proxy.model.decision import Decision
 from modular_agents.proxy.model.event import Event, EventKind, RemovedRow
 from modular_agents.proxy.model.exchange import Exchange
 from modular_agents.proxy.model.link import (
+    CALLS_BESIDE,
     CALLS_PER_THREAD,
     CALLS_PER_TOKEN,
     CALLS_TOLD,
@@ -102,11 +103,15 @@ class MemoryBatch:
             for token in tokens:
                 holding = (one for one in calls.values() if token in one.indexed.tokens or token in one.indexed.recent)
                 found += _near(holding, at_ns, sign, CALLS_PER_TOKEN)
+        for token, sign in ((token, sign) for token in lookup.beside for sign in (-1, 1)):
+            found += _near((one for one in calls.values() if token in one.indexed.recent), at_ns, sign, CALLS_BESIDE)
         if lookup.thread is not None:
             found += _near(self._members(lookup.thread), at_ns, -1, CALLS_PER_THREAD)
         if lookup.asking:
             asking = set(lookup.asking)
             found += [one for one in calls.values() if _asks(one, asking, at_ns)]
+        if watching := set(lookup.watching):  # those that have others nearer do no harm
+            found += [one for one in calls.values() if not watching.isdisjoint((one.indexed.passing or NO_PASSING).watched)]
         for pair in {pair for some in lookup.pairs for pair in some}:
             found += _near((one for one in calls.values() if pair in one.indexed.pairs), at_ns, -1, CALLS_PER_TOKEN)
         if lookup.holding:

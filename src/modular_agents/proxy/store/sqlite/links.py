@@ -59,21 +59,9 @@ class Links:
         """Return the calls that a look-up finds, each once."""
         if not self._is_loaded:
             self._load()
-        recent, at_ns = self._recent, lookup.at_ns
         if lookup.new is not None:
-            return self._candidates(self._new_call(lookup.new, at_ns))
-        found: list[Entry] = []
-        if lookup.earlier:
-            found += recent.earlier(lookup.earlier, at_ns)
-        if lookup.pairs:
-            found += recent.said(lookup.pairs, at_ns)
-        if lookup.later:
-            found += recent.later(lookup.later, at_ns)
-        if lookup.asking:
-            found += recent.asking(lookup.asking, at_ns)
-        if lookup.holding:
-            found += recent.holding(lookup.holding, at_ns)
-        numbers = [entry.number for entry in found] if found else []
+            return self._candidates(self._new_call(lookup.new, lookup.at_ns))
+        numbers = [entry.number for entry in self._recent.find(lookup)]
         if lookup.ever or lookup.ever_later:
             numbers += self._lasting(lookup)
         if lookup.calls or lookup.thread is not None or lookup.members or lookup.roots:
