@@ -87,12 +87,10 @@ class LinkMemory:
     def find(self, lookup: Lookup) -> Sequence[Candidate]:
         at_ns = lookup.at_ns
         found: dict[str, None] = {}
-        for tokens, sign, most in (
-            (lookup.earlier, -1, CALLS_PER_TOKEN), (lookup.ever, -1, CALLS_PER_TOKEN), (lookup.beside, -1, CALLS_BESIDE),
-            (lookup.later, 1, CALLS_PER_TOKEN), (lookup.ever_later, 1, CALLS_PER_TOKEN), (lookup.beside, 1, CALLS_BESIDE),
-        ):  # fmt: skip
+        for tokens, sign in ((lookup.earlier, -1), (lookup.ever, -1), (lookup.later, 1), (lookup.ever_later, 1)):
             for token in self.left.keys() & tokens if tokens else ():
-                found.update(dict.fromkeys(self._near(self.left[token], at_ns, sign, most)))
+                found.update(dict.fromkeys(self._near(self.left[token], at_ns, sign, CALLS_PER_TOKEN)))
+        found.update(dict.fromkeys(self._beside(lookup)))
         for some in lookup.pairs:
             for pair in filter(self.pairs.__contains__, some):
                 found.update(dict.fromkeys(self._near(self.pairs[pair], at_ns, -1, CALLS_PER_TOKEN)))
@@ -109,12 +107,16 @@ class LinkMemory:
             found.update(dict.fromkeys(roots))
         return [self._candidate(call_id) for call_id in found]
 
+    def _beside(self, lookup: Lookup) -> Iterator[str]:
+        for token in self.left.keys() & lookup.beside if lookup.beside else ():
+            others = self.left[token] - {lookup.but}
+            for sign in (-1, 1):
+                yield from self._near(others, lookup.at_ns, sign, CALLS_BESIDE)
+
     def _concerned(self, lookup: Lookup) -> Iterator[str]:
         for token in self.asked.keys() & lookup.asking if lookup.asking else ():
             yield from (one for one in self.asked[token] if self.rows[one].started_ns >= lookup.at_ns)
         for token in self.watched.keys() & lookup.asking if lookup.asking else ():
-            yield from self.watched[token]
-        for token in self.watched.keys() & lookup.watching if lookup.watching else ():
             yield from self.watched[token]
         if lookup.holding:
             told = [row for row in self.rows.values() if row.indexed.texts and row.started_ns > lookup.at_ns]

@@ -92,8 +92,7 @@ def place(me: Facts, words: Words, sight: Sight, recall: Recall | None = None) -
     """Place a call by what the wire tells. `recall` reads of its messages what is needed when its history was edited."""
     reading = words.reading if has_reading(me, words) else None
     recent, lasting = sought(me)
-    recent += heads_of(me)
-    found = sight.before(recent, lasting, reading)
+    found = sight.before(recent, lasting, reading, heads_of(me))
     link: Link | None = None
     if not me.replay_of:
         link, me = predecessor(me, sight, found, recall)

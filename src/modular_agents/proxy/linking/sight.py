@@ -87,8 +87,7 @@ class Link:
 
 def concerned_by(at_ns: int, tokens: Collection[int], words: Sequence[str] = ()) -> Lookup:
     """Ask for the calls to which it matters that one which began at `at_ns` leaves these tokens, or says these words."""
-    beside = [one for one in tokens if is_beside(one)]
-    return Lookup(at_ns, asking=[one for one in tokens if not is_beside(one)] if beside else tokens, watching=beside, holding=words)
+    return Lookup(at_ns, asking=tokens, watching=[one for one in tokens if is_beside(one)], holding=words)
 
 
 class Sight:
@@ -101,19 +100,24 @@ class Sight:
         self.asked: list[int] = []
         self.watched: list[int] = []
 
-    def before(self, tokens: Collection[int], ever: Collection[int] = (), reading: Reading | None = None) -> list[Known]:
+    def before(
+        self, tokens: Collection[int], ever: Collection[int] = (), reading: Reading | None = None, heads: Collection[int] = ()
+    ) -> list[Known]:
         """Return earlier calls that left one of these tokens, or one of those that a reading looks for; `ever` are lasting ones.
+
+        Of those that left one of `heads` only the nearest.
 
         What a reading holds need not be remembered: a call is found by the texts themselves when a piece comes late.
         """
         asked, moment = self.asked, self._me.moment
         asked += tokens
         asked += ever
+        asked += heads
         if reading is not None:
             asked += reading.shorts
-            found = self._find(Lookup(moment[0], [*tokens, *reading.shorts], ever, pairs=reading.pairs()))
+            found = self._find(Lookup(moment[0], [*tokens, *reading.shorts], ever, beside=heads, but=moment[1], pairs=reading.pairs()))
         else:
-            found = self._find(Lookup(moment[0], tokens, ever)) if tokens or ever else ()
+            found = self._find(Lookup(moment[0], tokens, ever, beside=heads, but=moment[1])) if tokens or ever or heads else ()
         return [other for other in self._known(found) if other.facts.moment < moment] if found else []
 
     def since(self, other: Facts, tokens: Sequence[int], *, lasting: bool = False) -> list[Known]:
@@ -128,7 +132,7 @@ class Sight:
     def around(self, tokens: Sequence[int]) -> list[Known]:
         """Return the nearest calls before and after `me` that left one of these tokens."""
         self.watched += tokens
-        return self._known(self._find(Lookup(self._me.started_ns, beside=tokens)))
+        return self._known(self._find(Lookup(self._me.started_ns, beside=tokens, but=self._me.call_id)))
 
     def anytime(self, other: Facts, tokens: Sequence[int], *, lasting: bool = False) -> list[Known]:
         """Return the first calls from `other` on, before or after `me`, that left one of these tokens."""
@@ -138,11 +142,11 @@ class Sight:
         return self._known(self._find(Lookup(other.started_ns, later=tokens)))
 
     def ahead_of(self, other: Facts, tokens: Sequence[int]) -> list[Known]:
-        """Return calls earlier than `other`, which may come after `me`, that left one of these tokens."""
+        """Return the nearest calls earlier than `other`, which may come after `me`, that left one of these tokens."""
         if not tokens:
             return []
         self.watched += tokens
-        found = self._known(self._find(Lookup(other.started_ns, tokens)))
+        found = self._known(self._find(Lookup(other.started_ns, beside=tokens, but=self._me.call_id)))
         return [one for one in found if one.facts.moment < other.moment]
 
     def calls(self, call_ids: Iterable[str]) -> list[Known]:

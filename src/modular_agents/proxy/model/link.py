@@ -18,8 +18,8 @@ ANYBODY = "\0"
 """No agent's name: cleaned names have no such character."""
 CALLS_PER_TOKEN = 16
 """How many calls one token finds. Bounds the cost of a look-up; a text that more calls than this hold tells nothing apart."""
-CALLS_BESIDE = 2
-"""How many calls `Lookup.beside` finds on each side: the nearest is meant, or the next if that is of another session."""
+CALLS_BESIDE = 3
+"""How many calls `Lookup.beside` finds on each side: the nearest is meant, or one of the next if that is of another session."""
 Pair = tuple[str, str]
 """Two words that stand side by side."""
 CALLS_TOLD = 128
@@ -44,13 +44,14 @@ class Lookup:
     earlier: per token, the `CALLS_PER_TOKEN` newest of the latest calls that left it and began at or before `at_ns`.
     pairs: per pair of words, the newest likewise of those that left it (`Indexed.pairs`). Each iterable is gone through once.
     later: per token, the oldest of those that began at or after `at_ns`.
-    beside: per token, the `CALLS_BESIDE` nearest before and after `at_ns`.
+    beside: per token, the `CALLS_BESIDE` nearest before and after `at_ns`; the call `but` is none of them.
     ever, ever_later: the same of lasting tokens; when none of the latest calls left any of them, of all calls.
     calls: calls by id. new: the id of a call that began at `at_ns` and is probably not stored.
     thread: the `CALLS_PER_THREAD` calls of this thread that began nearest before or at `at_ns`.
     members: all calls of these threads. roots: the root call of every thread of these traces.
     asking: those of the latest calls that asked for one of these tokens and began at or after `at_ns`, or that watch one.
-    watching: those of the latest calls that watch one of these tokens, but for those that have `CALLS_BESIDE` others of it nearer.
+    watching: those of `asking` for which only neighbours count: whoever watches one and has `CALLS_BESIDE` others of it nearer
+    than `at_ns` need not be found.
     holding: of those of the latest calls that began after `at_ns` the `CALLS_TOLD` last ones, as far as one of their
     `Indexed.texts` holds one of these strings: whole words, with single spaces between them.
     """
@@ -60,6 +61,7 @@ class Lookup:
     ever: Collection[int] = ()
     later: Collection[int] = ()
     beside: Collection[int] = ()
+    but: str = ""
     ever_later: Collection[int] = ()
     calls: Sequence[str] = ()
     new: str | None = None

@@ -135,7 +135,7 @@ def _with(there: Entry | list[Entry], entry: Entry) -> list[Entry]:
     return entries
 
 
-def _before(there: Sequence[Entry], at_ns: int, count: int) -> list[Entry]:
+def _before(there: Sequence[Entry], at_ns: int, count: int, but: str = "") -> list[Entry]:
     """Return the newest so many that began at or before a moment, oldest first. Those that are gone stand at the beginning, mostly."""
     at = len(there)
     if at and there[-1].started_ns > at_ns:
@@ -143,16 +143,16 @@ def _before(there: Sequence[Entry], at_ns: int, count: int) -> list[Entry]:
     found: list[Entry] = []
     while at and len(found) < count:
         at -= 1
-        if not there[at].is_gone:
+        if not there[at].is_gone and there[at].call_id != but:
             found.append(there[at])
     found.reverse()
     return found
 
 
-def _after(there: Sequence[Entry], at_ns: int, count: int) -> list[Entry]:
+def _after(there: Sequence[Entry], at_ns: int, count: int, but: str = "") -> list[Entry]:
     """Return the oldest so many that began at or after a moment."""
     some = (there[at] for at in range(bisect_left(there, at_ns, key=_START), len(there)))
-    return list(islice((entry for entry in some if not entry.is_gone), count))
+    return list(islice((entry for entry in some if not entry.is_gone and entry.call_id != but), count))
 
 
 class Recent:
@@ -265,11 +265,11 @@ class Recent:
         if lookup.later:
             found += self.later(lookup.later, at_ns)
         if lookup.beside:
-            found += self._beside(lookup.beside, at_ns)
+            found += self._beside(lookup.beside, at_ns, lookup.but)
         if lookup.watching:
             found += self._watching(lookup.watching, at_ns)
         if lookup.asking:
-            found += self._asking(lookup.asking, at_ns)
+            found += self._asking(lookup.asking, lookup.watching, at_ns)
         if lookup.holding:
             found += self._holding(lookup.holding, at_ns)
         return found
@@ -293,13 +293,13 @@ class Recent:
                 found += _after(self._left.find(token), at_ns, CALLS_PER_TOKEN)
         return found
 
-    def _beside(self, tokens: Collection[int], at_ns: int) -> list[Entry]:
+    def _beside(self, tokens: Collection[int], at_ns: int, but: str) -> list[Entry]:
         """Return, for each token, the nearest calls that left it, before and after `at_ns`."""
         found: list[Entry] = []
         for token in self._left.hits(tokens):
             there = self._left.find(token)
-            found += _before(there, at_ns, CALLS_BESIDE)
-            found += _after(there, at_ns, CALLS_BESIDE)
+            found += _before(there, at_ns, CALLS_BESIDE, but)
+            found += _after(there, at_ns, CALLS_BESIDE, but)
         return found
 
     def _watching(self, tokens: Collection[int], at_ns: int) -> list[Entry]:
@@ -314,11 +314,12 @@ class Recent:
             found += [entry for entry in some if first_ns <= entry.started_ns <= last_ns]
         return found
 
-    def _asking(self, tokens: Collection[int], at_ns: int) -> list[Entry]:
-        """Return calls that asked for one of these tokens and began at or after `at_ns`, and those that watch one."""
+    def _asking(self, tokens: Collection[int], beside: Collection[int], at_ns: int) -> list[Entry]:
+        """Return calls that asked for one of these tokens and began at or after `at_ns`, and those that watch one not `beside`."""
         found: list[Entry] = []
         for token in self._watched.hits(tokens):
-            found += _after(self._watched.find(token), 0, ASKERS_PER_TOKEN)
+            if token not in beside:
+                found += _after(self._watched.find(token), 0, ASKERS_PER_TOKEN)
         if at_ns < self.newest_ns:
             for token in self._asked.hits(tokens):
                 found += _after(self._asked.find(token), at_ns, ASKERS_PER_TOKEN)

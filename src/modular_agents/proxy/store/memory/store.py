@@ -104,14 +104,13 @@ class MemoryBatch:
                 holding = (one for one in calls.values() if token in one.indexed.tokens or token in one.indexed.recent)
                 found += _near(holding, at_ns, sign, CALLS_PER_TOKEN)
         for token, sign in ((token, sign) for token in lookup.beside for sign in (-1, 1)):
-            found += _near((one for one in calls.values() if token in one.indexed.recent), at_ns, sign, CALLS_BESIDE)
+            left = (one for one in calls.values() if token in one.indexed.recent and one.call.call_id != lookup.but)
+            found += _near(left, at_ns, sign, CALLS_BESIDE)
         if lookup.thread is not None:
             found += _near(self._members(lookup.thread), at_ns, -1, CALLS_PER_THREAD)
         if lookup.asking:
             asking = set(lookup.asking)
             found += [one for one in calls.values() if _asks(one, asking, at_ns)]
-        if watching := set(lookup.watching):  # those that have others nearer do no harm
-            found += [one for one in calls.values() if not watching.isdisjoint((one.indexed.passing or NO_PASSING).watched)]
         for pair in {pair for some in lookup.pairs for pair in some}:
             found += _near((one for one in calls.values() if pair in one.indexed.pairs), at_ns, -1, CALLS_PER_TOKEN)
         if lookup.holding:
