@@ -1,6 +1,7 @@
 """What linking costs: CPU µs per call, both of its versions, by kind of call; it must stay flat.
 
-    python -m bench.linking                     new traces, a thread of 200 turns, a trace of 2,000 calls
+    python -m bench.linking                     new traces, a thread of 200 turns, a trace of 2,000 calls, and what is alike in hundreds
+    python -m bench.linking --only NAME         those whose names begin so
     python -m bench.linking --stored 1000000    the same beside a million calls (about a quarter of an hour to make)
     python -m bench.linking --stored 1000000 --db FILE    keeps the database and takes it the next time
     python -m bench.linking --batch 4           as when fewer calls come: each batch finds the processor's caches cold
@@ -36,6 +37,10 @@ from modular_agents.proxy.store.sqlite.links import Links
 
 BATCH = 16
 """Versions per transaction: what a recorder takes up at a time at 50 calls a second, each with a beginning and an end."""
+AT_ONCE = 50
+"""Equal requests under way, as a load test has them; each takes a second."""
+ALIKE = 1000
+"""Calls of a run in which many are alike."""
 LEAD_TURNS = 40
 """A lead's conversation; then another lead takes over, as a person's next question does."""
 TOKENS_STORED = 3
@@ -59,12 +64,17 @@ def main() -> None:
     parser.add_argument("--stored", type=int, default=0, help="calls that are stored before (default: none)")
     parser.add_argument("--db", type=Path, help="the database with the stored calls; made if it is not there")
     parser.add_argument("--batch", type=int, default=BATCH, help="versions of calls per transaction (default: %(default)s)")
+    parser.add_argument("--only", default="", help="what the names of runs begin with (default: all)")
     told = parser.parse_args()
     talker = Talker()
     runs: dict[str, Callable[[World], dict[str, str]]] = {
         "new traces": lambda world: new_traces(world, talker),
         "thread of 200 turns": lambda world: long_thread(world, talker),
         f"trace of {told.calls} calls": lambda world: large_trace(world, told.calls),
+        "a server that searches before each question": searching,
+        f"one request, {AT_ONCE} under way": alike,
+        f"one request that fails, {AT_ONCE} under way": lambda world: alike(world, None),
+        "one program of two agents, a run each second": runs_alike,
     }
     with tempfile.TemporaryDirectory() as directory:
         base = told.db
@@ -72,6 +82,8 @@ def main() -> None:
             base = base or Path(directory) / "stored.db"
             fill(told.stored, base, talker)
         for name, play in runs.items():
+            if not name.startswith(told.only):
+                continue
             world = World(NOW_S)
             kinds = play(world)
             db = Path(directory) / "run.db"
@@ -210,6 +222,39 @@ def large_trace(world: World, wanted: int) -> dict[str, str]:
             asked = f"Go on with the modules from {turn} on, please."
             answers = {}
     del world.calls[wanted:]
+    return kinds
+
+
+def searching(world: World) -> dict[str, str]:
+    """A server of one process on one connection: an embedding, then a conversation of one question, again and again."""
+    kinds = {}
+    for number in range(ALIKE // 2):
+        talk = world.talk("You answer questions.", connection="pool")
+        search = world.talk(connection="pool").turn(f"question {number}", "", takes=0.05, operation="embeddings", process="1@1")
+        kinds[search.call_id] = "embedding"
+        question = talk.turn(f"What about the {number}th lighthouse?", f"It was built in {number}.", takes=0.05, process="1@1")
+        kinds[question.call_id] = "question"
+    return kinds
+
+
+def alike(world: World, answer: str | None = "I am fine, thank you very much.") -> dict[str, str]:
+    """Many clients send the same request, each again as soon as it is answered."""
+    begun, kinds = world.now, {}
+    for number in range(ALIKE):
+        talk = world.talk("You are polite.", connection=f"c{number % AT_ONCE}")
+        kinds[talk.turn("Good morning, how are you?", answer, at=begun + number / AT_ONCE).call_id] = "request"
+    return kinds
+
+
+def runs_alike(world: World) -> dict[str, str]:
+    """An evaluation: a lead and its agent, word for word as in every other run, three runs of one process under way at a time."""
+    begun, kinds = world.now, {}
+    for run in range(ALIKE // 3):
+        lead, agent = world.talk("You lead.", connection=f"l{run}"), world.talk("You count.", connection=f"a{run}")
+        at, task, answer = begun + run, "Count the sheep on the hill now.", "There are forty sheep on the hill."
+        kinds[lead.turn("Plan the day.", use(f"t{run}", "Task", prompt=task), at=at, process="1@1").call_id] = "lead asks"
+        kinds[agent.turn(task, answer, at=at + 1.1, process="1@1").call_id] = "agent"
+        kinds[lead.turn(result(f"t{run}", answer), "Forty sheep are counted.", at=at + 2.2, process="1@1").call_id] = "lead goes on"
     return kinds
 
 

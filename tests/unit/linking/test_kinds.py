@@ -81,6 +81,16 @@ def test_noise_on_a_connection_of_its_own_follows_its_process(process: str, minu
         assert rows[main.call_id].placement.task_description == "Build the bridge"
 
 
+def test_noise_with_a_session_ties_it_to_nobody_of_its_process() -> None:
+    world = World()
+    headers = {"x-session-id": "s1"}
+    main = world.talk("You lead.", headers=headers).turn("Build the bridge", "Done.", process="11@5")
+    other = world.talk("You lead.", connection="c2").turn("Paint the door", "Done.", process="11@5")
+    noise = world.talk(connection="c3", headers=headers).turn("a text", "", operation="embeddings", process="11@5")
+    traces = {call_id: row.placement.trace_id for call_id, row in linked(main, other, noise).rows.items()}
+    assert traces[noise.call_id] == traces[main.call_id] != traces[other.call_id]
+
+
 def test_noise_follows_its_connection_rather_than_its_process() -> None:
     world = World()
     mine = world.talk(connection="c1").turn("Build the bridge", "Done.", process="11@5")

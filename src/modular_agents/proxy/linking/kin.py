@@ -44,7 +44,9 @@ def kin(me: Facts, words: Words, sight: Sight) -> tuple[Known, str] | None:
     connected = [other for other in beside if other.facts.connection == me.connection]
     if connected:
         return _nearest(me, connected), BY_CONNECTION
-    akin = [other for other in beside if me.process and other.facts.process == me.process]
+    if not me.process or me.session:  # whoever has a session would bring it along
+        return None
+    akin = [other for other in beside if other.facts.process == me.process]
     return (_nearest(me, akin), BY_PROCESS) if akin else None
 
 
