@@ -1,13 +1,12 @@
 """The latest calls, by what they left and what they asked for: the part of linking's index that is kept in memory.
 
-Who came first goes first when there is too much. Whoever goes is only marked, and found no more; the keys are swept when there are as
-many of the gone as may stay. It holds nothing that the store could not give back; an engine fills it when it opens its file.
+Who came first goes first when there is too much, with all that it stands under: what is kept takes the same room all the time. It
+holds nothing that the store could not give back; an engine fills it when it opens its file.
 """
 
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
-from itertools import islice
 from operator import attrgetter
 from typing import Generic, TypeVar
 
@@ -77,7 +76,7 @@ class Postings(Generic[K]):
         if old == new:
             return
         if old:
-            self._remove(entry, [key for key in old if key not in new])
+            self.remove(entry, [key for key in old if key not in new])
             new = [key for key in new if key not in old]
         there = self._there
         shared = [(key, there[key]) for key in filter(there.__contains__, new)]
@@ -85,7 +84,8 @@ class Postings(Generic[K]):
         for key, others in shared:  # hardly ever more than one
             there[key] = _with(others, entry)
 
-    def _remove(self, entry: Entry, keys: Iterable[K]) -> None:
+    def remove(self, entry: Entry, keys: Iterable[K]) -> None:
+        """Let an entry be found by these keys no longer."""
         for key in keys:
             there = self._there.get(key)
             if there is entry:
@@ -100,13 +100,9 @@ class Postings(Generic[K]):
         return list(filter(self._there.__contains__, keys))
 
     def find(self, key: K) -> Sequence[Entry]:
-        """Return the entries of a key, also those that are gone."""
+        """Return the entries of a key."""
         there = self._there.get(key, ())
         return (there,) if isinstance(there, Entry) else there
-
-    def sweep(self) -> None:
-        """Forget the entries that are gone."""
-        self._there = {key: left for key, there in self._there.items() if (left := _living(there))}
 
     def before(self, keys: Iterable[K], at_ns: int) -> list[Entry]:
         """Return, for each key, its newest entries that began at or before `at_ns`."""
@@ -114,13 +110,6 @@ class Postings(Generic[K]):
         for key in self.hits(keys):
             found += _before(self.find(key), at_ns, CALLS_PER_TOKEN)
         return found
-
-
-def _living(there: Entry | list[Entry]) -> Entry | list[Entry] | None:
-    """Return what is left of them."""
-    if isinstance(there, list):
-        return [entry for entry in there if not entry.is_gone] or None
-    return None if there.is_gone else there
 
 
 def _with(there: Entry | list[Entry], entry: Entry) -> list[Entry]:
@@ -136,23 +125,19 @@ def _with(there: Entry | list[Entry], entry: Entry) -> list[Entry]:
 
 
 def _before(there: Sequence[Entry], at_ns: int, count: int, but: str = "") -> list[Entry]:
-    """Return the newest so many that began at or before a moment, oldest first. Those that are gone stand at the beginning, mostly."""
+    """Return the newest so many that began at or before a moment, oldest first."""
     at = len(there)
     if at and there[-1].started_ns > at_ns:
         at = bisect_right(there, at_ns, key=_START)
-    found: list[Entry] = []
-    while at and len(found) < count:
-        at -= 1
-        if not there[at].is_gone and there[at].call_id != but:
-            found.append(there[at])
-    found.reverse()
-    return found
+    if not but:
+        return [*there[max(0, at - count) : at]]
+    return [entry for entry in there[max(0, at - count - 1) : at] if entry.call_id != but][-count:]
 
 
 def _after(there: Sequence[Entry], at_ns: int, count: int, but: str = "") -> list[Entry]:
     """Return the oldest so many that began at or after a moment."""
-    some = (there[at] for at in range(bisect_left(there, at_ns, key=_START), len(there)))
-    return list(islice((entry for entry in some if not entry.is_gone and entry.call_id != but), count))
+    at = bisect_left(there, at_ns, key=_START)
+    return [entry for entry in there[at : at + count + 1] if entry.call_id != but][:count]
 
 
 class Recent:
@@ -172,8 +157,6 @@ class Recent:
         """Those that were told anything, in the order of their moments."""
         self._tokens = self._chars = 0
         """Of all of them."""
-        self._unswept = 0
-        """Tokens of those that are gone."""
         self.horizon_ns = 0
         """Every stored call that began later is here."""
         self.newest_ns = 0
@@ -245,14 +228,15 @@ class Recent:
         entry.is_gone = True
         self._tokens -= entry.size
         self._chars -= entry.chars
-        self._unswept += entry.size + 1
+        self._left.remove(entry, entry.left)
+        self._asked.remove(entry, entry.asked)
+        self._watched.remove(entry, entry.watched)
+        self._pairs.remove(entry, entry.pairs)
+        if entry.texts != ():
+            at = bisect_left(self._told, _MOMENT(entry), key=_MOMENT)
+            if at < len(self._told) and self._told[at] is entry:
+                del self._told[at]
         entry.texts, entry.bag = (), None
-        if self._unswept > RECENT_TOKENS:
-            self._unswept = 0
-            self._told = [one for one in self._told if not one.is_gone]
-            for postings in (self._left, self._asked, self._watched):
-                postings.sweep()
-            self._pairs.sweep()
 
     def find(self, lookup: Lookup) -> list[Entry]:
         """Return the calls that a look-up finds among them, some perhaps more than once; ids, threads and traces are the engine's."""
@@ -334,4 +318,4 @@ class Recent:
         wanted = [(said, said.split(" ")) for said in words]
         telling = {max(one, key=len) for _, one in wanted}
         some = [entry for entry in told[start:] if entry.texts is None or not (entry.bag or entry.words()).isdisjoint(telling)]
-        return [entry for entry in some if not entry.is_gone and entry.holds(wanted)]
+        return [entry for entry in some if entry.holds(wanted)]
