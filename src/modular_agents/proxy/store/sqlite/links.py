@@ -152,6 +152,7 @@ class Links:
         self._put_tokens(entry, before, indexed.tokens)
         self._standing[number] = (number, _pack(indexed.tokens), indexed.facts)
         self._put_passing(number, indexed, indexed.passing or NO_PASSING)
+        self._drop_below = min(self._drop_below, number)  # one that comes late is older than those that were read
         self._new += 1
         return entry
 
