@@ -66,41 +66,6 @@ def test_noise_follows_its_connection(more: dict[str, object], kind: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("process", "minutes", "traces"),
-    [("11@5", 0, 1), ("11@5", 4, 1), ("11@5", 6, 2), ("12@6", 0, 2), ("", 0, 2)],
-)
-def test_noise_on_a_connection_of_its_own_follows_its_process(process: str, minutes: int, traces: int) -> None:
-    """Claude Code asks `HEAD /` first."""
-    world = World()
-    probe = world.talk(connection="c9").turn("", "", operation="other", method="HEAD", path="/", process=process)
-    world.now += minutes * 60
-    main = world.talk("You are the Lead Agent.").turn("Build the bridge", "Done.", process="11@5")
-    for order in ([probe, main], [main, probe]):
-        rows = linked(*order).rows
-        assert len({row.placement.trace_id for row in rows.values()}) == traces
-        assert rows[main.call_id].placement.task_description == "Build the bridge"
-
-
-def test_noise_with_a_session_ties_it_to_nobody_of_its_process() -> None:
-    world = World()
-    headers = {"x-session-id": "s1"}
-    main = world.talk("You lead.", headers=headers).turn("Build the bridge", "Done.", process="11@5")
-    other = world.talk("You lead.", connection="c2").turn("Paint the door", "Done.", process="11@5")
-    noise = world.talk(connection="c3", headers=headers).turn("a text", "", operation="embeddings", process="11@5")
-    traces = {call_id: row.placement.trace_id for call_id, row in linked(main, other, noise).rows.items()}
-    assert traces[noise.call_id] == traces[main.call_id] != traces[other.call_id]
-
-
-def test_noise_follows_its_connection_rather_than_its_process() -> None:
-    world = World()
-    mine = world.talk(connection="c1").turn("Build the bridge", "Done.", process="11@5")
-    world.talk(connection="c2").turn("Paint the door", "Done.", process="11@5")
-    noise = world.talk(connection="c1").turn("the bridge", "", operation="embeddings", process="11@5")
-    rows = linked(*world.calls).rows
-    assert rows[noise.call_id].placement.trace_id == rows[mine.call_id].placement.trace_id
-
-
-@pytest.mark.parametrize(
     ("system", "name"),
     [
         ("You are the Orchestrator Agent. You plan.", "orchestrator"),

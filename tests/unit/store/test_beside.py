@@ -16,7 +16,7 @@ def versions(calls: list[Call]) -> list[Call]:
     return [version for call in calls for version in (running(call), call)]
 
 
-@pytest.mark.parametrize("shared", ["connection", "process"])
+@pytest.mark.parametrize("shared", ["connection"])
 def test_a_search_before_each_question_of_a_busy_server(
     shared: str, store: SqliteStore, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:

@@ -1,8 +1,7 @@
 """Helpers and probes belong to the conversation they stand beside: without an edge, but in the same trace.
 
-A title helper repeats the conversation's first words; anything else is placed by the client connection it shares, else by the
-process that made it: Claude Code looks whether anybody is there (`HEAD /`) on a connection of its own. The nearest in time is meant,
-before or after: a title is often asked for first.
+A title helper repeats the conversation's first words; anything else is placed by the client connection it shares. The nearest
+in time is meant, before or after: a title is often asked for first.
 """
 
 from collections.abc import Sequence
@@ -18,13 +17,11 @@ KIN_WINDOW_NS = 5 * MINUTE_NS
 """A helper's call stands this near to what it helps."""
 SAME_PROMPT = "same-prompt"
 BY_CONNECTION = "connection"
-BY_PROCESS = "process"
 
 
 def kin_keys(me: Facts, words: Words) -> tuple[int, ...]:
-    """Return the tokens that the first call of a thread leaves, and noise looks for: its prompts, its connection and its process."""
-    keys = (*prompts(words), mark(CONNECTION, me.connection))
-    return (*keys, me.process) if me.process else keys
+    """Return the tokens that the first call of a thread leaves, and noise looks for: its prompts and its connection."""
+    return (*prompts(words), mark(CONNECTION, me.connection))
 
 
 def prompts(words: Words) -> tuple[int, ...]:
@@ -42,12 +39,7 @@ def kin(me: Facts, words: Words, sight: Sight) -> tuple[Known, str] | None:
     if same_prompt:
         return _nearest(me, same_prompt), SAME_PROMPT
     connected = [other for other in beside if other.facts.connection == me.connection]
-    if connected:
-        return _nearest(me, connected), BY_CONNECTION
-    if not me.process or me.session:  # whoever has a session would bring it along
-        return None
-    akin = [other for other in beside if other.facts.process == me.process]
-    return (_nearest(me, akin), BY_PROCESS) if akin else None
+    return (_nearest(me, connected), BY_CONNECTION) if connected else None
 
 
 def _is_near(me: Facts, other: Facts) -> bool:
