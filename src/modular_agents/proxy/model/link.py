@@ -18,7 +18,7 @@ ANYBODY = "\0"
 """No agent's name: cleaned names have no such character."""
 CALLS_PER_TOKEN = 16
 """How many calls one token finds. Bounds the cost of a look-up; a text that more calls than this hold tells nothing apart."""
-CALLS_BESIDE = 3
+CALLS_BESIDE = 8
 """How many calls `Lookup.beside` finds on each side: the nearest is meant, or one of the next if that is of another session."""
 Pair = tuple[str, str]
 """Two words that stand side by side."""
