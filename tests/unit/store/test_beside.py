@@ -16,6 +16,17 @@ def versions(calls: list[Call]) -> list[Call]:
     return [version for call in calls for version in (running(call), call)]
 
 
+@pytest.mark.parametrize("count", [40, 100])
+def test_many_searches_before_one_question_stand_with_it(count: int, store: SqliteStore, request: pytest.FixtureRequest) -> None:
+    """In whatever order they come."""
+    world = World(1000.0)
+    for number in range(count):
+        world.talk(connection="c1").turn(f"text {number}", "", takes=0.05, operation="embeddings")
+    world.talk(connection="c1").turn("Count the sheep.", "There are forty.")
+    record(store, world.calls)
+    assert len({trace for trace, *_ in placed(request.getfixturevalue("path")).values()}) == 1
+
+
 @pytest.mark.parametrize("shared", ["connection"])
 def test_a_search_before_each_question_of_a_busy_server(
     shared: str, store: SqliteStore, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest

@@ -12,7 +12,10 @@ from collections.abc import Callable
 
 def trimmer() -> Callable[[], None]:
     """Return what gives it back, in 1 to 3 ms; with a C library that cannot, what does nothing (malloc_trim(3) is of the GNU one)."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None
+    try:
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None
+    except OSError:  # a Python that is linked statically
+        trim = None
     if trim is None:
         return lambda: None
 

@@ -14,6 +14,8 @@ from modular_agents.proxy.model.link import CALLS_BESIDE, CALLS_PER_TOKEN, CALLS
 
 ASKERS_PER_TOKEN = 64
 """Calls that one token lets be placed anew. Reached by floods of equal requests only."""
+WATCHERS_PER_SIDE = 256
+"""The same where only neighbours count: the nearest, together as many as linking places anew because of one call."""
 
 
 class Entry:
@@ -294,7 +296,7 @@ class Recent:
             before, after = _before(left, at_ns, CALLS_BESIDE + 1), _after(left, at_ns, CALLS_BESIDE + 1)
             first_ns = before[0].started_ns if len(before) > CALLS_BESIDE else 0
             last_ns = after[-1].started_ns if len(after) > CALLS_BESIDE else self.newest_ns
-            some = _before(there, at_ns, ASKERS_PER_TOKEN // 2) + _after(there, at_ns, ASKERS_PER_TOKEN // 2)
+            some = _before(there, at_ns, WATCHERS_PER_SIDE) + _after(there, at_ns, WATCHERS_PER_SIDE)
             found += [entry for entry in some if first_ns <= entry.started_ns <= last_ns]
         return found
 

@@ -9,6 +9,7 @@ done, whenever a process ends.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 
@@ -142,9 +143,10 @@ class Volumes:
         It keeps its table of words and its statements as long as the connection knows the table, so the connection forgets its
         schema and reads it again, 1 ms (sqlite.org/pragma.html, "PRAGMA writable_schema").
         """
-        if self._holds:
-            self._db.pragma("writable_schema", "reset")
+        if self._holds and not self._db.in_transaction:
             self._holds = False
+            with suppress(apsw.Error):  # the batch has landed, and memory can wait for the next volume
+                self._db.pragma("writable_schema", "reset")
 
     def delete(self, number: int) -> None:
         """Let a call be found no more."""
