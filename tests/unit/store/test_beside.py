@@ -1,8 +1,10 @@
 """On a connection that many share, a helper's call follows its neighbour, and a new conversation concerns none but its neighbours."""
 
+from pathlib import Path
+
 import pytest
 from tests.support.link_store import placed, record
-from tests.support.talks import Talk, World, running
+from tests.support.talks import World, running
 
 from modular_agents.proxy.linking.revision import Revision
 from modular_agents.proxy.model.call import Call
@@ -17,20 +19,18 @@ def versions(calls: list[Call]) -> list[Call]:
 
 
 @pytest.mark.parametrize("count", [40, 100])
-def test_many_searches_before_one_question_stand_with_it(count: int, store: SqliteStore, request: pytest.FixtureRequest) -> None:
-    """In whatever order they come."""
+@pytest.mark.parametrize("is_late", [False, True])
+def test_many_searches_before_one_question_stand_with_it(count: int, is_late: bool, store: SqliteStore, path: Path) -> None:
+    """is_late: they are recorded after it."""
     world = World(1000.0)
     for number in range(count):
         world.talk(connection="c1").turn(f"text {number}", "", takes=0.05, operation="embeddings")
-    world.talk(connection="c1").turn("Count the sheep.", "There are forty.")
-    record(store, world.calls)
-    assert len({trace for trace, *_ in placed(request.getfixturevalue("path")).values()}) == 1
+    question = world.talk(connection="c1").turn("Count the sheep.", "There are forty.")
+    record(store, [question, *world.calls[:-1]] if is_late else world.calls)
+    assert len({trace for trace, *_ in placed(path).values()}) == 1
 
 
-@pytest.mark.parametrize("shared", ["connection"])
-def test_a_search_before_each_question_of_a_busy_server(
-    shared: str, store: SqliteStore, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> None:
+def test_a_search_before_each_question_of_a_busy_server(store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Embeddings and questions by turns, hundreds of them: each search stands with its question, and the last cost what the first did."""
     counts: list[int] = []
     plain = Revision._place
@@ -43,17 +43,14 @@ def test_a_search_before_each_question_of_a_busy_server(
     world = World(1000.0)
     pairs = []
     for number in range(ROUNDS):
-        connections = ("c1", "c1") if shared == "connection" else (f"e{number}", f"q{number}")
-        search, question = (Talk(world, connection=one) for one in connections)
-        process = "11@5" if shared == "process" else ""
-        first = search.turn(f"{number}", "", takes=0.1, operation="embeddings", process=process)
-        second = question.turn(f"What about number {number}?", f"It is {number}.", takes=0.1, process=process)
+        first = world.talk().turn(f"{number}", "", takes=0.1, operation="embeddings")
+        second = world.talk().turn(f"What about number {number}?", f"It is {number}.", takes=0.1)
         pairs.append((first, second))
         counts.append(0)
         record(store, versions([first, second]))
         world.now += 1.0
     assert max(counts) <= 20
     assert sum(counts[-50:]) == sum(counts[50:100])
-    rows = placed(request.getfixturevalue("path"))
+    rows = placed(path)
     assert all(rows[first.call_id][0] == rows[second.call_id][0] for first, second in pairs)
     assert len({trace for trace, *_ in rows.values()}) == ROUNDS

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from modular_agents.proxy.linking.facts import COMPLETED, Facts, Told, Words
 from modular_agents.proxy.linking.gather import answered_as, completed, gather, recall
 from modular_agents.proxy.linking.hand import ruled, with_hand
-from modular_agents.proxy.linking.kinds import NOISE
 from modular_agents.proxy.linking.place import Placed, pieces_of, place, words_of
 from modular_agents.proxy.linking.revision import Revision, indexed_of
 from modular_agents.proxy.linking.sight import Find, Known, Sight, concerned_by, known
@@ -67,8 +66,9 @@ def _again(now: Facts, at: Known) -> Linked:
     """A later version of a call stands where the first one was put: what it goes on from has not changed."""
     placed = Placed(now, at.words, at.stand, at.trace_id, at.root_id, at.opener_id, at.agent_name)
     placement = at.placement or placed.placement
-    rests_on_process = bool(at.stand.came or at.stand.kin) or now.kind in NOISE
-    return Linked(placement, indexed_of(placed, None, placement), unsure=rests_on_process and now.process != at.facts.process)
+    return Linked(
+        placement, indexed_of(placed, None, placement), unsure=now.process != at.facts.process and bool(at.stand.came or at.stand.kin)
+    )
 
 
 def revise(linked: Linked, find: Find, relink: Callable[[LinkChanges], None]) -> None:

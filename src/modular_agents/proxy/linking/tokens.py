@@ -12,7 +12,7 @@ TIP, HISTORY, ANSWER, ASKED, REQUEST, RESPONSE, FOLLOWING, TOOK, TEXT, SYSTEM = 
 """Kinds of tokens. What each means stands where it is left: `place.lasting_of`, `place.recent_of`."""
 THREAD, SESSION, OPENED, TOLD, TIED, HEAD, PROMPT, CONNECTION, SHORT, CALL, MEMBER, BRANCH, _, PROCESS, TRIED = range(11, 26)
 """Kinds of marks."""
-BESIDE = frozenset((HEAD, PROMPT, CONNECTION, PROCESS))
+BESIDE = frozenset((HEAD, PROMPT, CONNECTION))
 """By these somebody is found who stands nearby; no more than the nearest have any say."""
 _KIND_BITS = 5
 _KIND = (1 << _KIND_BITS) - 1
