@@ -36,7 +36,7 @@ def test_the_running_product_changes_no_byte_and_damage_is_found(provider: Provi
         assert found["records"]["stored"]["rebuilt"] == 1
         assert not provider.requests
         shown = anton(tmp_path, "proxy", "verify", "--db", str(product.db))
-        assert (shown.returncode, shown.stderr) == (0, "")
+        assert (shown.returncode, shown.stderr) == (0, ""), shown.stdout
         assert "bytes changed: 0" in shown.stdout
     spoil = "UPDATE body SET data = x'00414243' WHERE id = 1; UPDATE asked SET record = x'01ff' WHERE call = (SELECT max(call) FROM asked)"
     subprocess.run(["sqlite3", str(product.db), spoil], check=True, timeout=30)

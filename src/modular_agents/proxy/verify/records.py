@@ -65,7 +65,7 @@ def check_recorded(reader: Reader, trace_id: str, cases: Sequence[Case]) -> Reco
     wanted = {case.target.decode("latin-1"): case for case in cases if case.asked is not None}
     faults: list[str] = []
     size = 0
-    ended = _await_calls(reader, trace_id, len(wanted))
+    ended = _await_calls(reader, trace_id, len(cases))
     for call_id in ended:
         raw = reader.raw(call_id)
         case = wanted.pop(raw.target, None) if raw is not None else None

@@ -15,6 +15,7 @@ import apsw
 from modular_agents.proxy.model.call import Message
 from modular_agents.proxy.store import reading
 from modular_agents.proxy.store.sqlite.engine import statements
+from modular_agents.proxy.store.sqlite.known import forget_oldest
 
 NO_NODE = 0
 """The empty list."""
@@ -26,11 +27,11 @@ CUT_FROM_BYTES = LONG_STRING_BYTES
 """Shorter contents are stored in one piece."""
 MAX_PIECES = 400
 """Pieces of one content; the rest stays together."""
-KNOWN_MAX = 30_000
-"""Contents and nodes whose number is remembered, about 6 MB each; then forgotten all at once and learned again."""
+KNOWN_MAX = 20_000
+"""Contents and nodes whose number is remembered, about 4 MB each."""
 SEEN_MAX_BYTES = 8 * 1024 * 1024
 SEEN_ENTRY_BYTES = 150
-"""Contents that are known by their bytes, with what holding one costs besides; then forgotten all at once."""
+"""Contents that are known by their bytes, with what holding one costs besides."""
 WAITING_MAX_BYTES = 4 * 1024 * 1024
 WAITING_ROW_BYTES, WAITING_NODE_BYTES = 300, 200
 """Rows that wait, with what holding one takes besides its text: a call of 16 MB may have a million messages. Beyond it they are written."""
@@ -84,11 +85,11 @@ class Contents:
 
     def look_up(self) -> None:
         """Find out which of the expected contents are in the file: many at once take a third of the time."""
-        wanted = {digest for expected in self._expected.values() for digest in expected.values()}
-        wanted -= self._contents.keys()
+        known = self._contents
+        wanted = {digest for expected in self._expected.values() for digest in expected.values() if digest not in known}
         if wanted:
             found: dict[bytes, int] = dict(self._db.execute(self._sql["find_contents"], (apsw.carray(tuple(wanted)),)))
-            self._contents |= found
+            known |= found
             self._absent = frozenset(wanted - found.keys())
 
     def messages(self, kind: str, messages: Sequence[Message], parent: int = NO_NODE) -> int:
@@ -139,12 +140,13 @@ class Contents:
             self._uses[node] = self._uses.get(node, 0) - 1
         self._unclaimed.clear()
         self._count(SWEPT_NODES if self.sweeps_later else sys.maxsize)
-        if self._seen_bytes > SEEN_MAX_BYTES:
-            self._forget_seen()
-        if len(self._contents) > KNOWN_MAX:
-            self._contents.clear()
-        if len(self._nodes) > KNOWN_MAX:
-            self._nodes.clear()
+        while self._seen_bytes > SEEN_MAX_BYTES:
+            for seen in self._seen.values():
+                self._seen_bytes -= sum(len(raw) + SEEN_ENTRY_BYTES for raw in forget_oldest(seen))
+        while len(self._contents) > KNOWN_MAX:
+            forget_oldest(self._contents)
+        while len(self._nodes) > KNOWN_MAX:
+            forget_oldest(self._nodes)
 
     @property
     def has_unused(self) -> bool:

@@ -26,9 +26,10 @@ from modular_agents.proxy.model.link import (
 from modular_agents.proxy.store.recent import Entry, Recent
 from modular_agents.proxy.store.rows import CallRecord
 from modular_agents.proxy.store.sqlite.engine import statements
+from modular_agents.proxy.store.sqlite.known import forget_oldest
 
-LIVE = 1000
-"""Calls whose facts are kept decoded, once more as many that were asked for lately: some 10 MB."""
+LIVE = 2000
+"""Calls whose facts are kept decoded, some 10 MB."""
 DROPPED_PER_CALL = 4
 """How many calls lose what was passing for each call that is new: more than come, so that none is left behind."""
 LOADED_AT_ONCE = 500
@@ -45,7 +46,6 @@ class Links:
         self._sql = statements()
         self._recent = Recent()
         self._live: dict[int, Candidate] = {}
-        self._lived: dict[int, Candidate] = {}
         self._is_loaded = False
         self._new = self._drop_below = self._batches = 0
         self._has_changed = False
@@ -102,7 +102,6 @@ class Links:
     def moved(self, number: int) -> None:
         """Read again where a call stands: it was moved."""
         self._live.pop(number, None)
-        self._lived.pop(number, None)
 
     def flush(self) -> None:
         """Drop what served calls that are no longer among the latest."""
@@ -131,7 +130,6 @@ class Links:
     def look_again(self) -> None:
         """Another process has written. What it deleted is not found any more; if it linked calls, everything is read again."""
         self._live.clear()
-        self._lived.clear()
         if self._is_loaded and self._db.execute(self._sql["links_count"]).get != self._batches:
             self._is_loaded = False
 
@@ -259,8 +257,6 @@ class Links:
         missing: list[int] = []
         for number in numbers:
             candidate = live.get(number)
-            if candidate is None and (candidate := self._lived.get(number)) is not None:
-                live[number] = candidate
             if candidate is None:
                 missing.append(number)
             else:
@@ -286,8 +282,8 @@ class Links:
         return found
 
     def _bound(self) -> None:
-        if len(self._live) > LIVE:
-            self._lived, self._live = self._live, {}
+        while len(self._live) > LIVE:
+            forget_oldest(self._live)
 
     def _load(self) -> None:
         """Read the latest calls from the file: they are those that still have something passing."""
@@ -295,7 +291,6 @@ class Links:
         self._settle()
         recent.clear()
         self._live.clear()
-        self._lived.clear()
         self._is_loaded = True
         self._new = self._drop_below = 0
         self._has_changed = False

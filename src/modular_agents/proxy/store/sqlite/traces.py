@@ -15,12 +15,13 @@ from modular_agents.proxy.model.query import TraceRow
 from modular_agents.proxy.model.trace import HELPERS, Evidence
 from modular_agents.proxy.store.rows import TRACE_IDLE_NS, CallRecord, iso
 from modular_agents.proxy.store.sqlite.engine import statements
+from modular_agents.proxy.store.sqlite.known import forget_oldest
 from modular_agents.proxy.store.sqlite.numbers import Numbers
 
 KNOWN_MAX = 20_000
-"""Traces whose number is remembered; then forgotten all at once."""
+"""Traces whose number is remembered."""
 SUMS_KNOWN_MAX = 2_000
-"""Traces whose sums and threads are remembered, about 4 MB; then forgotten all at once and read again."""
+"""Traces whose sums and threads are remembered, about 4 MB."""
 Speakers = dict[tuple[str, str], int]
 """Calls of one trace by thread and name."""
 
@@ -257,24 +258,21 @@ class Traces:
         self._costs.update((number, usd) for usd, number in changed)
         self.changed = tuple(self._sums)
         self._drop_changes()
-        if len(self._numbers) > KNOWN_MAX:
-            self._numbers.clear()
-        if len(self._known) > SUMS_KNOWN_MAX:
-            self._forget_sums()
+        while len(self._numbers) > KNOWN_MAX:
+            forget_oldest(self._numbers)
+        while len(self._known) > SUMS_KNOWN_MAX:
+            for number in forget_oldest(self._known):
+                self._costs.pop(number, None)
+                self._speakers.pop(number, None)
         return gone
 
     def forget(self) -> None:
         """Drop what was not written: the batch was rolled back."""
-        self._numbers.clear()
+        for known in (self._numbers, self._known, self._costs, self._speakers):
+            known.clear()
         self._free.forget()
         self._greatest_id = self._db.execute(self._sql["greatest_trace_id"]).get or ""
-        self._forget_sums()
         self._drop_changes()
-
-    def _forget_sums(self) -> None:
-        self._known.clear()
-        self._costs.clear()
-        self._speakers.clear()
 
     def _drop_changes(self) -> None:
         self._sums, self._unsure, self._threads, self._spoken = {}, {}, {}, set()
