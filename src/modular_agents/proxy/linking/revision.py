@@ -110,13 +110,13 @@ class Revision:
         if old.is_root:
             name, was = placed.stand.agent, old.stand.agent
             moves = (ThreadMove(old.thread_id, placed.thread_id, placed.trace_id, placed.root_id, placed.opener_id, name, was),)
-        members = self._known(Lookup(members=(old.thread_id,))) if old.is_root else []
+        is_moved = (old.root_id, old.opener_id) != (placed.root_id, placed.opener_id)
+        members = self._known(Lookup(members=(old.thread_id,))) if old.is_root and is_moved else []
         self._relink(LinkChanges((mine, *moved), moves))
         self._traces |= {old.trace_id, placed.trace_id, *placed.loose}
         now = self._known(Lookup(calls=(old.call_id,)))
         self._concern(old, {*_left(old), *(key for one in now for key in _left(one))}, words_of(old.facts))
-        if old.is_root and (old.root_id, old.opener_id) != (placed.root_id, placed.opener_id):
-            followers += [one for one in members if one.call_id != old.call_id]
+        followers += [one for one in members if one.call_id != old.call_id]
         for one in followers:
             self._concern(one, {*_left(one), mark(MEMBER, placed.thread_id)}, words_of(one.facts))
 
@@ -126,7 +126,7 @@ class Revision:
             return []
         taken = {old.call_id}
         found = []
-        members = self._known(Lookup(members=(old.thread_id,)))
+        members = self._known(Lookup(members=(old.thread_id,), at_ns=old.facts.started_ns))
         for one in sorted(members, key=lambda member: member.facts.moment):
             if one.stand.parent in taken and not one.is_root:
                 taken.add(one.call_id)

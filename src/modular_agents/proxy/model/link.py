@@ -40,7 +40,7 @@ Calls that reach the store while they are among one another's latest are linked 
 class Lookup:
     """One question to the store; each field costs indexed look-ups only, but `holding`. Empty fields ask nothing.
 
-    at_ns: the moment that all but `calls`, `members` and `roots` refer to.
+    at_ns: the moment that all but `calls` and `roots` refer to.
     earlier: per token, the `CALLS_PER_TOKEN` newest of the latest calls that left it and began at or before `at_ns`.
     pairs: per pair of words, the newest likewise of those that left it (`Indexed.pairs`). Each iterable is gone through once.
     later: per token, the oldest of those that began at or after `at_ns`.
@@ -48,7 +48,7 @@ class Lookup:
     ever, ever_later: the same of lasting tokens; when none of the latest calls left any of them, of all calls.
     calls: calls by id. new: the id of a call that began at `at_ns` and is probably not stored.
     thread: the `CALLS_PER_THREAD` calls of this thread that began nearest before or at `at_ns`.
-    members: all calls of these threads. roots: the root call of every thread of these traces.
+    members: the calls of these threads that began at or after `at_ns`. roots: the root call of every thread of these traces.
     asking: those of the latest calls that asked for one of these tokens and began at or after `at_ns`, or that watch one.
     watching: those of `asking` for which only neighbours count: whoever watches one and has `CALLS_BESIDE` others of it nearer
     than `at_ns` need not be found.

@@ -123,7 +123,7 @@ class MemoryBatch:
             ]
         found += [calls[call_id] for call_id in (*lookup.calls, lookup.new or "") if call_id in calls]
         for thread in lookup.members:
-            found += self._members(thread)
+            found += [one for one in self._members(thread) if one.call.started_ns >= at_ns]
         found += [stored for stored in calls.values() if stored.trace_id in lookup.roots and stored.record.root_id == stored.call.call_id]
         return [_candidate(one) for one in {one.call.call_id: one for one in found}.values()]
 

@@ -238,7 +238,7 @@ class Links:
         if lookup.thread is not None:
             found += self._placed("thread_before", (lookup.thread, lookup.at_ns, CALLS_PER_THREAD))
         for thread in lookup.members:
-            found += self._placed("thread_numbers", (thread,))
+            found += self._placed("thread_numbers", (thread, lookup.at_ns))
         for trace in lookup.roots:
             found += self._placed("root_numbers", (trace,))
         return found

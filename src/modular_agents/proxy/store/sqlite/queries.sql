@@ -435,7 +435,7 @@ WHERE k.token = w.value AND k.started_ns >= ?2 AND k.started_ns <= coalesce(
 SELECT id FROM call WHERE thread_id = ? AND started_ns <= ? ORDER BY started_ns DESC, id DESC LIMIT ?
 
 -- name: thread_numbers
-SELECT id FROM call WHERE thread_id = ?
+SELECT id FROM call WHERE thread_id = ? AND started_ns >= ?
 
 -- name: root_numbers
 SELECT id FROM call WHERE trace = (SELECT id FROM trace WHERE trace_id = ?) AND root_id = call_id
