@@ -6,8 +6,10 @@ import { age, bytes, compact, cost, costSum, cut, duration, instant, tickWord, t
 import { inkJson, layOut, members } from "../src/lib/json";
 import { type Block, type Inline, parseBlocks, parseInline } from "../src/lib/markdown";
 import { parseSearch, searchParams, sinceTime } from "../src/lib/search";
+import { hasTitle, traceTitle } from "../src/lib/title";
 import { visible } from "../src/lib/visible";
 import { HOME, hrefOf, parsePlace } from "../src/state/route";
+import { traceRow } from "./rows";
 
 describe("numbers", () => {
   it("carry their unit", () => {
@@ -175,5 +177,17 @@ describe("bytes and long texts", () => {
     expect(foldPoint("x".repeat(100), 100)).toBeNull();
     expect(foldPoint("x".repeat(200), 100)).toBe(100);
     expect(foldPoint("a\n".repeat(60), 1000, 10)).toBe(19);
+  });
+});
+
+describe("what a trace is called", () => {
+  it("is its name, else its task, on one line", () => {
+    expect(traceTitle(traceRow("t", { name: "nightly", task_description: "Add a login page" }))).toBe("nightly");
+    expect(traceTitle(traceRow("t", { task_description: "Add\na page" }))).toBe("Add a page");
+  });
+  it("says whether a title is missing or there is nothing to have one", () => {
+    const bare = { name: null, task_description: null };
+    expect([1, 0].map((agents) => traceTitle(traceRow("t", { ...bare, agent_count: agents })))).toEqual(["untitled", "no conversation"]);
+    expect([hasTitle(traceRow("t", bare)), hasTitle(traceRow("t"))]).toEqual([false, true]);
   });
 });

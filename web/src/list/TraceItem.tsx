@@ -1,13 +1,10 @@
-import { age, compact, costSum, count, duration, fullTime, instant, oneLine, plural, usd } from "../lib/format";
+import { age, compact, costSum, count, duration, fullTime, instant, plural, usd } from "../lib/format";
+import { hasTitle, traceTitle } from "../lib/title";
 import { visible } from "../lib/visible";
 import { StatusMark } from "../shell/marks";
 import { now } from "../state/app";
 import { type Find, nearHit } from "../state/finds";
 import type { TraceRow } from "../types.gen";
-
-export function traceTitle(row: TraceRow): string {
-  return oneLine(visible(row.name || row.task_description || "")) || "untitled";
-}
 
 export function traceDuration(row: TraceRow, nowMs: number): number | null {
   const end = row.status === "running" ? nowMs : instant(row.ended_at ?? row.last_activity_at);
@@ -63,7 +60,7 @@ export function TraceItem({ row, find, index, isOpen, isActive, onOpen }: Props)
       onClick={onOpen}
     >
       <StatusMark status={row.status} />
-      <span class="trace-title said ellipsis">{traceTitle(row)}</span>
+      <span class={`trace-title said ellipsis${hasTitle(row) ? "" : " dim"}`}>{traceTitle(row)}</span>
       <time class="trace-age" dateTime={row.created_at} title={fullTime(row.created_at)}>
         {age(row.created_at, now.value)}
       </time>

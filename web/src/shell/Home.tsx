@@ -1,6 +1,7 @@
 // No trace chosen: what is running at this moment, and how to send something through.
 import { age, duration, plural } from "../lib/format";
-import { traceDuration, traceTitle } from "../list/TraceItem";
+import { traceTitle } from "../lib/title";
+import { traceDuration } from "../list/TraceItem";
 import { now, traces } from "../state/app";
 import { openTrace } from "../state/route";
 import type { TraceRow } from "../types.gen";

@@ -1,7 +1,8 @@
 import { costSum, duration, fullTime, plural, tokens } from "../lib/format";
 import { useKeys } from "../lib/keys";
 import { visible } from "../lib/visible";
-import { traceDuration, traceTitle } from "../list/TraceItem";
+import { traceTitle } from "../lib/title";
+import { traceDuration } from "../list/TraceItem";
 import { Id } from "../shell/Copy";
 import { StatusBadge } from "../shell/marks";
 import { Notice, ProblemNotice } from "../shell/Notice";

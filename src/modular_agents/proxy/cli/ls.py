@@ -144,7 +144,7 @@ def trace_table(rows: "tuple[TraceRow, ...]", *, short: bool) -> "tuple[list[Col
         took_s = seconds_between(row.created_at, row.ended_at or row.last_activity_at)
         words = [
             Cell(MARKS.get(row.status, "?"), STYLES.get(row.status, "")),
-            Cell(row.task_description or row.name or "(no task)"),
+            Cell(row.task_description or row.title),
             Cell(age(row.created_at, time.time())),
             Cell(duration(None if took_s is None else took_s * 1000)),
             Cell(str(row.agent_count)),

@@ -104,8 +104,7 @@ def outline(detail: TraceDetail, spans: Sequence[ToolSpan] = ()) -> Outline:
             edge.from_call_id if edge else None,
         )
     roots = tuple(made[thread] for thread in below.get(None, ()))
-    task = trace.name or trace.task_description or "(no task)"
-    return Outline(trace.trace_id, task, trace.status, _sums(detail.calls), roots, _sums(helpers) if helpers else None)
+    return Outline(trace.trace_id, trace.title, trace.status, _sums(detail.calls), roots, _sums(helpers) if helpers else None)
 
 
 def walk(drawn: Outline) -> Iterator[tuple[Branch, Branch | None]]:

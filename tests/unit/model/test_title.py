@@ -1,0 +1,18 @@
+from dataclasses import replace
+
+import pytest
+from tests.support.fake_reader import TRACE
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "agents", "title"),
+    [
+        ("nightly", "Add a page", 1, "nightly"),
+        (None, "Add a page", 1, "Add a page"),
+        (None, None, 1, "(no task)"),
+        (None, None, 0, "(no conversation)"),
+        ("nightly", None, 0, "nightly"),
+    ],
+)
+def test_a_trace_is_called_by_its_name_its_task_or_what_it_lacks(name: str | None, task: str | None, agents: int, title: str) -> None:
+    assert replace(TRACE, name=name, task_description=task, agent_count=agents).title == title
