@@ -1,11 +1,10 @@
-from dataclasses import replace
-
 import pytest
-from tests.support.fake_reader import TRACE
+
+from modular_agents.proxy.model.trace import title
 
 
 @pytest.mark.parametrize(
-    ("name", "task", "agents", "title"),
+    ("name", "task", "agents", "called"),
     [
         ("nightly", "Add a page", 1, "nightly"),
         (None, "Add a page", 1, "Add a page"),
@@ -14,5 +13,5 @@ from tests.support.fake_reader import TRACE
         ("nightly", None, 0, "nightly"),
     ],
 )
-def test_a_trace_is_called_by_its_name_its_task_or_what_it_lacks(name: str | None, task: str | None, agents: int, title: str) -> None:
-    assert replace(TRACE, name=name, task_description=task, agent_count=agents).title == title
+def test_a_trace_is_called_by_its_name_its_task_or_what_it_lacks(name: str | None, task: str | None, agents: int, called: str) -> None:
+    assert title(name, task, agents) == called

@@ -37,11 +37,6 @@ class TraceRow:
     unpriced_count: int
     """Calls whose price is not known: `cost_usd` leaves them out."""
 
-    @property
-    def title(self) -> str:
-        """Its name or its task. Calls without an agent (a client's `HEAD /`, a list of models) are no conversation that lacks one."""
-        return self.name or self.task_description or ("(no task)" if self.agent_count else "(no conversation)")
-
 
 @quick
 @dataclass(frozen=True, slots=True)
