@@ -59,6 +59,22 @@ def test_an_edge_says_its_evidence_and_what_came_of_it(graph: Page) -> None:
     expect(status).to_contain_text("in all")
 
 
+def test_the_second_click_of_two_means_what_the_first_was_on(graph: Page) -> None:
+    """The first one opens the detail, which takes room: the picture is fitted anew before the second."""
+    before = still_box(graph, "store")
+    circle = node(graph, "store").locator("circle.shape").bounding_box()
+    assert circle is not None
+    graph.mouse.move(circle["x"] + circle["width"] / 2, circle["y"] + circle["height"] / 2)
+    graph.mouse.down()
+    graph.mouse.up()
+    expect(graph.locator(".detail")).to_be_visible()
+    assert still_box(graph, "store") != before
+    graph.mouse.down(click_count=2)
+    graph.mouse.up(click_count=2)
+    expect(graph.locator(".node-call")).to_have_count(4)
+    assert "open=run-7f3a-store" in graph.url
+
+
 def test_an_agent_unfolds_in_place_and_the_address_knows(graph: Page) -> None:
     before = still_box(graph, "store")
     node(graph, "store").locator("circle.shape").dblclick()

@@ -81,6 +81,8 @@ export function GraphView() {
   const hoveredWire = useSignal<string | null>(null);
   const asList = useSignal(false);
   const held = useRef<Node | null>(null);
+  /** What the first click of two was on: it opens the detail, and the picture may have moved before the second. */
+  const clicked = useRef<string | null>(null);
   const fitted = useRef("");
   const latestFit = useRef<() => void>(() => undefined);
 
@@ -223,11 +225,13 @@ export function GraphView() {
             aria-label={`Graph of ${plural(agents.order.length, "agent")}. Arrow keys walk, with Shift also to tools, Enter unfolds. The button As a list shows the same as text.`}
             onKeyDown={keys}
             onClick={(event) => {
+              if (event.detail > 1) return;
               const node = nodeAt(event);
+              clicked.current = node?.id ?? null;
               if (node) select(node);
             }}
-            onDblClick={(event) => {
-              const node = nodeAt(event);
+            onDblClick={() => {
+              const node = layout.nodes.find((each) => each.id === clicked.current);
               if (node) unfold(node);
             }}
             onMouseMove={hover}
