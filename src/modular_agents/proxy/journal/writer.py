@@ -42,6 +42,8 @@ SEGMENT_AGE_NS = 300_000_000_000
 """Bodies lie here as they came until the store has a whole segment: a quiet proxy must not keep one for weeks."""
 SHARE_OF_CAP, LEAST_SEGMENT_BYTES = 8, 64 * 1024
 """A segment is no more than so large a part of the cap: only whole segments are deleted, and a full one must not hold all the room."""
+OWN_BYTES = 256
+"""Left free below the cap: a segment's end, the next one's beginning and a DROPPED frame are not asked whether they fit."""
 CLOSE_S = 5.0
 """How long a stop waits for the queue to reach the disk."""
 
@@ -100,7 +102,7 @@ class JournalWriter:
         self._durability = durability
         self._interval_s = fsync_interval_s
         self._segment_bytes = min(segment_bytes, max(cap_bytes // SHARE_OF_CAP, LEAST_SEGMENT_BYTES))
-        self._cap_bytes = cap_bytes
+        self._cap_bytes = cap_bytes - OWN_BYTES
         self._recovery_ns = recovery_ns
         self._measure_ns = measure_ns
         self._segment_age_ns = segment_age_ns
@@ -118,7 +120,7 @@ class JournalWriter:
         """Bytes in the open segment."""
         self._stop_at = -1
         """Size of the open segment up to which nothing but a plain write is needed."""
-        self._cap_at = cap_bytes - measure(self._directory)
+        self._cap_at = self._cap_bytes - measure(self._directory)
         """Size of the open segment at which the journal as a whole reaches its cap, as far as was measured."""
         self._measured_ns = self._monotonic()
         self._number = 1
