@@ -64,6 +64,16 @@ def test_several_members_and_frames() -> None:
     assert decode("zstd", zstd.compress(b"one ") + zstd.compress(b"two")) == (b"one two", None)
 
 
+@pytest.mark.parametrize("name", ["gzip", "deflate"])
+@pytest.mark.parametrize("behind", [b"\0", b"\0\0\0", b"\0\1", b"\0\0\1\0", b"\1\0"])
+@pytest.mark.parametrize("said", [b"", b"said"])
+def test_what_stands_behind_the_end_is_padding_or_damage_however_it_is_fed(name: str, behind: bytes, said: bytes) -> None:
+    body = (gzip.compress(said) if name == "gzip" else zlib.compress(said)) + behind
+    whole = decode(name, body)
+    assert decode(name, *(body[at : at + 1] for at in range(len(body)))) == whole
+    assert (whole[1] is None) == (not said or not behind.strip(b"\0"))  # where nothing was said, it is taken as it is
+
+
 def test_stacked_codings_are_undone_in_reverse() -> None:
     assert decode("gzip,br", brotli.compress(gzip.compress(TEXT))) == (TEXT, None)
 

@@ -36,6 +36,10 @@ class _Stage(Protocol):
         """Yield output for more input, at most a step at a time. Raises ValueError for damage."""
 
 
+_NO_PADDING = "zeros, and something behind them"
+"""No member begins with zeros, in whatever pieces they come."""
+
+
 class _Zlib:
     """Gzip (any number of members) and deflate (with zlib's header, or raw as some servers send it)."""
 
@@ -43,6 +47,7 @@ class _Zlib:
         self._wbits = wbits
         self._inner: zlib._Decompress | None = None
         self._first = b""
+        self._is_padded = False
 
     def run(self, data: bytes) -> Iterator[bytes]:
         if self._inner is None:
@@ -54,7 +59,10 @@ class _Zlib:
             while data:
                 if self._inner.eof:
                     if not data.strip(b"\0"):
+                        self._is_padded = True
                         return  # padding after the last member
+                    if self._is_padded or not data[0]:
+                        raise ValueError(_NO_PADDING)
                     self._inner = zlib.decompressobj(self._wbits)
                 yield self._inner.decompress(data, _STEP_BYTES)
                 while self._inner.unconsumed_tail:
