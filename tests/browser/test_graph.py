@@ -76,6 +76,8 @@ def test_the_second_click_of_two_means_what_the_first_was_on(graph: Page) -> Non
 
 
 def test_an_agent_unfolds_in_place_and_the_address_knows(graph: Page) -> None:
+    node(graph, "store").locator("circle.shape").click()
+    expect(graph.locator(".detail")).to_be_visible()  # it takes room: the picture is fitted anew
     before = still_box(graph, "store")
     node(graph, "store").locator("circle.shape").dblclick()
     expect(graph.locator(".node-call")).to_have_count(4)
