@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from modular_agents import cli
 from modular_agents.proxy import app
 from modular_agents.proxy.cli.graph import _print, _tree, newest
+from modular_agents.proxy.cli.ls import trace_table
 from modular_agents.proxy.linking.outline import outline
 from modular_agents.proxy.model.query import CallRow, EdgeRow, TraceDetail
 
@@ -118,3 +119,20 @@ def test_other_forms(anton: Anton) -> None:
 def test_a_probe_is_not_the_newest_trace() -> None:
     probe, spoken = replace(TRACE, trace_id="probe", agent_count=0), replace(TRACE, trace_id="spoken", agent_count=2)
     assert (newest([probe, spoken]), newest([probe]), newest([])) == ("spoken", "probe", None)
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "agents", "called"),
+    [
+        ("nightly", "Add a page", 1, "nightly"),
+        (None, "Add a page", 1, "Add a page"),
+        (None, None, 1, "(no task)"),
+        (None, None, 0, "(no conversation)"),
+        ("nightly", None, 0, "nightly"),
+    ],
+)
+def test_a_trace_is_called_by_its_name_its_task_or_what_it_lacks(name: str | None, task: str | None, agents: int, called: str) -> None:
+    trace = replace(TRACE, name=name, task_description=task, agent_count=agents)
+    assert outline(replace(DETAIL, trace=trace)).task == called
+    (cells,) = trace_table((trace,), short=False)[1]
+    assert cells[1].text == (task or called)  # a list shows the task first

@@ -134,7 +134,7 @@ def trace_table(rows: "tuple[TraceRow, ...]", *, short: bool) -> "tuple[list[Col
     """Return traces as a table. `short`: ids by their last characters, where those tell them apart."""
     from modular_agents.proxy.cli.table import Cell, Column
     from modular_agents.proxy.cli.words import age, count, duration, money, seconds_between
-    from modular_agents.proxy.model.trace import title
+    from modular_agents.proxy.model.trace import untitled
 
     columns = [Column(""), Column("TASK", least=20), Column("AGE", right=True), Column("TOOK", right=True, spare=1)]
     columns += [Column("AGENTS", right=True, spare=3), Column("CALLS", right=True, spare=2), Column("ERRORS", right=True)]
@@ -145,7 +145,7 @@ def trace_table(rows: "tuple[TraceRow, ...]", *, short: bool) -> "tuple[list[Col
         took_s = seconds_between(row.created_at, row.ended_at or row.last_activity_at)
         words = [
             Cell(MARKS.get(row.status, "?"), STYLES.get(row.status, "")),
-            Cell(title(row.task_description, row.name, row.agent_count)),
+            Cell(row.task_description or row.name or untitled(row.agent_count)),
             Cell(age(row.created_at, time.time())),
             Cell(duration(None if took_s is None else took_s * 1000)),
             Cell(str(row.agent_count)),

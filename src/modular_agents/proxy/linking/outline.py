@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from modular_agents.proxy.linking.toolspans import tool_sums
 from modular_agents.proxy.model.query import CallRow, EdgeRow, TraceDetail
 from modular_agents.proxy.model.tools import ToolSpan, ToolSums
-from modular_agents.proxy.model.trace import HELPERS, title
+from modular_agents.proxy.model.trace import HELPERS, untitled
 
 CANCELLED = "cancelled"
 """A call that somebody gave up is no error (docs/decisions/0012)."""
@@ -104,7 +104,7 @@ def outline(detail: TraceDetail, spans: Sequence[ToolSpan] = ()) -> Outline:
             edge.from_call_id if edge else None,
         )
     roots = tuple(made[thread] for thread in below.get(None, ()))
-    task = title(trace.name, trace.task_description, trace.agent_count)
+    task = trace.name or trace.task_description or untitled(trace.agent_count)
     return Outline(trace.trace_id, task, trace.status, _sums(detail.calls), roots, _sums(helpers) if helpers else None)
 
 

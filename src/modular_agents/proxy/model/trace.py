@@ -19,9 +19,9 @@ HELPERS = {
 """Kinds of calls that are no turns of an agent, and what to call who makes them. They follow what they stand beside and count as nobody."""
 
 
-def title(name: str | None, task: str | None, agents: int) -> str:
-    """Return what a trace is called. Calls without an agent (`HEAD /`, a list of models) are no conversation that lacks a task."""
-    return name or task or ("(no task)" if agents else "(no conversation)")
+def untitled(agents: int) -> str:
+    """Return what to call a trace without name and task; without an agent (`HEAD /`, a list of models) it has no conversation."""
+    return "(no task)" if agents else "(no conversation)"
 
 
 class EdgeType(StrEnum):
