@@ -74,6 +74,16 @@ def test_what_stands_behind_the_end_is_padding_or_damage_however_it_is_fed(name:
     assert (whole[1] is None) == (not said or not behind.strip(b"\0"))  # where nothing was said, it is taken as it is
 
 
+@pytest.mark.parametrize("frame", [b"\x28\xb5\x2f\xfd\x20\x33\x01\x00\x00", b"\x28\xb5\x2f\xfd\x20\x02\x09\x00\x00a"])
+@pytest.mark.parametrize("before", [b"", zstd.compress(b"said")])
+def test_a_zstd_frame_of_another_size_than_it_says_reads_the_same_however_it_is_fed(frame: bytes, before: bytes) -> None:
+    body = before + frame
+    whole = decode("zstd", body)
+    for at in range(1, len(body)):
+        assert decode("zstd", body[:at], body[at:]) == whole
+    assert decode("zstd", *(body[at : at + 1] for at in range(len(body)))) == whole
+
+
 def test_stacked_codings_are_undone_in_reverse() -> None:
     assert decode("gzip,br", brotli.compress(gzip.compress(TEXT))) == (TEXT, None)
 

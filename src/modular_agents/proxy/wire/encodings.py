@@ -92,14 +92,20 @@ class _Brotli:
 
 
 class _Zstd:
+    """A frame's first byte is given alone: of a frame that it gets whole the library checks more than of one in pieces (its size)."""
+
     def __init__(self) -> None:
         self._inner = zstd.ZstdDecompressor()
+        self._is_new = True
 
     def run(self, data: bytes) -> Iterator[bytes]:
         try:
             while data:
                 if self._inner.eof:
-                    self._inner = zstd.ZstdDecompressor()
+                    self._inner, self._is_new = zstd.ZstdDecompressor(), True
+                if self._is_new:
+                    self._inner.decompress(data[:1])
+                    data, self._is_new = data[1:], False
                 yield self._inner.decompress(data, max_length=_STEP_BYTES)
                 while not self._inner.needs_input and not self._inner.eof:
                     yield self._inner.decompress(b"", max_length=_STEP_BYTES)
